@@ -1,0 +1,43 @@
+import { z } from "zod";
+
+/** An ISO 3166-1 alpha-2 country code in lower case. */
+export const countryCodeSchema = z.string().regex(/^[a-z]{2}$/, "a country is two letters, as in us or de");
+
+const placeName = z
+  .string()
+  .regex(
+    /^[a-z0-9_]{1,64}$/,
+    "a place is written in lower-case letters, digits and underscores, as in new_york",
+  );
+
+/** Which exit is wanted. Every field narrows the choice; an empty selector means any exit. */
+export const exitSelectorSchema = z.strictObject({
+  country: countryCodeSchema.optional(),
+  region: placeName.optional(),
+  city: placeName.optional(),
+  postalCode: z
+    .string()
+    .regex(/^[a-z0-9]{3,10}$/)
+    .optional(),
+  asn: z.int().min(1).max(4_294_967_295).optional(),
+  ispTier: z
+    .string()
+    .regex(/^[a-z0-9_]{1,32}$/)
+    .optional(),
+  /** The operator's name for a set of upstreams, when one of several is wanted. */
+  pool: z
+    .string()
+    .regex(/^[a-z0-9_]{1,32}$/)
+    .optional(),
+});
+export type ExitSelector = z.infer<typeof exitSelectorSchema>;
+
+/** A sticky session: the same exit address for as long as it lives. */
+export const exitSessionSchema = z.strictObject({
+  id: z.string().regex(/^[A-Za-z0-9_]{1,25}$/, "a session id is 1 to 25 letters, digits or underscores"),
+  /** Minutes the session lives. */
+  lifetimeMinutes: z.int().min(1).max(1440).default(10),
+  /** flex: another address when the first is lost; strict: the same network or an error; oneip: that address or an error. */
+  mode: z.enum(["flex", "strict", "oneip"]).default("flex"),
+});
+export type ExitSession = z.infer<typeof exitSessionSchema>;

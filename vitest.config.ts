@@ -1,0 +1,43 @@
+import { defineConfig } from "vitest/config";
+
+const ignored = ["**/node_modules/**", "**/.output/**", "**/dist/**", "**/target/**", "data/**"];
+
+/**
+ * Three kinds of test, told apart by the file's name:
+ * `x.test.ts` runs in memory, `x.integration.test.ts` drives real sockets, databases and processes,
+ * `x.e2e.test.ts` drives a browser or the lab.
+ */
+export default defineConfig({
+  test: {
+    reporters: ["default"],
+    projects: [
+      {
+        test: {
+          name: "unit",
+          include: ["**/*.test.{ts,tsx}"],
+          exclude: [...ignored, "**/*.integration.test.ts", "**/*.e2e.test.ts"],
+        },
+      },
+      {
+        test: {
+          name: "integration",
+          include: ["**/*.integration.test.ts"],
+          exclude: ignored,
+          testTimeout: 120_000,
+          hookTimeout: 120_000,
+          fileParallelism: false,
+        },
+      },
+      {
+        test: {
+          name: "e2e",
+          include: ["**/*.e2e.test.ts"],
+          exclude: ignored,
+          testTimeout: 300_000,
+          hookTimeout: 180_000,
+          fileParallelism: false,
+        },
+      },
+    ],
+  },
+});
