@@ -1,0 +1,130 @@
+import { once } from "node:events";
+import { connect, createServer, type Server, type Socket } from "node:net";
+import { afterEach, expect, test } from "vitest";
+import { dialDirect } from "./dial-direct.ts";
+import { type Relay, type RelayOptions, relay } from "./relay.ts";
+
+const opened: (Server | Socket)[] = [];
+
+afterEach(() => {
+  for (const one of opened.splice(0)) "close" in one ? one.close() : one.destroy();
+});
+
+async function listening(onConnection: (socket: Socket) => void): Promise<number> {
+  const server = createServer({ allowHalfOpen: true }, (socket) => {
+    opened.push(socket);
+    socket.on("error", () => {});
+    onConnection(socket);
+  });
+  opened.push(server);
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const address = server.address();
+  return typeof address === "object" && address ? address.port : 0;
+}
+
+/** A client and a target with a relay between them. */
+async function relayed(options?: RelayOptions) {
+  const target = Promise.withResolvers<Socket>();
+  const targetPort = await listening((socket) => target.resolve(socket));
+  const middle = Promise.withResolvers<Relay>();
+  const relayPort = await listening(async (socket) => {
+    const upstream = await dialDirect({ host: "127.0.0.1", port: targetPort, timeoutMs: 5000 });
+    middle.resolve(relay(socket, upstream, options));
+  });
+  const client = connect({ port: relayPort, host: "127.0.0.1", allowHalfOpen: true });
+  client.on("error", () => {});
+  opened.push(client);
+  return { client, target: await target.promise, relay: await middle.promise };
+}
+
+async function readAll(socket: Socket): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of socket.iterator({ destroyOnReturn: false })) chunks.push(chunk as Buffer);
+  return Buffer.concat(chunks);
+}
+
+test("a client that ends its half still gets the whole answer", async () => {
+  const { client, target, relay } = await relayed();
+  client.end("question");
+  expect((await readAll(target)).toString()).toBe("question");
+  target.end("answer");
+  expect((await readAll(client)).toString()).toBe("answer");
+  expect(await relay.closed).toEqual({ kind: "ended" });
+  expect(relay.counters()).toEqual({ sentBytes: 8, receivedBytes: 6 });
+});
+
+test("a target that ends its half first still gets all that the client sends", async () => {
+  const { client, target, relay } = await relayed();
+  target.end("greeting");
+  expect((await readAll(client)).toString()).toBe("greeting");
+  client.end(Buffer.alloc(100_000));
+  expect((await readAll(target)).length).toBe(100_000);
+  expect(await relay.closed).toEqual({ kind: "ended" });
+  expect(relay.counters()).toEqual({ sentBytes: 100_000, receivedBytes: 8 });
+});
+
+test.each(["client", "upstream"] as const)("a reset by the %s is a reset on the other side", async (by) => {
+  const { client, target, relay } = await relayed();
+  client.write("x");
+  await once(target, "data");
+  const [from, to] = by === "client" ? [client, target] : [target, client];
+  const failed = once(to, "error");
+  to.resume();
+  from.resetAndDestroy();
+  expect(((await failed)[0] as NodeJS.ErrnoException).code).toBe("ECONNRESET");
+  expect(await relay.closed).toEqual({ kind: "reset", by });
+});
+
+test("a slow reader holds the writer back instead of filling memory, and every byte arrives", async () => {
+  const { client, target, relay } = await relayed();
+  const total = 64 << 20;
+  const block = Buffer.alloc(1 << 20, 7);
+  let written = 0;
+  const fill = () => {
+    while (written < total) {
+      written += block.length;
+      if (!target.write(block)) return void target.once("drain", fill);
+    }
+    target.end();
+  };
+  fill();
+  client.pause();
+  // The writer has stopped when nothing has been taken for three looks in a row.
+  let seen = -1;
+  for (let still = 0; still < 3; ) {
+    await new Promise((resolve) => setTimeout(resolve, 30));
+    const now = relay.counters().receivedBytes;
+    still = now === seen ? still + 1 : 0;
+    seen = now;
+  }
+  expect(seen).toBeLessThan(32 << 20);
+  client.end();
+  expect((await readAll(client)).length).toBe(total);
+  await relay.closed;
+  expect(relay.counters().receivedBytes).toBe(total);
+});
+
+test("a closed relay cuts both sides with RST and says why", async () => {
+  const { client, target, relay } = await relayed();
+  const failures = [once(client, "error"), once(target, "error")];
+  client.resume();
+  target.resume();
+  relay.close("quota_exhausted");
+  for (const failure of failures)
+    expect(((await failure)[0] as NodeJS.ErrnoException).code).toBe("ECONNRESET");
+  expect(await relay.closed).toEqual({ kind: "closed", reason: "quota_exhausted" });
+});
+
+test("an aborted signal closes the relay", async () => {
+  const abort = new AbortController();
+  const { relay } = await relayed({ signal: abort.signal });
+  abort.abort();
+  expect(await relay.closed).toEqual({ kind: "closed", reason: "aborted" });
+});
+
+test("a silent relay ends, sooner once one side has ended its half", async () => {
+  const { client, relay } = await relayed({ idleMs: 60_000, halfOpenIdleMs: 20 });
+  client.end();
+  expect(await relay.closed).toEqual({ kind: "idle" });
+});

@@ -1,0 +1,124 @@
+import type { Socket } from "node:net";
+
+/** How a relay ended. */
+export type RelayOutcome =
+  /** Both sides ended their half. */
+  | { readonly kind: "ended" }
+  | { readonly kind: "reset"; readonly by: "client" | "upstream" }
+  /** Nothing moved for too long. */
+  | { readonly kind: "idle" }
+  /** `close` was called, or the signal was aborted. */
+  | { readonly kind: "closed"; readonly reason: string };
+
+/** Bytes since the relay began; exact up to 2^53. */
+export interface RelayCounters {
+  /** Handed to the upstream's socket and taken by the system: bytes that still wait in this process do not count. */
+  readonly sentBytes: number;
+  /** Read from the upstream's socket, delivered to the client or not. */
+  readonly receivedBytes: number;
+}
+
+export interface RelayOptions {
+  readonly signal?: AbortSignal;
+  /** How long both directions may be still, in milliseconds. Default: 5 minutes. */
+  readonly idleMs?: number;
+  /** The same once one side has ended its half. Default: 1 minute. */
+  readonly halfOpenIdleMs?: number;
+}
+
+export interface Relay {
+  /** As of now; final and exact once `closed` has resolved. */
+  counters(): RelayCounters;
+  /** Resolves when both sockets are closed; never rejects. */
+  readonly closed: Promise<RelayOutcome>;
+  /** Cuts both sides with RST, so that neither takes it for a clean end. */
+  close(reason: string): void;
+}
+
+/**
+ * Carries bytes both ways between two connected, half-open capable sockets until both have ended.
+ * FIN is passed on as FIN, each half by itself; RST as RST; the slower side holds the faster one back.
+ */
+export function relay(client: Socket, upstream: Socket, options: RelayOptions = {}): Relay {
+  const { idleMs = 300_000, halfOpenIdleMs = 60_000 } = options;
+  let sentBytes = 0;
+  let receivedBytes = 0;
+  let outcome: RelayOutcome = { kind: "ended" };
+  let open = 2;
+
+  const closed = new Promise<RelayOutcome>((resolve) => {
+    const onClose = () => {
+      open -= 1;
+      if (open > 0) return;
+      options.signal?.removeEventListener("abort", onAbort);
+      resolve(outcome);
+    };
+    whenClosed(client, onClose);
+    whenClosed(upstream, onClose);
+  });
+
+  function cut(reason: RelayOutcome): void {
+    if (open === 0 || outcome.kind !== "ended") return;
+    outcome = reason;
+    reset(client);
+    reset(upstream);
+  }
+  const onAbort = () => cut({ kind: "closed", reason: "aborted" });
+  const lost = (by: "client" | "upstream") => () => cut({ kind: "reset", by });
+
+  client.on("data", (chunk: Buffer) => {
+    const roomLeft = upstream.write(chunk, (error) => {
+      if (!error) sentBytes += chunk.length;
+    });
+    if (!roomLeft) client.pause();
+  });
+  upstream.on("data", (chunk: Buffer) => {
+    receivedBytes += chunk.length;
+    if (!client.write(chunk)) upstream.pause();
+  });
+  upstream.on("drain", () => client.resume());
+  client.on("drain", () => upstream.resume());
+  client.on("end", () => endHalf(upstream));
+  upstream.on("end", () => endHalf(client));
+  client.on("error", lost("client"));
+  upstream.on("error", lost("upstream"));
+  client.on("close", () => {
+    if (!upstream.destroyed && !client.readableEnded) cut({ kind: "reset", by: "client" });
+  });
+  upstream.on("close", () => {
+    if (!client.destroyed && !upstream.readableEnded) cut({ kind: "reset", by: "upstream" });
+  });
+  // Either direction touches the client's socket, so its timer alone tells when both are still.
+  client.on("timeout", () => cut({ kind: "idle" }));
+  client.setTimeout(idleMs);
+
+  function endHalf(other: Socket): void {
+    other.end();
+    client.setTimeout(halfOpenIdleMs);
+  }
+
+  if (options.signal?.aborted) onAbort();
+  else options.signal?.addEventListener("abort", onAbort, { once: true });
+  if (client.destroyed) cut({ kind: "reset", by: "client" });
+  if (upstream.destroyed) cut({ kind: "reset", by: "upstream" });
+  client.resume();
+  upstream.resume();
+
+  return {
+    counters: () => ({ sentBytes, receivedBytes }),
+    closed,
+    close: (reason) => cut({ kind: "closed", reason }),
+  };
+}
+
+function whenClosed(socket: Socket, listener: () => void): void {
+  if (socket.closed) listener();
+  else socket.once("close", listener);
+}
+
+/** RST where the socket can send one; a TLS socket can only be destroyed. */
+function reset(socket: Socket): void {
+  if (socket.destroyed) return;
+  if ("encrypted" in socket) socket.destroy();
+  else socket.resetAndDestroy();
+}
