@@ -55,6 +55,8 @@ export interface PopupModel {
   } | null;
   /** Things the person should know, as sentences. */
   readonly warnings: readonly string[];
+  /** Every rule of the person, for the options page: sites by name, then everything. */
+  readonly rules?: readonly { readonly scope: RouteScope; readonly route: Route }[];
 }
 
 export type PageCommand =

@@ -1,0 +1,82 @@
+import { useState } from "react";
+import { browser } from "wxt/browser";
+import type { PageCommand, PopupModel } from "../../messages.ts";
+import type { Page } from "../connectPage.ts";
+import { usePage } from "../usePage.ts";
+import { ExitList } from "./ExitList.tsx";
+import { FirstRun } from "./FirstRun.tsx";
+import { Hero } from "./Hero.tsx";
+import { headlineOf, type Tone } from "./headline.ts";
+import { Notices } from "./Notices.tsx";
+import { Opening } from "./Opening.tsx";
+import { ScopePicker } from "./ScopePicker.tsx";
+import { SessionRow } from "./SessionRow.tsx";
+import { initialScope, type ScopeKind, scopeOf } from "./scope.ts";
+import { UsageFooter } from "./UsageFooter.tsx";
+
+/** The toolbar popup: drawn from the background's model alone. */
+export function Popup({ page }: { readonly page: Page }) {
+  const { model, problem } = usePage(page);
+  return (
+    <div className="popup">
+      <Header state={model ? stateOf(model) : { tone: "direct", word: "Connecting" }} />
+      <main>
+        <h1 className="unseen">Atlantic Proxy</h1>
+        <Notices problem={problem} warnings={model?.warnings ?? []} onDismiss={page.dismissProblem} />
+        <Body model={model} send={page.send} />
+      </main>
+    </div>
+  );
+}
+
+function stateOf(model: PopupModel): { readonly tone: Tone; readonly word: string } {
+  if (model.link.kind === "absent") return { tone: "direct", word: "Not set up" };
+  if (model.link.kind === "unpaired") return { tone: "direct", word: "Not paired" };
+  return headlineOf(model);
+}
+
+function Header({ state }: { readonly state: { readonly tone: Tone; readonly word: string } }) {
+  return (
+    <header className="row">
+      <span className="word grow">Atlantic</span>
+      <span className={`pill ${state.tone}`} role="status">
+        {state.word}
+      </span>
+      <button type="button" className="button quiet" onClick={() => browser.runtime.openOptionsPage()}>
+        Settings
+      </button>
+    </header>
+  );
+}
+
+interface BodyProps {
+  readonly model: PopupModel | null;
+  readonly send: (command: PageCommand) => void;
+}
+
+function Body({ model, send }: BodyProps) {
+  if (!model) return <Opening />;
+  if (model.link.kind === "absent" || model.link.kind === "unpaired") {
+    return <FirstRun link={model.link} send={send} />;
+  }
+  return <Routing model={model} send={send} />;
+}
+
+function Routing({ model, send }: { readonly model: PopupModel; readonly send: BodyProps["send"] }) {
+  const [picked, setPicked] = useState<ScopeKind | null>(null);
+  const kind = picked ?? initialScope(model.tab);
+  const scope = scopeOf(kind, model.tab);
+  return (
+    <>
+      <Hero model={model} send={send} />
+      <ScopePicker tab={model.tab} kind={kind} onPick={setPicked} />
+      <ExitList
+        exits={model.exits}
+        current={model.tab?.route ?? null}
+        onChoose={(route) => send({ kind: "choose", scope, route })}
+      />
+      <SessionRow model={model} onRotate={() => send({ kind: "rotate" })} />
+      <UsageFooter usage={model.usage} />
+    </>
+  );
+}
