@@ -1,4 +1,3 @@
-import { z } from "zod";
 import { type RouteId, routeIdSchema } from "../routing/route.ts";
 
 /**
@@ -6,8 +5,18 @@ import { type RouteId, routeIdSchema } from "../routing/route.ts";
  * Chrome sends it as the user name of Basic proxy credentials; the password carries the browser's secret and the nonce.
  */
 export type Attribution =
-  /** A request of a tab, while more than one route is live. `site` is the registrable domain of the tab's page. */
-  | { readonly kind: "tab"; readonly tabId: number; readonly site: string; readonly routeId: RouteId }
+  /**
+   * A request of a tab, while more than one route is live. `site` is the registrable domain of the tab's page.
+   * `own`: the challenger was a per-request proxy name, so no other request can use the tunnel
+   * (only the browser sees the name; without `own` the tunnel counts as pooled).
+   */
+  | {
+      readonly kind: "tab";
+      readonly tabId: number;
+      readonly site: string;
+      readonly routeId: RouteId;
+      readonly own?: true;
+    }
   /** A request that belongs to no tab (a service or shared worker), decided by the site that started it. */
   | { readonly kind: "worker"; readonly site: string; readonly routeId: RouteId }
   /** Any request, while every tab has the same route: valid until the plan changes, so Chrome may repeat it. */
@@ -33,7 +42,7 @@ export function parseRealm(realm: string): Challenge | undefined {
 export function formatAttribution(attribution: Attribution): string {
   switch (attribution.kind) {
     case "tab":
-      return `tab/${attribution.tabId}/${attribution.routeId}/${encodeURIComponent(attribution.site)}`;
+      return `tab/${attribution.tabId}/${attribution.routeId}/${encodeURIComponent(attribution.site)}${attribution.own ? "/own" : ""}`;
     case "worker":
       return `worker/${attribution.routeId}/${encodeURIComponent(attribution.site)}`;
     case "steady":
@@ -53,13 +62,18 @@ export function parseAttribution(text: string): Attribution | undefined {
     const site = parseSite(rest[1]);
     return routeId && site !== undefined ? { kind, routeId, site } : undefined;
   }
-  if (kind === "tab" && rest.length === 3) {
-    const tabId = z.coerce.number().int().nonnegative().safeParse(rest[0]).data;
+  if (kind === "tab" && (rest.length === 3 || (rest.length === 4 && rest[3] === "own"))) {
+    const tabId = parseTabId(rest[0]);
     const routeId = routeIdSchema.safeParse(rest[1]).data;
     const site = parseSite(rest[2]);
-    return tabId !== undefined && routeId && site !== undefined ? { kind, tabId, routeId, site } : undefined;
+    if (tabId === undefined || !routeId || site === undefined) return undefined;
+    return rest.length === 4 ? { kind, tabId, routeId, site, own: true } : { kind, tabId, routeId, site };
   }
   return undefined;
+}
+
+function parseTabId(text: string | undefined): number | undefined {
+  return text !== undefined && /^\d{1,15}$/.test(text) ? Number(text) : undefined;
 }
 
 function parseSite(encoded: string | undefined): string | undefined {

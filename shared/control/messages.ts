@@ -93,7 +93,7 @@ export const pendingRequestSchema = z.object({
   frameId: z.int(),
   host: z.string(),
   port: z.int(),
-  /** Whether Chrome lets anyone answer a challenge for this request. */
+  /** Whether Chrome lets anyone answer a challenge for this request, the policy taken into account. */
   challengeable: z.boolean(),
 });
 export type PendingRequest = z.infer<typeof pendingRequestSchema>;
@@ -168,6 +168,12 @@ export const companionRequests = {
     params: z.object({ id: z.string(), accepted: z.boolean() }),
     result: nothing,
   },
+  /** A single-use ticket, good for two minutes, that pairs the browser whose relay presents it (`relay.open`). */
+  "pair.ticket": {
+    tier: "policy",
+    params: nothing,
+    result: z.object({ ticket: z.string(), expiresAt: moment }),
+  },
   "status.get": { tier: "status", params: nothing, result: statusSchema },
   "exits.list": { tier: "status", params: nothing, result: z.array(exitViewSchema) },
   "plan.apply": {
@@ -204,6 +210,14 @@ export type CompanionRequest = keyof typeof companionRequests;
 
 /** Notices from a client to the companion. */
 export const companionNotices = {
+  /**
+   * What the native-messaging relay says before anything that the browser says. It makes the link a browser's for good,
+   * so that an extension cannot pass for the command. Extensions never send it.
+   */
+  "relay.open": {
+    tier: "none",
+    params: z.object({ origin: z.string().max(200), ticket: z.string().max(100).optional() }),
+  },
   "request.started": { tier: "choose", params: pendingRequestSchema },
   "request.settled": { tier: "choose", params: z.object({ requestId: z.string() }) },
 } as const satisfies Record<string, { tier: Tier; params: z.ZodType }>;
@@ -219,6 +233,8 @@ export type BrowserRequest = keyof typeof browserRequests;
 export const browserNotices = {
   "status.changed": { params: statusSchema },
   "pair.settled": { params: z.object({ accepted: z.boolean() }) },
+  /** From the relay itself, before it ends: there is no companion to talk to. `problem` is a sentence for people. */
+  "link.absent": { params: z.object({ problem: z.string() }) },
   /** Open the tunnel that an image of this frame needs, by a request that Chrome lets the extension answer for. */
   "helper.wanted": {
     params: z.object({ tabId: z.int(), frameId: z.int(), host: z.string(), port: z.int() }),
