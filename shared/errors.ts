@@ -129,6 +129,12 @@ export const proxyErrors = {
     socks: 0x02,
     sentence: "The target's port is closed here, because it is used to send spam. Use another port.",
   },
+  forbidden_target: {
+    httpStatus: 403,
+    proxyStatus: "http_request_denied",
+    socks: 0x02,
+    sentence: "The upstream provider does not carry traffic to this target. Use another target.",
+  },
   no_exit: {
     httpStatus: 503,
     proxyStatus: "destination_unavailable",
