@@ -1,0 +1,75 @@
+import type { Packet } from "./packet.ts";
+
+/** A TCP connection as the wire saw it: bytes by sequence numbers, so that what was sent twice counts once. */
+export interface Conversation {
+  /** Who sent the first SYN. */
+  readonly client: string;
+  readonly clientPort: number;
+  readonly server: string;
+  readonly serverPort: number;
+  /** Payload bytes from client to server. */
+  readonly sentBytes: number;
+  /** Payload bytes from server to client. */
+  readonly receivedBytes: number;
+}
+
+interface Direction {
+  initial: number | undefined;
+  bytes: number;
+}
+
+interface Open {
+  readonly client: string;
+  readonly clientPort: number;
+  readonly server: string;
+  readonly serverPort: number;
+  readonly sent: Direction;
+  readonly received: Direction;
+}
+
+/**
+ * Puts captured packets together to TCP connections. Connections whose SYN was not captured are left out;
+ * a direction of 4 GiB or more is counted wrong, because sequence numbers wrap there.
+ */
+export function conversations(packets: Iterable<Packet>): Conversation[] {
+  const all: Open[] = [];
+  const live = new Map<string, Open>();
+  for (const packet of packets) {
+    const { tcp, sourcePort, destinationPort } = packet;
+    if (tcp === null || sourcePort === null || destinationPort === null) continue;
+    const source = `${packet.source} ${sourcePort}`;
+    const destination = `${packet.destination} ${destinationPort}`;
+    if (tcp.syn && !tcp.ack && live.get(`${source} ${destination}`)?.sent.initial !== tcp.sequence) {
+      const open = openConversation(packet, sourcePort, destinationPort);
+      live.set(`${source} ${destination}`, open);
+      all.push(open);
+    }
+    const forward = live.get(`${source} ${destination}`);
+    const direction = forward?.sent ?? live.get(`${destination} ${source}`)?.received;
+    if (direction) account(direction, packet, tcp);
+  }
+  return all.map(({ sent, received, ...ends }) => ({
+    ...ends,
+    sentBytes: sent.bytes,
+    receivedBytes: received.bytes,
+  }));
+}
+
+function openConversation(packet: Packet, clientPort: number, serverPort: number): Open {
+  return {
+    client: packet.source,
+    clientPort,
+    server: packet.destination,
+    serverPort,
+    sent: { initial: undefined, bytes: 0 },
+    received: { initial: undefined, bytes: 0 },
+  };
+}
+
+function account(direction: Direction, packet: Packet, tcp: NonNullable<Packet["tcp"]>): void {
+  if (tcp.syn) direction.initial ??= tcp.sequence;
+  if (direction.initial === undefined || packet.payloadBytes === 0) return;
+  // The first byte has the number after the SYN's (RFC 9293 section 3.4); arithmetic is modulo 2^32.
+  const start = (tcp.sequence - direction.initial - 1) >>> 0;
+  direction.bytes = Math.max(direction.bytes, start + packet.payloadBytes);
+}
