@@ -1,0 +1,55 @@
+import tailwindcss from "@tailwindcss/vite";
+import { defineConfig } from "wxt";
+import { EXTENSION_PUBLIC_KEY, FIREFOX_EXTENSION_ID } from "./id.ts";
+
+const sizes = [16, 32, 48, 128];
+const icons = Object.fromEntries(sizes.map((size) => [size, `icons/off-${size}.png`]));
+
+const permissions = [
+  "alarms",
+  "declarativeNetRequestWithHostAccess",
+  "nativeMessaging",
+  "privacy",
+  "proxy",
+  "scripting",
+  "storage",
+  "tabs",
+  "webNavigation",
+  "webRequest",
+];
+
+export default defineConfig({
+  srcDir: "src",
+  publicDir: "public",
+  imports: false,
+  modules: ["@wxt-dev/module-react"],
+  vite: () => ({ plugins: [tailwindcss()] }),
+  manifest: ({ browser }) => ({
+    name: "Atlantic Proxy",
+    description: "Send each tab through a place of its own, and see why.",
+    icons,
+    action: { default_title: "Atlantic Proxy", default_icon: icons },
+    host_permissions: ["<all_urls>"],
+    incognito: "spanning",
+    web_accessible_resources: [{ resources: ["gate.html"], matches: ["<all_urls>"] }],
+    commands: {
+      _execute_action: { suggested_key: { default: "Alt+Shift+A" } },
+    },
+    ...(browser === "firefox"
+      ? {
+          permissions: [...permissions, "webRequestBlocking"],
+          browser_specific_settings: {
+            gecko: {
+              id: FIREFOX_EXTENSION_ID,
+              strict_min_version: "140.0",
+              data_collection_permissions: { required: ["authenticationInfo", "browsingActivity"] },
+            },
+          },
+        }
+      : {
+          key: EXTENSION_PUBLIC_KEY,
+          minimum_chrome_version: "126",
+          permissions: [...permissions, "webRequestAuthProvider"],
+        }),
+  }),
+});
