@@ -1,0 +1,22 @@
+/**
+ * What services need of a running gateway. A server without a gateway in its process has none of it: its
+ * connections are seen in the database only.
+ */
+export interface LiveGateway {
+  /** How many connections an account has open now. */
+  readonly countOpen: (userId: string) => number;
+  /** Ends one connection; false when this gateway has no such connection. */
+  readonly disconnect: (connectionId: string) => boolean;
+  /** Ends the connections of a credential and forgets what is cached of it; how many were ended. */
+  readonly disconnectCredential: (credentialId: string) => number;
+  /** Calls the listener after usage of an account was stored; the returned function stops that. */
+  readonly onUsage: (listener: (userId: string) => void) => () => void;
+}
+
+/** The gateway of a process that runs none. */
+export const noGateway: LiveGateway = {
+  countOpen: () => 0,
+  disconnect: () => false,
+  disconnectCredential: () => 0,
+  onUsage: () => () => {},
+};

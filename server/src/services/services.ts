@@ -1,0 +1,41 @@
+import type { Kysely } from "kysely";
+import type { Schema } from "../db/schema.ts";
+import { AccountService } from "./account.ts";
+import { AuditLog } from "./audit-log.ts";
+import { ConnectionService } from "./connections.ts";
+import { CredentialService } from "./credentials.ts";
+import { ExitService } from "./exits.ts";
+import type { LiveGateway } from "./live-gateway.ts";
+import { type GatewayAddress, ProxyService } from "./proxy.ts";
+import { UsageService } from "./usage.ts";
+
+/** Every service of the product. They know no HTTP. */
+export interface Services {
+  readonly account: AccountService;
+  readonly credentials: CredentialService;
+  readonly exits: ExitService;
+  readonly proxy: ProxyService;
+  readonly connections: ConnectionService;
+  readonly usage: UsageService;
+}
+
+/** Builds the services on a database and a gateway. */
+export function createServices(parts: {
+  db: Kysely<Schema>;
+  credentialKey: Uint8Array;
+  gateway: LiveGateway;
+  gatewayAddress: () => GatewayAddress;
+  now: () => Date;
+}): Services {
+  const { db, gateway, now } = parts;
+  const audit = new AuditLog();
+  const connections = new ConnectionService({ db });
+  return {
+    account: new AccountService({ db }),
+    credentials: new CredentialService({ db, key: parts.credentialKey, gateway, audit }),
+    exits: new ExitService({ db }),
+    proxy: new ProxyService({ db, gateway, address: parts.gatewayAddress, connections, audit }),
+    connections,
+    usage: new UsageService({ db, gateway, now }),
+  };
+}

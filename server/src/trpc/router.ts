@@ -1,0 +1,20 @@
+import { accountRouter } from "./account.ts";
+import { connectionsRouter } from "./connections.ts";
+import { credentialsRouter } from "./credentials.ts";
+import { exitsRouter } from "./exits.ts";
+import { router } from "./procedures.ts";
+import { proxyRouter } from "./proxy.ts";
+import { usageRouter } from "./usage.ts";
+
+/** Every procedure of the product: tRPC at /api/trpc, and, where it has a path, REST at /api/v1. */
+export const appRouter = router({
+  account: accountRouter,
+  credentials: credentialsRouter,
+  exits: exitsRouter,
+  proxy: proxyRouter,
+  connections: connectionsRouter,
+  usage: usageRouter,
+});
+
+/** The contract of the API, for typed clients. */
+export type AppRouter = typeof appRouter;
