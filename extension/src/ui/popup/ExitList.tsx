@@ -18,6 +18,12 @@ export function ExitList({ exits, current, onChoose }: ExitListProps) {
   const [active, setActive] = useState(-1);
   const choices = filterExits(exits, query);
   const activeChoice = choices[active];
+  const list = useRef<HTMLDivElement>(null);
+  useEffect(() => {
+    list.current
+      ?.querySelector("[aria-selected=true]:has(.code:not(.plain))")
+      ?.scrollIntoView({ block: "nearest" });
+  }, []);
 
   function search(text: string): void {
     setQuery(text);
@@ -59,7 +65,7 @@ export function ExitList({ exits, current, onChoose }: ExitListProps) {
           onKeyDown={drive}
         />
       </div>
-      <div className="exits" id="exits" role="listbox" aria-label="Exits">
+      <div ref={list} className="exits" id="exits" role="listbox" aria-label="Exits" tabIndex={-1}>
         {choices.map((choice) => (
           <Exit
             key={choice.id}
@@ -118,8 +124,8 @@ function Exit({ choice, selected, active, onChoose }: ExitProps) {
         {choice.code}
       </span>
       <span className="grow clip">
-        {choice.label}
-        {choice.network !== "" && <span className="faint"> · {choice.network}</span>}
+        <span className="place-name">{choice.place}</span>
+        {choice.about !== "" && <span className="faint"> · {choice.about}</span>}
       </span>
       {choice.demonstration && <span className="tag">demonstration</span>}
       {choice.latencyMs !== null && <span className="faint">{formatLatency(choice.latencyMs)}</span>}

@@ -17,8 +17,6 @@ export function FirstRun({ link, send }: FirstRunProps) {
       <ol>
         <li className={running ? "done" : ""} aria-current={running ? undefined : "step"}>
           <h3>Start the companion{running && <span className="tag">running</span>}</h3>
-          <p className="muted">It carries your traffic. In a terminal, in the folder of Atlantic Proxy:</p>
-          <code className="line mono">npm start</code>
           {link.kind === "absent" && <Absent problem={link.problem} send={send} />}
         </li>
         <li aria-current={running ? "step" : undefined}>
@@ -39,6 +37,8 @@ export function FirstRun({ link, send }: FirstRunProps) {
 function Absent({ problem, send }: { readonly problem: string; readonly send: FirstRunProps["send"] }) {
   return (
     <>
+      <p className="muted">It carries your traffic. In a terminal, in the folder of Atlantic Proxy:</p>
+      <code className="line mono">npm start</code>
       <p className="muted">{problem}</p>
       <div className="remedy row">
         <button type="button" className="button" onClick={() => send({ kind: "retry" })}>

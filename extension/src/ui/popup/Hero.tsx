@@ -47,7 +47,12 @@ function Address({ headline }: { readonly headline: Headline }) {
           demonstration
         </span>
       )}
-      {headline.detail !== "" && <span className="muted clip">{headline.detail}</span>}
+      {headline.detail !== "" && (
+        <>
+          {headline.address !== null && <span className="faint">·</span>}
+          <span className="muted clip">{headline.detail}</span>
+        </>
+      )}
     </p>
   );
 }

@@ -17,11 +17,23 @@ export function Notices({ problem, warnings, onDismiss }: NoticesProps) {
           </button>
         </div>
       )}
-      {warnings.map((warning) => (
-        <p key={warning} className="notice">
-          {warning}
-        </p>
-      ))}
+      {warnings.length > 0 && <Warnings warnings={warnings} />}
     </div>
+  );
+}
+
+function Warnings({ warnings: [first, ...others] }: { readonly warnings: readonly string[] }) {
+  return (
+    <details className="notice">
+      <summary>
+        {others.length > 0 && <b>{others.length + 1} notices. </b>}
+        {first}
+      </summary>
+      <ul>
+        {others.map((warning) => (
+          <li key={warning}>{warning}</li>
+        ))}
+      </ul>
+    </details>
   );
 }

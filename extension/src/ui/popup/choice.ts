@@ -5,8 +5,10 @@ export interface Choice {
   readonly id: string;
   /** Two letters of the country, or a sign where there is none. */
   readonly code: string;
-  readonly label: string;
-  readonly network: string;
+  /** The town, or the whole label where there is none. */
+  readonly place: string;
+  /** What follows the town: country and network. */
+  readonly about: string;
   readonly demonstration: boolean;
   readonly latencyMs: number | null;
   readonly route: Route;
@@ -14,13 +16,13 @@ export interface Choice {
   readonly searched: string;
 }
 
-const withoutExit = { network: "", demonstration: false, latencyMs: null };
+const withoutExit = { about: "", demonstration: false, latencyMs: null };
 
 export const DIRECT_CHOICE: Choice = {
   ...withoutExit,
   id: "direct",
   code: "–",
-  label: "No exit, direct",
+  place: "No exit, direct",
   route: { kind: "direct" },
   searched: "no exit direct none",
 };
@@ -29,7 +31,7 @@ export const BLOCK_CHOICE: Choice = {
   ...withoutExit,
   id: "block",
   code: "×",
-  label: "Block",
+  place: "Block",
   route: { kind: "block" },
   searched: "block nothing leaves",
 };

@@ -14,18 +14,18 @@ export function filterExits(exits: readonly ExitView[], query: string): readonly
 
 function choiceOf(view: ExitView): Choice {
   const { country = "", city = "", region = "", asn, ispTier = "" } = view.exit;
-  const network = asn ? `as${asn} ${view.network}` : view.network;
+  const [place = view.label, ...rest] = view.label.split(/, (?=[^,]*$)/);
+  const network = view.demonstration ? [] : [view.network];
+  const places = [view.label, country, country && nameOfCountry(country), region, city];
   return {
     id: view.id,
     code: country.toUpperCase() || "··",
-    label: view.label,
-    network: view.demonstration ? "" : view.network,
+    place,
+    about: [...rest, ...network].join(" · "),
     demonstration: view.demonstration,
     latencyMs: view.latencyMs,
     route: { kind: "exit", exit: view.exit },
-    searched: [view.label, country, country && nameOfCountry(country), region, city, network, ispTier].join(
-      " ",
-    ),
+    searched: [...places, view.network, ispTier, asn ? `as${asn}` : ""].join(" "),
   };
 }
 

@@ -4,11 +4,9 @@ import type { PopupModel } from "../../messages.ts";
 export function sessionSentence(model: PopupModel, now: number): string {
   const { session, tab } = model;
   if (!session) {
-    return tab?.route.kind === "exit" && model.enabled
-      ? "No address yet: nothing was loaded"
-      : "No exit, no session";
+    return tab?.route.kind === "exit" && model.enabled ? "No address yet" : "No exit, no session";
   }
-  if (session.expiresAt === null) return "Each connection may get another address";
+  if (session.expiresAt === null) return "Address can change any time";
   const left = session.expiresAt - now;
   return left > 0 ? `Same address for ${clock(left)} more` : "The address may change now";
 }
