@@ -1,4 +1,3 @@
-import tailwindcss from "@tailwindcss/vite";
 import { defineConfig } from "wxt";
 import { EXTENSION_PUBLIC_KEY, FIREFOX_EXTENSION_ID } from "./id.ts";
 
@@ -23,7 +22,6 @@ export default defineConfig({
   publicDir: "public",
   imports: false,
   modules: ["@wxt-dev/module-react"],
-  vite: () => ({ plugins: [tailwindcss()] }),
   manifest: ({ browser }) => ({
     name: "Atlantic Proxy",
     description: "Send each tab through a place of its own, and see why.",
