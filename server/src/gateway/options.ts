@@ -1,0 +1,66 @@
+import type { Logger } from "pino";
+import type { UsageRecorder } from "../metering/usage-recorder.ts";
+import type { CredentialVerifier } from "./credential.ts";
+import type { TargetRules } from "./target-guard.ts";
+import type { Upstream } from "./upstreams/upstream.ts";
+
+/** What a gateway is made of. The composition root builds the parts; the gateway owns only its sockets. */
+export interface GatewayOptions {
+  readonly host: string;
+  /** 0 for any free port. */
+  readonly port: number;
+  readonly credentials: CredentialVerifier;
+  readonly usage: UsageRecorder;
+  /** Asked in this order for an exit that fits. */
+  readonly upstreams: readonly Upstream[];
+  /** What may be dialled besides public addresses, and what may not. */
+  readonly targets: TargetRules;
+  readonly logger: Logger;
+  readonly limits?: Partial<GatewayLimits>;
+  /** Milliseconds since 1970. Default: the system's clock. */
+  readonly clock?: () => number;
+}
+
+/** Times in milliseconds. */
+export interface GatewayLimits {
+  /** For a whole request header, or a SOCKS5 client's part of the handshake. */
+  readonly headerMs: number;
+  /** For reaching the target, name resolution included. */
+  readonly connectMs: number;
+  /** How long a tunnel, or a response, may stand still. */
+  readonly idleMs: number;
+  /** How long a kept-alive connection may wait for its next request. */
+  readonly keepAliveMs: number;
+  readonly connectionsPerCredential: number;
+}
+
+export const DEFAULT_LIMITS: GatewayLimits = {
+  headerMs: 10_000,
+  connectMs: 10_000,
+  idleMs: 300_000,
+  keepAliveMs: 60_000,
+  connectionsPerCredential: 5_000,
+};
+
+export interface Gateway {
+  readonly host: string;
+  readonly port: number;
+  /** How many connections are open now, of one account or in all. */
+  countOpen(userId?: string): number;
+  /** Ends one connection; false when this gateway has no such connection. */
+  disconnect(connectionId: string): boolean;
+  /** Ends the connections of a credential and forgets what is cached of it; how many were ended. */
+  disconnectCredential(credentialId: string): number;
+  /** Calls the listener after usage of an account was stored; the returned function stops that. */
+  onUsage(listener: (userId: string) => void): () => void;
+  health(): GatewayHealth;
+  /** Stops listening, cuts what is open, and writes what was counted. */
+  close(): Promise<void>;
+}
+
+export interface GatewayHealth {
+  readonly listening: boolean;
+  readonly openConnections: number;
+  /** What is wrong, for people; null when all is well. */
+  readonly problem: string | null;
+}

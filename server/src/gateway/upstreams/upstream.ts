@@ -1,0 +1,49 @@
+import type { Socket } from "node:net";
+import type { ExitSelector } from "@atlantic/shared/exits/selector.ts";
+import type { CheckedTarget } from "../target-guard.ts";
+
+/** A sticky session as the gateway holds it. */
+export interface LiveSession {
+  /** Not guessable, the same for the session's whole life: what a provider's session id is derived from. */
+  readonly key: string;
+  readonly lifetimeMinutes: number;
+  readonly mode: "flex" | "strict" | "oneip";
+  /** Milliseconds since 1970. */
+  readonly expiresAt: number;
+}
+
+/** A provider's entry point, or this machine's own exits. */
+export interface Upstream {
+  readonly name: string;
+  /** The exit for a connection; undefined when this upstream has none that fits. */
+  choose(exit: ExitSelector, session: LiveSession | undefined): ChosenExit | undefined;
+  /** The places it offers, for the list of exits. */
+  readonly places: readonly ExitPlace[];
+}
+
+export interface ExitPlace {
+  /** Country and city, as in `de-berlin`. */
+  readonly id: string;
+  readonly country: string;
+  readonly region: string | null;
+  readonly city: string | null;
+  /** For people. */
+  readonly label: string;
+  readonly network: "residential" | "datacenter" | "mobile" | "demonstration";
+  readonly servers: number;
+}
+
+/** An exit, ready to dial. */
+export interface ChosenExit {
+  /** The upstream's name. */
+  readonly upstream: string;
+  readonly country: string | null;
+  readonly city: string | null;
+  readonly label: string | null;
+  /** Where sites see it come from; null when the upstream does not tell. */
+  readonly address: string | null;
+  /** Connections of one credential with the same key may be used for one another's requests. */
+  readonly key: string;
+  /** @throws ProxyError */
+  dial(target: CheckedTarget, timeoutMs: number): Promise<Socket>;
+}

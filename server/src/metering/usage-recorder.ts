@@ -1,0 +1,63 @@
+import type { ProxyProtocol } from "../db/schema.ts";
+
+/** Everything about a connection that does not change while it is open. */
+export interface ConnectionRecord {
+  /** A UUID. */
+  readonly id: string;
+  readonly userId: string;
+  readonly credentialId: string;
+  /** The client's address. */
+  readonly client: string;
+  readonly protocol: ProxyProtocol;
+  readonly targetHost: string;
+  readonly targetPort: number;
+  readonly exitCountry: string | null;
+  readonly exitCity: string | null;
+  readonly exitLabel: string | null;
+  /** Where sites see it come from; null when the upstream does not tell. */
+  readonly exitAddress: string | null;
+  /** The upstream's name in the configuration; null when none was chosen. */
+  readonly upstream: string | null;
+  /** Milliseconds since 1970. */
+  readonly openedAt: number;
+}
+
+/** Absolute totals since the connection was opened. */
+export interface ConnectionTotals {
+  readonly sentBytes: number;
+  readonly receivedBytes: number;
+  readonly requests: number;
+}
+
+/** How a connection ended: `ended` and its like, or a code of the error table. */
+export interface ConnectionEnd {
+  readonly outcome: string;
+  /** Whether the client did not get what it asked for. */
+  readonly failed: boolean;
+}
+
+/** A connection whose traffic is being counted. */
+export interface MeteredConnection {
+  readonly record: ConnectionRecord;
+  /** Called about twice a second while something moves, and after the end. */
+  totals(): ConnectionTotals;
+  /** Set once it is over. */
+  readonly end: ConnectionEnd | undefined;
+  /** Cuts it because the account's traffic is used up. */
+  cut(): void;
+}
+
+/** Takes connections to be counted and writes what they carried, often and exactly once. */
+export interface UsageRecorder {
+  open(connection: MeteredConnection): void;
+  /** Whether the account may open another connection now. Unknown accounts may not. */
+  mayOpen(userId: string): boolean | Promise<boolean>;
+  /** Calls the listener after usage of an account was stored; the returned function stops that. */
+  onUsage(listener: (userId: string) => void): () => void;
+  /** Writes everything counted so far. @throws when the database does not take it; it is kept and tried again. */
+  flush(): Promise<void>;
+  /** Why usage cannot be written at the moment, for people; null when all is well. */
+  problem(): string | null;
+  /** Writes what is left and stops. */
+  close(): Promise<void>;
+}
