@@ -1,0 +1,70 @@
+import type { Attribution } from "@atlantic/shared/control/attribution.ts";
+import type { BrowserPlan } from "@atlantic/shared/control/messages.ts";
+import { type Route, type RouteId, routeId } from "@atlantic/shared/routing/route.ts";
+
+/** The route that the plan knows under this id. */
+export function routeOf(plan: BrowserPlan, id: RouteId): Route | undefined {
+  return Object.hasOwn(plan.routes, id) ? plan.routes[id] : undefined;
+}
+
+/** Whether every id in the plan names the route that `routeId` gives it: ids are shared by all browsers. */
+export function hasTrueIds(plan: BrowserPlan): boolean {
+  return Object.entries(plan.routes).every(([id, route]) => routeId(route) === id);
+}
+
+/** Whether an attribution is what the plan says now. A new tunnel is accepted only then. */
+export function agrees(plan: BrowserPlan, attribution: Attribution): boolean {
+  if (!routeOf(plan, attribution.routeId)) return false;
+  switch (attribution.kind) {
+    case "steady":
+      return plan.mode.kind === "steady" && plan.mode.routeId === attribution.routeId;
+    case "tab":
+      return isTabOn(plan, attribution.tabId, attribution.routeId) && !isSharedWithOther(plan, attribution);
+    case "worker":
+      return (
+        fitsMode(plan, attribution.routeId) && !hasOtherRouteAt(plan, attribution.site, attribution.routeId)
+      );
+  }
+}
+
+/**
+ * Whether an open tunnel must be closed under this plan, which may be newer than the one that accepted it.
+ * `isAwaited`: a request for the tunnel's host is still under way, so a page that is being loaded may not be cut off
+ * only because the plan does not show its tab at the new site yet.
+ */
+export function isWrong(plan: BrowserPlan, attribution: Attribution, isAwaited: boolean): boolean {
+  if (!routeOf(plan, attribution.routeId) || !fitsMode(plan, attribution.routeId)) return true;
+  if (plan.mode.kind === "steady") return false;
+  if (attribution.kind === "steady") return true;
+  if (attribution.kind === "tab" && hasTabOnOtherRoute(plan, attribution.tabId, attribution.routeId))
+    return true;
+  if (plan.mode.perRequest || isOwn(attribution)) return false;
+  if (hasOtherRouteAt(plan, attribution.site, attribution.routeId)) return true;
+  return !isAwaited && !plan.tabs.some((tab) => tab.site === attribution.site);
+}
+
+function isOwn(attribution: Attribution): boolean {
+  return attribution.kind === "tab" && attribution.own === true;
+}
+
+/** Chrome pools sockets by the site of the page, so a tunnel there would serve tabs of another route too. */
+function isSharedWithOther(plan: BrowserPlan, attribution: Attribution & { kind: "tab" }): boolean {
+  if (plan.mode.kind === "steady" || plan.mode.perRequest || isOwn(attribution)) return false;
+  return hasOtherRouteAt(plan, attribution.site, attribution.routeId);
+}
+
+function fitsMode(plan: BrowserPlan, id: RouteId): boolean {
+  return plan.mode.kind === "attributed" || plan.mode.routeId === id;
+}
+
+function isTabOn(plan: BrowserPlan, tabId: number, id: RouteId): boolean {
+  return fitsMode(plan, id) && plan.tabs.some((tab) => tab.tabId === tabId && tab.routeId === id);
+}
+
+function hasTabOnOtherRoute(plan: BrowserPlan, tabId: number, id: RouteId): boolean {
+  return plan.tabs.some((tab) => tab.tabId === tabId && tab.routeId !== id);
+}
+
+function hasOtherRouteAt(plan: BrowserPlan, site: string, id: RouteId): boolean {
+  return plan.tabs.some((tab) => tab.site === site && tab.routeId !== id);
+}

@@ -1,0 +1,109 @@
+import { statSync } from "node:fs";
+import type { BrowserRegistry } from "../browsers/browser-registry.ts";
+import type { CompanionConfig } from "../config.ts";
+import type { CompanionPaths } from "../data-paths.ts";
+import type { PairingStore } from "../pairing/pairing-store.ts";
+import type { UpstreamWatch } from "../status/upstream-watch.ts";
+import type { AccountApi } from "../upstream/account-api.ts";
+
+export interface Finding {
+  readonly name: string;
+  readonly verdict: "good" | "warning" | "bad";
+  readonly detail: string;
+  readonly remedy: string | null;
+}
+
+export interface ExamineParts {
+  readonly config: CompanionConfig;
+  readonly paths: CompanionPaths;
+  readonly watch: UpstreamWatch;
+  readonly api: AccountApi;
+  readonly registry: BrowserRegistry;
+  readonly pairings: PairingStore;
+}
+
+/** Looks at everything that must be right for a tab to go where it should, and says what to do where it is not. */
+export async function examine(parts: ExamineParts): Promise<Finding[]> {
+  return [
+    await upstreamFinding(parts),
+    await exitsFinding(parts),
+    configFinding(parts),
+    browsersFinding(parts),
+    addressFinding(parts),
+  ];
+}
+
+async function upstreamFinding({ watch, config }: ExamineParts): Promise<Finding> {
+  await watch.look();
+  const { reachable, problem } = watch.health;
+  const name = "Way to the exits";
+  const place = `${config.upstream.host}:${config.upstream.port}`;
+  if (reachable) return good(name, `${place} accepts connections.`);
+  return {
+    name,
+    verdict: "bad",
+    detail: problem ?? `${place} is not reachable.`,
+    remedy: "Start it: npm start.",
+  };
+}
+
+async function exitsFinding({ api, config }: ExamineParts): Promise<Finding> {
+  const name = "Exits";
+  if (config.upstream.kind === "provider")
+    return good(name, "The provider has exits in every country it sells.");
+  try {
+    const exits = await api.exits();
+    if (exits.length > 0) return good(name, `${exits.length} exits are offered.`);
+    return {
+      name,
+      verdict: "warning",
+      detail: "The server offers no exit.",
+      remedy: "Configure an upstream there.",
+    };
+  } catch (error) {
+    const detail = error instanceof Error ? error.message : "The server did not say.";
+    return {
+      name,
+      verdict: "bad",
+      detail,
+      remedy: "Check the server's address and the credential in config.json.",
+    };
+  }
+}
+
+function configFinding({ paths }: ExamineParts): Finding {
+  const name = "Configuration";
+  const open = (statSync(paths.config, { throwIfNoEntry: false })?.mode ?? 0) & 0o077;
+  if (open === 0) return good(name, "Only you can read it.");
+  const detail = "Other users of this machine can read the gateway's password in config.json.";
+  return { name, verdict: "warning", detail, remedy: `chmod 600 ${paths.config}` };
+}
+
+function browsersFinding({ registry, pairings }: ExamineParts): Finding {
+  const name = "Browsers";
+  const connected = registry.all();
+  if (connected.length > 0)
+    return good(name, `Connected: ${connected.map((browser) => browser.name).join(", ")}.`);
+  const detail =
+    pairings.all().length > 0
+      ? "A browser is paired, but none is connected."
+      : "No browser has been paired yet.";
+  return { name, verdict: "warning", detail, remedy: "Open one with npm run browser." };
+}
+
+function addressFinding({ config }: ExamineParts): Finding {
+  const name = "Address check";
+  if (config.addressCheckUrl !== null)
+    return good(name, `Addresses are checked at ${config.addressCheckUrl}.`);
+  const detail = "The address that sites see is not checked.";
+  return {
+    name,
+    verdict: "warning",
+    detail,
+    remedy: "Set addressCheckUrl in config.json to a page that answers it.",
+  };
+}
+
+function good(name: string, detail: string): Finding {
+  return { name, verdict: "good", detail, remedy: null };
+}

@@ -1,0 +1,119 @@
+import { setTimeout as delay } from "node:timers/promises";
+import type { Challenge } from "@atlantic/shared/control/attribution.ts";
+import type { BrowserPlan } from "@atlantic/shared/control/messages.ts";
+import type { Browser } from "../browsers/browser.ts";
+import type { BrowserRegistry } from "../browsers/browser-registry.ts";
+import type { Pending } from "../browsers/pending-requests.ts";
+import { type GateVerdict, judgeGate } from "./challenge-gate.ts";
+import type { HelperRequests } from "./helper-requests.ts";
+import type { Target } from "./open-flows.ts";
+
+/** How long the notice of a request may come after the request for its tunnel. */
+export const NOTICE_WAIT_MS = 400;
+
+/** The same while no browser is connected, or one has no plan yet: its extension may be waking up. */
+export const WAKE_WAIT_MS = 3_000;
+
+/** How long a tunnel waits for a helper. Most such requests move onto the helper's own tunnel long before. */
+export const HELPER_WAIT_MS = 10_000;
+
+/** Where images wait too, one challenge for a host is out at a time, for at most this long. */
+const ONE_CHALLENGE_MS = 400;
+
+/** Time for another look when nothing was told meanwhile. */
+const LOOK_MS = 50;
+
+interface Waiting {
+  readonly browser: Browser;
+  readonly plan: BrowserPlan;
+  readonly pending: readonly Pending[];
+}
+
+/** Decides when a challenge may go out: never where the person would see a dialog, never where an image would die of it. */
+export class ChallengeTiming {
+  readonly #registry: BrowserRegistry;
+  readonly #helpers: HelperRequests;
+  readonly #delicate = new Map<string, number>();
+
+  constructor(registry: BrowserRegistry, helpers: HelperRequests) {
+    this.#registry = registry;
+    this.#helpers = helpers;
+  }
+
+  /**
+   * Waits for the moment at which a challenge for this target is safe.
+   * @param known the browser that the request's credential names, when it names one
+   * @returns the kind of challenge, or `undefined` when the connection must be closed instead
+   */
+  async next(
+    target: Target,
+    known: Browser | undefined,
+    signal: AbortSignal,
+  ): Promise<Challenge["kind"] | undefined> {
+    const start = performance.now();
+    while (!signal.aborted) {
+      const now = performance.now();
+      const waiting = this.#waitingFor(target, known, now);
+      const verdict = judgeAll(waiting);
+      if (verdict === "open" && this.#mayChallenge(target, waiting, now)) return challengeKind(waiting);
+      if (verdict === "helpless") this.#askForHelpers(target, waiting, now);
+      const left = start + this.#patience(verdict) - now;
+      if (left <= 0) return undefined;
+      await this.#registry.nextChange(Math.min(left, LOOK_MS), signal);
+      await delay(0);
+    }
+    return undefined;
+  }
+
+  /** A challenge for this target was answered, or its connection ended. */
+  challengeOver(target: Target): void {
+    if (this.#delicate.delete(keyOf(target))) this.#registry.changed();
+  }
+
+  #waitingFor(target: Target, known: Browser | undefined, now: number): Waiting[] {
+    const browsers = known ? [known] : this.#registry.all();
+    return browsers.flatMap((browser) => {
+      const pending = browser.pending.at(target.host, target.port, now);
+      return browser.plan && pending.length > 0 ? [{ browser, plan: browser.plan, pending }] : [];
+    });
+  }
+
+  #patience(verdict: GateVerdict["kind"]): number {
+    if (verdict !== "unseen") return HELPER_WAIT_MS;
+    const browsers = this.#registry.all();
+    const isReady = browsers.length > 0 && browsers.every((browser) => browser.plan !== null);
+    return isReady ? NOTICE_WAIT_MS : WAKE_WAIT_MS;
+  }
+
+  #askForHelpers(target: Target, waiting: readonly Waiting[], now: number): void {
+    for (const { browser, pending } of waiting) {
+      const verdict = judgeGate(pending);
+      if (verdict.kind === "helpless") this.#helpers.ask(browser, verdict.frames, target, now);
+    }
+  }
+
+  /** Two challenges at once might both need the one request that can answer. */
+  #mayChallenge(target: Target, waiting: readonly Waiting[], now: number): boolean {
+    const isDelicate = waiting.some(({ pending }) => pending.some((request) => !request.challengeable));
+    if (!isDelicate) return true;
+    const out = this.#delicate.get(keyOf(target));
+    if (out !== undefined && now - out < ONE_CHALLENGE_MS) return false;
+    this.#delicate.set(keyOf(target), now);
+    return true;
+  }
+}
+
+function judgeAll(waiting: readonly Waiting[]): GateVerdict["kind"] {
+  const verdicts = waiting.map(({ pending }) => judgeGate(pending).kind);
+  if (verdicts.includes("helpless")) return "helpless";
+  return verdicts.includes("open") ? "open" : "unseen";
+}
+
+/** Several browsers may wait for the same host: an answer that holds once is right for all of them. */
+function challengeKind(waiting: readonly Waiting[]): Challenge["kind"] {
+  return waiting.every(({ plan }) => plan.mode.kind === "steady") ? "steady" : "once";
+}
+
+function keyOf({ host, port }: Target): string {
+  return `${host}:${port}`;
+}

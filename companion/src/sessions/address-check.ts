@@ -1,0 +1,107 @@
+import { type RequestOptions, request } from "node:http";
+import { errorText, ProxyError } from "@atlantic/shared/errors.ts";
+import type { Route, RouteId } from "@atlantic/shared/routing/route.ts";
+import { z } from "zod";
+import type { RouteDialer } from "../upstream/route-dialer.ts";
+import type { SessionBook } from "./session-book.ts";
+
+const answerSchema = z.object({ address: z.union([z.ipv4(), z.ipv6()]) });
+
+const TIMEOUT_MS = 15_000;
+const MAX_ANSWER_BYTES = 10_000;
+
+/** Finds out which address sites see on a route, by asking a page that says so, through the route itself. */
+export class AddressCheck {
+  readonly #url: URL | null;
+  readonly #dialer: RouteDialer;
+  readonly #sessions: SessionBook;
+  readonly #running = new Map<string, Promise<void>>();
+
+  constructor(url: string | null, dialer: RouteDialer, sessions: SessionBook) {
+    this.#url = url === null ? null : new URL(url);
+    this.#dialer = dialer;
+    this.#sessions = sessions;
+  }
+
+  /** Resolves when the session's address, or why it could not be found out, is in the book. Never rejects. */
+  run(routeId: RouteId, route: Route): Promise<void> {
+    if (this.#url === null || route.kind !== "exit") return Promise.resolve();
+    const { id } = this.#sessions.current(routeId);
+    const running = this.#running.get(id) ?? this.#check(this.#url, routeId, route, id);
+    this.#running.set(id, running);
+    return running.finally(() => this.#running.delete(id));
+  }
+
+  /** Checks a session that has no answer yet. */
+  async runIfUnknown(routeId: RouteId, route: Route): Promise<void> {
+    if (this.#sessions.view(routeId)?.addressCheckedAt == null) await this.run(routeId, route);
+  }
+
+  async #check(
+    url: URL,
+    routeId: RouteId,
+    route: Route & { kind: "exit" },
+    sessionId: string,
+  ): Promise<void> {
+    try {
+      this.#sessions.checked(routeId, sessionId, { address: await this.#ask(url, routeId, route) });
+    } catch (error) {
+      this.#sessions.checked(routeId, sessionId, { problem: problemOf(error) });
+    }
+  }
+
+  async #ask(url: URL, routeId: RouteId, route: Route & { kind: "exit" }): Promise<string> {
+    const target = { host: url.hostname, port: url.port === "" ? 80 : Number(url.port) };
+    const path = this.#dialer.plain(route, routeId, target);
+    const isForwarded = path.proxyAuthorization !== null;
+    const { status, text } = await fetchText({
+      agent: path.agent,
+      host: path.host,
+      port: path.port,
+      path: isForwarded ? url.href : `${url.pathname}${url.search}`,
+      headers: {
+        host: url.host,
+        accept: "application/json",
+        ...(path.proxyAuthorization !== null && { "proxy-authorization": path.proxyAuthorization }),
+      },
+      signal: AbortSignal.timeout(TIMEOUT_MS),
+    });
+    if (status === 407) throw new ProxyError("wrong_credentials");
+    if (status !== 200)
+      throw new ProxyError("upstream_failed", firstLine(text) ?? `The check answered ${status}.`);
+    return answerSchema.parse(JSON.parse(text)).address;
+  }
+}
+
+function fetchText(options: RequestOptions): Promise<{ status: number; text: string }> {
+  return new Promise((resolve, reject) => {
+    const outgoing = request(options, (response) => {
+      const chunks: Buffer[] = [];
+      let size = 0;
+      response.on("data", (chunk: Buffer) => {
+        chunks.push(chunk);
+        size += chunk.length;
+        if (size > MAX_ANSWER_BYTES) response.destroy(new Error("The answer is too long."));
+      });
+      response.on("error", reject);
+      response.on("end", () => {
+        resolve({ status: response.statusCode ?? 0, text: Buffer.concat(chunks).toString("utf8") });
+      });
+    });
+    outgoing.on("error", reject);
+    outgoing.end();
+  });
+}
+
+function problemOf(error: unknown): string {
+  if (error instanceof ProxyError) return firstLine(errorText(error)) ?? errorText(error);
+  if (error instanceof Error && error.name === "TimeoutError")
+    return "The exit did not answer in time. Try another.";
+  return "The address check was not answered as it should be. Check addressCheckUrl in the companion's configuration.";
+}
+
+/** The gateway's errors are plain text whose first line says the cause. */
+function firstLine(text: string): string | undefined {
+  const line = text.split("\n", 1)[0]?.trim();
+  return line && line.length <= 300 && !line.startsWith("<") ? line : undefined;
+}
