@@ -14,8 +14,8 @@ export const connectionsRouter = router({
     })
     .input(
       z.object({
-        open: z.stringbool().or(z.boolean()).optional(),
-        limit: z.coerce.number().int().min(1).max(200).default(50),
+        open: z.boolean().optional(),
+        limit: z.number().int().min(1).max(200).default(50),
         /** `next` of the last answer. */
         before: z.string().max(64).optional(),
       }),

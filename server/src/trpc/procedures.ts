@@ -42,6 +42,7 @@ export const procedure = trpc.procedure.use(async ({ ctx, next }) => {
   return outcome;
 });
 
-function asTrpcError(error: ServiceError): TRPCError {
+/** A service's refusal as tRPC's error, with the same message. */
+export function asTrpcError(error: ServiceError): TRPCError {
   return new TRPCError({ code: trpcCodes[error.code], message: error.message, cause: error });
 }

@@ -1,0 +1,105 @@
+import { dirname, join, resolve } from "node:path";
+import { z } from "zod";
+
+const port = z.coerce.number().int().min(0).max(65_535);
+const flag = z.enum(["0", "1"]).transform((value) => value === "1");
+
+const roleNames = ["web", "gateway", "worker"] as const;
+
+/** What a process of the server does: all of it by default. */
+export type Role = (typeof roleNames)[number];
+
+const roles = z
+  .string()
+  .transform((text) => text.split(",").map((one) => one.trim()))
+  .pipe(z.array(z.enum(roleNames)).min(1));
+
+const environmentSchema = z.object({
+  ATLANTIC_DATA: z.string().min(1).optional(),
+  ATLANTIC_ROLES: roles.default([...roleNames]),
+  ATLANTIC_WEB_HOST: z.string().min(1).default("127.0.0.1"),
+  ATLANTIC_WEB_PORT: port.default(3000),
+  ATLANTIC_WEB_URL: z.url({ protocol: /^https?$/ }).optional(),
+  ATLANTIC_GATEWAY_HOST: z.string().min(1).default("127.0.0.1"),
+  ATLANTIC_GATEWAY_PORT: port.default(7777),
+  ATLANTIC_DEMONSTRATION: flag.default(true),
+  ATLANTIC_FIRST_ACCOUNT: flag.default(false),
+  ATLANTIC_SIGN_UP: z.enum(["open", "closed"]).default("open"),
+  ATLANTIC_SIGN_UP_BYTES: z.coerce.bigint().min(0n).default(1_000_000_000n),
+  ATLANTIC_TRUSTED_PROXIES: z.string().default(""),
+  ATLANTIC_LOG: z.enum(["silent", "error", "warn", "info", "debug"]).default("warn"),
+  DATABASE_URL: z.url({ protocol: /^postgres(ql)?$/ }).optional(),
+  REDIS_URL: z.url({ protocol: /^rediss?$/ }).optional(),
+});
+
+/** How this server is set up. */
+export interface Config {
+  readonly roles: ReadonlySet<Role>;
+  /** The server's own directory in the data directory. */
+  readonly directory: string;
+  readonly web: {
+    readonly host: string;
+    readonly port: number;
+    /** The address people type, when it is not http://localhost:port. */
+    readonly url: string | null;
+    /** Where the built web page lies. */
+    readonly page: string;
+  };
+  readonly gateway: { readonly host: string; readonly port: number };
+  /** Offer the exits of this machine and the echo site. */
+  readonly demonstration: boolean;
+  readonly firstAccount: boolean;
+  readonly signUp: { readonly open: boolean; readonly allowanceBytes: bigint };
+  /** Addresses whose X-Forwarded-For is believed. */
+  readonly trustedProxies: readonly string[];
+  readonly logLevel: "silent" | "error" | "warn" | "info" | "debug";
+  /** Null: PGlite in the server's directory. */
+  readonly databaseUrl: string | null;
+  /** Null: this process's memory. */
+  readonly redisUrl: string | null;
+}
+
+/** A setting that cannot be read. The message is one sentence that names it and never shows its value. */
+export class ConfigError extends Error {
+  override readonly name = "ConfigError";
+}
+
+/**
+ * Reads the configuration from environment variables.
+ *
+ * @throws ConfigError
+ */
+export function readConfig(environment: Readonly<Record<string, string | undefined>>): Config {
+  const filled = Object.entries(environment).filter(([, value]) => value !== undefined && value !== "");
+  const parsed = environmentSchema.safeParse(Object.fromEntries(filled));
+  if (!parsed.success) throw new ConfigError(sentence(parsed.error));
+  const settings = parsed.data;
+  const repository = resolve(dirname(import.meta.filename), "../..");
+  return {
+    roles: new Set(settings.ATLANTIC_ROLES),
+    directory: join(resolve(settings.ATLANTIC_DATA ?? join(repository, "data")), "server"),
+    web: {
+      host: settings.ATLANTIC_WEB_HOST,
+      port: settings.ATLANTIC_WEB_PORT,
+      url: settings.ATLANTIC_WEB_URL?.replace(/\/+$/, "") ?? null,
+      page: join(repository, "server/web/dist"),
+    },
+    gateway: { host: settings.ATLANTIC_GATEWAY_HOST, port: settings.ATLANTIC_GATEWAY_PORT },
+    demonstration: settings.ATLANTIC_DEMONSTRATION,
+    firstAccount: settings.ATLANTIC_FIRST_ACCOUNT,
+    signUp: { open: settings.ATLANTIC_SIGN_UP === "open", allowanceBytes: settings.ATLANTIC_SIGN_UP_BYTES },
+    trustedProxies: settings.ATLANTIC_TRUSTED_PROXIES.split(",")
+      .map((one) => one.trim())
+      .filter(Boolean),
+    logLevel: settings.ATLANTIC_LOG,
+    databaseUrl: settings.DATABASE_URL ?? null,
+    redisUrl: settings.REDIS_URL ?? null,
+  };
+}
+
+function sentence(error: z.ZodError): string {
+  const names = [...new Set(error.issues.map((issue) => String(issue.path[0])))];
+  return `${names.join(" and ")} cannot be read: correct ${names.length === 1 ? "it" : "them"} or leave ${
+    names.length === 1 ? "it" : "them"
+  } out for the default.`;
+}

@@ -1,0 +1,153 @@
+import { join } from "node:path";
+import { migrateToLatest } from "@atlantic/migrations/migrate.ts";
+import type { Logger } from "pino";
+import { createAuth } from "./auth/auth.ts";
+import type { Cache } from "./cache/cache.ts";
+import { createMemoryCache } from "./cache/memory-cache.ts";
+import { createRedisCache } from "./cache/redis-cache.ts";
+import type { Config } from "./config.ts";
+import { type OpenDatabase, openDatabase } from "./db/open.ts";
+import { Endings } from "./endings.ts";
+import { openFirstAccount } from "./first-account.ts";
+import { type GatewayPart, startGatewayPart } from "./gateway-part.ts";
+import { createApp } from "./http/app.ts";
+import type { HealthCheck } from "./http/health.ts";
+import { listen } from "./http/listen.ts";
+import { createLog } from "./log.ts";
+import { readSecrets, type Secrets } from "./secrets.ts";
+import { createServices } from "./services/services.ts";
+import { listenProblem, StartError } from "./start-error.ts";
+
+/** What a started server tells. */
+export interface RunningServer {
+  readonly webUrl: string;
+  readonly gateway: { readonly host: string; readonly port: number };
+  /** Signs the first account in, once; null when there is no first account. */
+  readonly signInUrl: string | null;
+  readonly credential: { readonly username: string; readonly password: string } | null;
+  readonly demonstration: { readonly echoHost: string; readonly echoAddress: string } | null;
+  /** Ends every part, in the order that loses nothing. Calling it again waits for the same end. */
+  close(): Promise<void>;
+}
+
+/**
+ * Starts the server: the one place that builds its parts and puts them together.
+ *
+ * @throws StartError, ConfigError or DirectoryInUseError with a sentence for people; what was started is ended then.
+ */
+export async function startServer(config: Config): Promise<RunningServer> {
+  const endings = new Endings();
+  try {
+    return await start(config, endings);
+  } catch (error) {
+    await endings.run();
+    throw error;
+  }
+}
+
+async function start(config: Config, endings: Endings): Promise<RunningServer> {
+  const log = createLog(config.logLevel);
+  const secrets = await readSecrets(join(config.directory, "secrets.json"));
+  const database = endings.add(await openConfiguredDatabase(config));
+  await migrateToLatest(database.db);
+  const cache = endings.add(await openCache(config));
+  const gateway = endings.add(await startGatewayPart({ config, database, secrets, log }));
+  const web = await startWeb({ config, database, secrets, cache, gateway, log, endings });
+  return {
+    ...web,
+    gateway: gateway.address(),
+    demonstration: gateway.demonstration,
+    close: () => endings.run(),
+  };
+}
+
+function openConfiguredDatabase(config: Config): Promise<OpenDatabase> {
+  return openDatabase(
+    config.databaseUrl === null
+      ? { kind: "pglite", directory: join(config.directory, "pglite") }
+      : { kind: "postgres", url: config.databaseUrl },
+  ).catch((error: unknown) => {
+    if (config.databaseUrl === null) throw error;
+    throw new StartError("The database at DATABASE_URL cannot be reached: start it, or correct the address.");
+  });
+}
+
+function openCache(config: Config): Promise<Cache> | Cache {
+  if (config.redisUrl === null) return createMemoryCache();
+  return createRedisCache(config.redisUrl).catch(() => {
+    throw new StartError("Redis at REDIS_URL cannot be reached: start it, or correct the address.");
+  });
+}
+
+async function startWeb(parts: {
+  config: Config;
+  database: OpenDatabase;
+  secrets: Secrets;
+  cache: Cache;
+  gateway: GatewayPart;
+  log: Logger;
+  endings: Endings;
+}): Promise<Pick<RunningServer, "webUrl" | "signInUrl" | "credential">> {
+  const { config, database, secrets, cache, gateway, log } = parts;
+  const { db } = database;
+  const credentialKey = Buffer.from(secrets.credentials, "hex");
+  let webUrl = config.web.url ?? `http://localhost:${config.web.port}`;
+  const auth = createAuth({
+    db,
+    cache,
+    secret: secrets.auth,
+    webUrl,
+    signUp: config.signUp,
+    log: (level, message) => log[level === "error" ? "error" : "debug"](message),
+  });
+  const services = createServices({
+    db,
+    credentialKey,
+    gateway: gateway.live,
+    gatewayAddress: gateway.address,
+    now: () => new Date(),
+  });
+  const app = createApp({
+    auth,
+    cache,
+    verifier: gateway.verifier,
+    services,
+    health: healthChecks(parts),
+    log,
+    webUrl: () => webUrl,
+    https: webUrl.startsWith("https:"),
+    trustedProxies: config.trustedProxies,
+    page: config.web.page,
+  });
+  const first = config.firstAccount
+    ? await openFirstAccount({ db, auth, credentialKey, directory: config.directory })
+    : null;
+  const server = await listen(app.callback(), config.web).catch((error: unknown) => {
+    throw listenProblem(error, config.web.port, "ATLANTIC_WEB_PORT");
+  });
+  parts.endings.add(server);
+  webUrl = config.web.url ?? `http://localhost:${server.port}`;
+  return {
+    webUrl,
+    signInUrl: first === null ? null : `${webUrl}/sign-in/once#${first.signInToken}`,
+    credential: first?.credential ?? null,
+  };
+}
+
+function healthChecks(parts: {
+  database: OpenDatabase;
+  cache: Cache;
+  gateway: GatewayPart;
+}): Record<string, HealthCheck> {
+  return {
+    database: async () => {
+      await parts.database.runRaw("select 1");
+      return { state: "up", detail: parts.database.kind };
+    },
+    gateway: parts.gateway.health,
+    cache: async () => {
+      await parts.cache.ping();
+      return { state: "up", detail: parts.cache.kind };
+    },
+  };
+}
