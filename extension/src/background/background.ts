@@ -1,0 +1,351 @@
+import { browserRequests, type RouteScope } from "@atlantic/shared/control/messages.ts";
+import { decide, type TabRule } from "@atlantic/shared/routing/decide.ts";
+import { BLOCK, type Route, routeId } from "@atlantic/shared/routing/route.ts";
+import { siteOf } from "@atlantic/shared/routing/site.ts";
+import { type Browser, browser } from "wxt/browser";
+import type { Engine } from "../engine/engine.ts";
+import type { GateQuestion } from "../gate-messages.ts";
+import type { PageCommand } from "../messages.ts";
+import { answerChallenge } from "./answer-challenge.ts";
+import { Companion } from "./companion.ts";
+import { Conductor } from "./conductor.ts";
+import { GateKeeper } from "./gate-keeper.ts";
+import { helpFrame } from "./helper-request.ts";
+import { ImagePolicy } from "./image-policy.ts";
+import type { Intent } from "./intent.ts";
+import { tellSettled, tellStarted } from "./request-notices.ts";
+import { readRuntime, writeRuntime } from "./runtime.ts";
+import { Showing } from "./showing.ts";
+import { Store } from "./store.ts";
+import { TabBook } from "./tab-book.ts";
+
+const BLOCKED = routeId(BLOCK);
+
+/** The browser restores its tabs within this time of its start. */
+const RESTORE_MS = 60_000;
+
+const TOKEN_BYTES = 32;
+
+/** What the person wants, what the tabs do, and the companion, brought together. */
+export class Background {
+  readonly #store: Store;
+  readonly #book = new TabBook();
+  readonly #companion: Companion;
+  readonly #conductor: Conductor;
+  readonly #gate: GateKeeper;
+  readonly #policy = new ImagePolicy(() => this.#changed());
+  readonly #showing: Showing;
+  readonly #strays = new Set<string>();
+  readonly #asked = new Set<string>();
+
+  private constructor(store: Store, engine: Engine) {
+    this.#store = store;
+    this.#companion = new Companion({
+      changed: () => this.#show(),
+      ready: ({ proxyPort }) => {
+        if (proxyPort !== store.intent.proxyPort) store.change({ proxyPort });
+        this.#conductor.forget();
+        this.#changed();
+      },
+      helperWanted: (wanted) => void helpFrame(wanted).catch(() => {}),
+      routeSet: async (params) => {
+        const { scope, route } = browserRequests["route.set"].params.parse(params);
+        await this.choose(scope, route);
+      },
+      pairingToken: async () => this.#pairingToken(),
+    });
+    this.#conductor = new Conductor(engine, this.#companion, this.#book, () => ({
+      ...store.intent,
+      imagesMayBeChallenged: this.#policy.isOn,
+    }));
+    this.#gate = new GateKeeper({
+      book: this.#book,
+      conductor: this.#conductor,
+      enabled: () => store.intent.enabled,
+      rules: () => store.intent.rules,
+      link: () => this.#companion.link,
+    });
+    this.#showing = new Showing({
+      engine,
+      intent: () => store.intent,
+      companion: this.#companion,
+      conductor: this.#conductor,
+      book: this.#book,
+      warnings: () => this.#warnings(),
+    });
+  }
+
+  /** Reads what was kept, finds the tabs that are there, and looks for the companion. */
+  static async start(engine: Engine): Promise<Background> {
+    const store = await Store.open();
+    const background = new Background(store, engine);
+    await background.#recover();
+    background.#companion.connect();
+    background.#changed();
+    return background;
+  }
+
+  async #recover(): Promise<void> {
+    const runtime = await readRuntime();
+    if (runtime) {
+      this.#book.load(runtime.tabs);
+      this.#conductor.load(runtime);
+      this.#policy.load(runtime.imagesMayBeChallenged);
+    } else {
+      this.#book.expect(this.#store.intent.tabs);
+      setTimeout(() => this.#book.expect([]), RESTORE_MS);
+    }
+    await this.#meetTabs(runtime === undefined);
+  }
+
+  async #meetTabs(isFresh: boolean): Promise<void> {
+    const tabs = await browser.tabs.query({});
+    const ids = new Set(tabs.map(({ id }) => id));
+    for (const { tabId } of this.#book.all()) if (!ids.has(tabId)) this.#book.remove(tabId);
+    for (const tab of tabs) {
+      if (tab.id === undefined || this.#book.get(tab.id)) continue;
+      const url = tab.url ?? "";
+      this.#book.add(tab.id, url, undefined);
+      this.#book.recall(tab.id, url);
+      this.#book.shows(tab.id, url, undefined);
+      if (isFresh) this.#book.recall(tab.id, tab.pendingUrl ?? url);
+    }
+  }
+
+  // The tabs.
+
+  tabCreated(tab: Browser.tabs.Tab): void {
+    if (tab.id === undefined) return;
+    const url = tab.pendingUrl ?? tab.url ?? "";
+    // A new-tab page has an opener too, but no page has opened it.
+    this.#book.add(
+      tab.id,
+      tab.url ?? "",
+      /^(chrome|edge|about:newtab|about:home)/.test(url) ? undefined : tab.openerTabId,
+    );
+    this.#changed();
+  }
+
+  tabOpenedByPage({ tabId, sourceTabId }: { tabId: number; sourceTabId: number }): void {
+    this.#book.inherit(tabId, sourceTabId);
+    this.#changed();
+  }
+
+  tabRemoved(tabId: number): void {
+    this.#book.remove(tabId);
+    this.#showing.tabRemoved(tabId);
+    this.#changed();
+  }
+
+  tabReplaced(newId: number, oldId: number): void {
+    this.#book.replace(oldId, newId);
+    this.#changed();
+  }
+
+  committed(details: Browser.webNavigation.WebNavigationTransitionCallbackDetails): void {
+    const { tabId, frameId, url, documentId, parentDocumentId } = details;
+    if (frameId !== 0) {
+      this.#book.showsFrame(tabId, documentId, parentDocumentId);
+      return;
+    }
+    this.#book.add(tabId, url, undefined);
+    this.#book.shows(tabId, url, documentId);
+    this.#showing.pageChanged(tabId);
+    this.#changed();
+  }
+
+  /** The page went to another of its own addresses without loading anything. */
+  movedWithin({ tabId, frameId, url }: { tabId: number; frameId: number; url: string }): void {
+    if (frameId !== 0) return;
+    this.#book.movedWithin(tabId, url);
+    this.#remember();
+  }
+
+  navigationFailed({ tabId, frameId }: { tabId: number; frameId: number }): void {
+    if (frameId !== 0) return;
+    this.#book.isNotComing(tabId);
+    this.#changed();
+  }
+
+  // The requests.
+
+  requestStarted(details: Browser.webRequest.OnBeforeRequestDetails): void {
+    if (!this.#store.intent.enabled) return;
+    tellStarted(details, this.#companion, this.#book, this.#policy.isOn);
+    if (details.type === "main_frame" && details.tabId >= 0) {
+      this.#book.add(details.tabId, "", undefined);
+      this.#book.isComing(details.tabId, details.url);
+      this.#changed();
+    }
+  }
+
+  requestSettled(details: { requestId: string }): void {
+    this.#asked.delete(details.requestId);
+    tellSettled(details, this.#companion);
+  }
+
+  requestFailed(details: { requestId: string; url: string; error: string }): void {
+    this.#policy.failed(details, this.#asked.has(details.requestId));
+    this.requestSettled(details);
+  }
+
+  challenged(details: Browser.webRequest.OnAuthRequiredDetails): Browser.webRequest.BlockingResponse {
+    this.#asked.add(details.requestId);
+    if (details.isProxy && this.#policy.challenged(details)) return { cancel: true };
+    return answerChallenge(details, {
+      book: this.#book,
+      conductor: this.#conductor,
+      rules: () => this.#store.intent.rules,
+      strays: () => this.#store.intent.strays,
+      welcome: () => this.#companion.welcome,
+      strayBlocked: (site) => this.#strayBlocked(site),
+    });
+  }
+
+  // The person.
+
+  pageOpened(port: Browser.runtime.Port): void {
+    this.#showing.add(port);
+    this.#companion.connect();
+    this.#companion.refreshExits().catch(() => {});
+  }
+
+  atGate(port: Browser.runtime.Port, question: GateQuestion): Promise<void> {
+    return this.#gate.enter(port, question);
+  }
+
+  /** @throws Error with a sentence for the person */
+  async command(command: PageCommand): Promise<void> {
+    switch (command.kind) {
+      case "enable":
+        this.#store.change({ enabled: command.on });
+        return this.#settled();
+      case "choose":
+        return this.choose(command.scope, command.route);
+      case "forget":
+        return this.#setRule(command.scope, null);
+      case "rotate":
+        return this.#rotate();
+      case "pair":
+        return this.#companion.answerPairing(command.accepted);
+      case "retry":
+        this.#companion.connect();
+        return this.#settled();
+    }
+  }
+
+  /** Resolves when requests of this scope go the new way. To choose an exit is to switch exits on. */
+  async choose(scope: RouteScope, route: Route): Promise<void> {
+    if (route.kind === "exit" && !this.#store.intent.enabled) this.#store.change({ enabled: true });
+    await this.#setRule(scope, route);
+  }
+
+  async #setRule(scope: RouteScope, route: Route | null): Promise<void> {
+    if (scope.kind === "tab") this.#setTabRule(scope.tabId, route && { route, because: "tab" });
+    else this.#store.change({ rules: withRule(this.#store.intent, scope, route) });
+    await this.#settled();
+    await this.#clearBlockedPages();
+  }
+
+  #setTabRule(tabId: number, rule: TabRule | null): void {
+    if (!this.#book.get(tabId)) throw new Error("That tab is not there any more.");
+    this.#book.setRule(tabId, rule);
+  }
+
+  async #rotate(): Promise<void> {
+    const tab = this.#book.get((await this.#showing.activeTabId()) ?? -1);
+    const { route, routeId: id } = decide(this.#store.intent.rules, tab?.rule ?? null, tab?.site ?? null);
+    if (route.kind !== "exit") throw new Error("This tab uses no exit, so there is no address to change.");
+    await this.#companion.ask("session.rotate", { routeId: id });
+  }
+
+  /** A page that is blocked may have connections that are still open: at the gate it has none. */
+  async #clearBlockedPages(): Promise<void> {
+    for (const { tabId, rule, site } of this.#book.all()) {
+      if (site === null || decide(this.#store.intent.rules, rule, site).routeId !== BLOCKED) continue;
+      await browser.tabs.reload(tabId).catch(() => {});
+    }
+  }
+
+  /** Keeps the link alive when the background was asleep and nothing else woke it. */
+  tick(): void {
+    this.#companion.connect();
+  }
+
+  settingsChanged(): void {
+    this.#show();
+  }
+
+  // What follows from a change.
+
+  #changed(): void {
+    void this.#settled();
+  }
+
+  async #settled(): Promise<void> {
+    this.#show();
+    await this.#conductor.settle();
+    this.#gate.look();
+    this.#show();
+    await this.#keep();
+  }
+
+  #show(): void {
+    this.#showing.update();
+    this.#gate?.look();
+  }
+
+  async #keep(): Promise<void> {
+    const { revision, generation, owners } = this.#conductor;
+    await writeRuntime({
+      revision,
+      generation,
+      owners,
+      tabs: this.#book.all(),
+      imagesMayBeChallenged: this.#policy.isOn,
+    });
+    this.#remember();
+  }
+
+  #remember(): void {
+    const tabs = this.#book.toRemember();
+    if (JSON.stringify(tabs) !== JSON.stringify(this.#store.intent.tabs)) this.#store.change({ tabs });
+  }
+
+  #pairingToken(): string {
+    const known = this.#store.intent.pairingToken;
+    if (known !== null) return known;
+    const bytes = crypto.getRandomValues(new Uint8Array(TOKEN_BYTES));
+    const token = [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+    this.#store.change({ pairingToken: token });
+    return token;
+  }
+
+  #strayBlocked(site: string | null): void {
+    if (site === null || this.#strays.has(site)) return;
+    this.#strays.add(site);
+    this.#show();
+  }
+
+  #warnings(): string[] {
+    const strays = [...this.#strays].map(
+      (site) =>
+        `A background worker of ${site} was stopped: the site is open through several exits, or through none, so nobody can tell which way it belongs.`,
+    );
+    const isAttributed = this.#conductor.applied?.mode.kind === "attributed";
+    const slowImages =
+      "This browser lets nobody answer for images of other sites, so some take a little longer while several exits are in use. The policy AllowCrossOriginAuthPrompt ends that.";
+    return isAttributed && !this.#policy.isOn ? [...strays, slowImages] : strays;
+  }
+}
+
+function withRule(
+  { rules }: Intent,
+  scope: Exclude<RouteScope, { kind: "tab" }>,
+  route: Route | null,
+): Intent["rules"] {
+  if (scope.kind === "everything") return { ...rules, everything: route ?? { kind: "direct" } };
+  const site = siteOf(`https://${scope.site}/`) ?? scope.site;
+  const { [site]: _, ...others } = rules.sites;
+  return { ...rules, sites: route ? { ...others, [site]: route } : others };
+}

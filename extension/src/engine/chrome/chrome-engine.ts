@@ -1,0 +1,101 @@
+import { compileProxyScript, type ProxyScript, probeHost } from "@atlantic/shared/routing/pac.ts";
+import { browser } from "wxt/browser";
+import { gateUrl } from "../../gate-messages.ts";
+import type { Engine } from "../engine.ts";
+import type { Guard } from "../guard.ts";
+import { gateRules, sessionRules } from "./session-rules.ts";
+
+const CONFIRM_ATTEMPTS = 40;
+const CONFIRM_PAUSE_MS = 5;
+
+/** Chrome: a proxy script, session rules, and no proxy API that knows tabs. */
+export class ChromeEngine implements Engine {
+  #guard = "";
+  #hasGate: boolean | undefined;
+
+  async leadTo(script: ProxyScript | null, confirm: boolean): Promise<void> {
+    if (!script) {
+      await browser.proxy.settings.clear({ scope: "regular" });
+      return;
+    }
+    const pacScript = { data: compileProxyScript(script), mandatory: true };
+    await browser.proxy.settings.set({ value: { mode: "pac_script", pacScript }, scope: "regular" });
+    if (confirm) await confirmScript(script.generation);
+  }
+
+  async setGuard(guard: Guard | null): Promise<void> {
+    // Closing comes before opening: the gate is there before any rule that lets something past it.
+    if (guard) await this.#setGate(true);
+    const wanted = guard ? sessionRules(guard) : [];
+    const fingerprint = JSON.stringify(wanted);
+    if (fingerprint !== this.#guard) {
+      const before = await browser.declarativeNetRequest.getSessionRules();
+      await browser.declarativeNetRequest.updateSessionRules({
+        removeRuleIds: before.map(({ id }) => id),
+        addRules: wanted,
+      });
+      this.#guard = fingerprint;
+    }
+    if (!guard) await this.#setGate(false);
+  }
+
+  async setPrivacy(on: boolean): Promise<void> {
+    const { network } = browser.privacy;
+    if (on) {
+      await network.webRTCIPHandlingPolicy.set({ value: "disable_non_proxied_udp" });
+      await network.networkPredictionEnabled.set({ value: false });
+    } else {
+      await network.webRTCIPHandlingPolicy.clear({});
+      await network.networkPredictionEnabled.clear({});
+    }
+  }
+
+  async conflict(): Promise<string | null> {
+    const settings = [
+      { name: "the proxy setting", ...(await browser.proxy.settings.get({})) },
+      {
+        name: "the WebRTC setting",
+        ...(await browser.privacy.network.webRTCIPHandlingPolicy.get({})),
+      },
+    ];
+    for (const { name, levelOfControl } of settings) {
+      if (levelOfControl === "controlled_by_other_extensions") {
+        return `Another extension holds ${name}. Switch that extension off at chrome://extensions, then try again.`;
+      }
+      if (levelOfControl === "not_controllable") {
+        return `An administrator holds ${name} of this browser. Ask them to leave it to Atlantic Proxy.`;
+      }
+    }
+    return null;
+  }
+
+  async #setGate(on: boolean): Promise<void> {
+    if (this.#hasGate === on) return;
+    const before = await browser.declarativeNetRequest.getDynamicRules();
+    await browser.declarativeNetRequest.updateDynamicRules({
+      removeRuleIds: before.map(({ id }) => id),
+      addRules: on ? gateRules(gateUrl()) : [],
+    });
+    this.#hasGate = on;
+  }
+}
+
+/**
+ * Chrome stores a proxy script at once and follows it a little later. Only the script of this generation leads the
+ * probe to the companion, so an answer, and be it a refusal, is the proof that requests follow it now.
+ * @throws Error when no answer came: then nothing may be let past the gate.
+ */
+async function confirmScript(generation: number): Promise<void> {
+  for (let attempt = 0; attempt < CONFIRM_ATTEMPTS; attempt += 1) {
+    const answered = await fetch(`http://${probeHost(generation)}/`, {
+      cache: "no-store",
+      signal: AbortSignal.timeout(1_000),
+    }).then(
+      () => true,
+      () => false,
+    );
+    if (answered) return;
+    await new Promise((resolve) => setTimeout(resolve, CONFIRM_PAUSE_MS * (1 + attempt)));
+  }
+  throw new Error("Chrome does not follow the new proxy script.");
+}

@@ -1,0 +1,53 @@
+import { browser } from "wxt/browser";
+import { GATE_PORT, type GateAnswer, type GateQuestion } from "../../gate-messages.ts";
+
+/** Most waits are over before anybody could read a word. */
+const SHOW_AFTER_MS = 400;
+const ASK_AGAIN_MS = 300;
+
+const sent = location.search === "?sent";
+const url = location.hash.slice(1);
+
+const element = (id: string): HTMLElement => {
+  const found = document.getElementById(id);
+  if (!found) throw new Error(`The gate page has no ${id}.`);
+  return found;
+};
+
+function show(headline: string, sentence: string): void {
+  element("headline").textContent = headline;
+  element("sentence").textContent = sentence;
+  element("address").textContent = url;
+  element("gate").hidden = false;
+}
+
+function receive(answer: GateAnswer): void {
+  switch (answer.kind) {
+    case "go":
+      location.replace(answer.url);
+      return;
+    case "sendAgain":
+      element("back").hidden = false;
+      show("Nothing was sent yet", answer.sentence);
+      return;
+    case "wait":
+      show("Waiting", answer.sentence);
+      return;
+    case "blocked":
+      show("Blocked", answer.sentence);
+  }
+}
+
+/** The background may sleep or be updated while this page waits. */
+function ask(): void {
+  const port = browser.runtime.connect({ name: GATE_PORT });
+  port.onMessage.addListener(receive);
+  port.onDisconnect.addListener(() => setTimeout(ask, ASK_AGAIN_MS));
+  port.postMessage({ url, sent } satisfies GateQuestion);
+}
+
+element("back").addEventListener("click", () => history.back());
+setTimeout(() => {
+  if (element("gate").hidden) show("Waiting", "Atlantic Proxy is getting the way to this page ready.");
+}, SHOW_AFTER_MS);
+ask();
