@@ -1,0 +1,114 @@
+import { readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { z } from "zod";
+import { buildIfStale, chromeExtension, webPage } from "./build.ts";
+import { ensurePackages } from "./debian-packages.ts";
+import { onPath, runVisibly } from "./program.ts";
+import { repository } from "./settings.ts";
+
+/**
+ * `npm test`: lint, types, dead code, native code, unit, integration and end-to-end tests, in this order, all of them
+ * even when one fails. What cannot run here is listed with its reason; with CI=true it counts as a failure.
+ */
+
+interface Tally {
+  passed: number;
+  failed: number;
+}
+
+const total: Tally = { passed: 0, failed: 0 };
+const notRun: string[] = [];
+const bin = (name: string) => join(repository, "node_modules/.bin", name);
+process.env.PATH = `${join(repository, "node_modules/.bin")}:${process.env.PATH ?? ""}`;
+
+const packages = await ensurePackages();
+for (const { name, why } of packages.missing) notRun.push(`${name}: ${why}`);
+
+await check("lint", [bin("biome"), "check", "--error-on-warnings", "."]);
+await check("types", ["npm", "run", "--silent", "types"]);
+await check("dead code", [bin("knip")]);
+await checkNative();
+await checkBuild();
+for (const project of ["unit", "integration", "e2e"]) await runVitest(project);
+
+for (const line of notRun) process.stdout.write(`not run: ${line}\n`);
+if (process.env.CI === "true") total.failed += notRun.length;
+process.stdout.write(`${total.passed} passed, ${total.failed} failed\n`);
+process.exitCode = total.failed === 0 ? 0 : 1;
+
+async function check(name: string, command: readonly [string, ...string[]], cwd = repository): Promise<void> {
+  process.stdout.write(`\n# ${name}\n`);
+  const code = await runVisibly(command, cwd);
+  count(code === 0, name);
+}
+
+function count(passed: boolean, name: string): void {
+  if (passed) total.passed += 1;
+  else total.failed += 1;
+  if (!passed) process.stdout.write(`FAILED: ${name}\n`);
+}
+
+async function checkNative(): Promise<void> {
+  if (!(await onPath("cargo"))) {
+    notRun.push(
+      "native code: there is no cargo on this machine, so the fallbacks in TypeScript were tested alone",
+    );
+    return;
+  }
+  const native = join(repository, "native");
+  await check("native format", ["cargo", "fmt", "--all", "--check"], native);
+  await check(
+    "native lint",
+    ["cargo", "clippy", "--quiet", "--locked", "--all-targets", "--", "-D", "warnings"],
+    native,
+  );
+  await check("native tests", ["cargo", "test", "--quiet", "--locked"], native);
+  await check("native build", [process.execPath, "build.mjs"], native);
+}
+
+async function checkBuild(): Promise<void> {
+  for (const build of [webPage, chromeExtension]) {
+    process.stdout.write(`\n# build of the ${build.name}\n`);
+    try {
+      await buildIfStale(build);
+      count(true, build.name);
+    } catch (error) {
+      process.stdout.write(`${error instanceof Error ? error.message : String(error)}\n`);
+      count(false, build.name);
+    }
+  }
+}
+
+const reportSchema = z.object({
+  numPassedTests: z.int(),
+  numFailedTests: z.int(),
+  numPendingTests: z.int(),
+  success: z.boolean(),
+});
+
+async function runVitest(project: string): Promise<void> {
+  process.stdout.write(`\n# ${project} tests\n`);
+  const file = join(tmpdir(), `atlantic-${process.pid}-${project}.json`);
+  const command = [
+    bin("vitest"),
+    "run",
+    "--project",
+    project,
+    "--reporter=default",
+    "--reporter=json",
+    `--outputFile.json=${file}`,
+  ] as const;
+  const code = await runVisibly(command, repository);
+  try {
+    const report = reportSchema.parse(JSON.parse(await readFile(file, "utf8")));
+    total.passed += report.numPassedTests;
+    // A file that could not even be loaded fails the run without counting a test.
+    total.failed += Math.max(report.numFailedTests, code === 0 ? 0 : 1);
+    if (report.numPendingTests > 0) notRun.push(`${report.numPendingTests} ${project} tests were skipped`);
+  } catch {
+    count(false, `${project} tests ended without a report`);
+  } finally {
+    await rm(file, { force: true });
+  }
+}
