@@ -5,6 +5,7 @@ import * as proxy from "./2026-11-23-02-proxy.ts";
 import * as settings from "./2026-11-23-03-settings.ts";
 import * as billing from "./2026-11-23-04-billing.ts";
 import * as logs from "./2026-11-23-05-logs.ts";
+import * as gateways from "./2026-11-23-06-gateways.ts";
 
 /** Every migration under its permanent name. A new one is added at the end; a released one is never edited. */
 const migrations: Record<string, Migration> = {
@@ -13,6 +14,7 @@ const migrations: Record<string, Migration> = {
   "2026-11-23-03-settings": settings,
   "2026-11-23-04-billing": billing,
   "2026-11-23-05-logs": logs,
+  "2026-11-23-06-gateways": gateways,
 };
 
 /**

@@ -11,12 +11,14 @@ import { Endings } from "./endings.ts";
 import { openFirstAccount } from "./first-account.ts";
 import { type GatewayPart, startGatewayPart } from "./gateway-part.ts";
 import { createApp } from "./http/app.ts";
-import type { HealthCheck } from "./http/health.ts";
+import type { HealthCheck, PartHealth } from "./http/health.ts";
 import { listen } from "./http/listen.ts";
 import { createLog } from "./log.ts";
 import { readSecrets, type Secrets } from "./secrets.ts";
 import { createServices } from "./services/services.ts";
 import { listenProblem, StartError } from "./start-error.ts";
+import { jobs } from "./worker/jobs.ts";
+import { startWorker, type Worker } from "./worker/worker.ts";
 
 /** What a started server tells. */
 export interface RunningServer {
@@ -52,7 +54,9 @@ async function start(config: Config, endings: Endings): Promise<RunningServer> {
   await migrateToLatest(database.db);
   const cache = endings.add(await openCache(config));
   const gateway = endings.add(await startGatewayPart({ config, database, secrets, log }));
-  const web = await startWeb({ config, database, secrets, cache, gateway, log, endings });
+  const worker = config.roles.has("worker") ? endings.add(startWorker({ database, jobs, log })) : null;
+  const health = healthChecks({ database, cache, gateway, worker });
+  const web = await startWeb({ config, database, secrets, cache, gateway, log, endings, health });
   return {
     ...web,
     gateway: gateway.address(),
@@ -87,6 +91,7 @@ async function startWeb(parts: {
   gateway: GatewayPart;
   log: Logger;
   endings: Endings;
+  health: Record<string, HealthCheck>;
 }): Promise<Pick<RunningServer, "webUrl" | "signInUrl" | "credential">> {
   const { config, database, secrets, cache, gateway, log } = parts;
   const { db } = database;
@@ -112,7 +117,7 @@ async function startWeb(parts: {
     cache,
     verifier: gateway.verifier,
     services,
-    health: healthChecks(parts),
+    health: parts.health,
     log,
     webUrl: () => webUrl,
     https: webUrl.startsWith("https:"),
@@ -134,10 +139,13 @@ async function startWeb(parts: {
   };
 }
 
+const OFF: PartHealth = { state: "off", detail: "not a role of this process" };
+
 function healthChecks(parts: {
   database: OpenDatabase;
   cache: Cache;
   gateway: GatewayPart;
+  worker: Worker | null;
 }): Record<string, HealthCheck> {
   return {
     database: async () => {
@@ -145,6 +153,7 @@ function healthChecks(parts: {
       return { state: "up", detail: parts.database.kind };
     },
     gateway: parts.gateway.health,
+    worker: () => parts.worker?.health() ?? OFF,
     cache: async () => {
       await parts.cache.ping();
       return { state: "up", detail: parts.cache.kind };

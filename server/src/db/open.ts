@@ -1,6 +1,7 @@
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { Kysely, PGliteDialect, PostgresDialect } from "kysely";
+import type { QueryResult } from "pg";
 import { type DirectoryLock, lockDirectory } from "./directory-lock.ts";
 import type { Schema } from "./schema.ts";
 import { parsers, pgliteParsers } from "./value-parsers.ts";
@@ -10,8 +11,8 @@ export interface OpenDatabase {
   readonly kind: "pglite" | "postgres";
   readonly db: Kysely<Schema>;
   /**
-   * Runs one statement outside of Kysely, for libraries that bring their own SQL (pg-boss).
-   * Values come back as those libraries expect them from `pg`: int8 as text.
+   * Runs SQL outside of Kysely, for libraries that bring their own (pg-boss): one statement with values, or several
+   * without. Values come back as such libraries expect them from `pg`: int8 as text.
    */
   readonly runRaw: (text: string, values?: readonly unknown[]) => Promise<{ rows: unknown[] }>;
   /** Ends every connection; with PGlite the data is flushed and the directory given free. */
@@ -51,9 +52,8 @@ async function openPostgres(place: { url: string; connections?: number }): Promi
     kind: "postgres",
     db,
     runRaw: async (text, values = []) => {
-      const query = { text, values: [...values], types };
-      const { rows } = await pool.query(query);
-      return { rows };
+      const answer: QueryResult | QueryResult[] = await pool.query({ text, values: [...values], types });
+      return { rows: [answer].flat().flatMap((result) => result.rows) };
     },
     close: () => db.destroy(),
   };
@@ -70,17 +70,31 @@ async function openPglite(place: { directory: string }): Promise<OpenDatabase> {
   }
 }
 
+/** What `pg` makes of an int8. */
+const AS_TEXT = { parsers: { 20: (value: string) => value } };
+
+/** Postgres would take 128 MB for its cache; our working set is small, and the system caches the files once more. */
+const PGLITE_SETTINGS = ["-c", "shared_buffers=16MB"];
+
 async function openLocked(directory: string, lock: DirectoryLock): Promise<OpenDatabase> {
   const { PGlite } = await import("@electric-sql/pglite");
-  const pglite = await PGlite.create({ dataDir: join(directory, "cluster"), parsers: pgliteParsers });
+  const pglite = await PGlite.create({
+    dataDir: join(directory, "cluster"),
+    parsers: pgliteParsers,
+    startParams: [...PGlite.defaultStartParams, ...PGLITE_SETTINGS],
+  });
   const db = new Kysely<Schema>({ dialect: new PGliteDialect({ pglite }) });
   return {
     kind: "pglite",
     db,
     runRaw: async (text, values = []) => {
-      if (values.length > 0) return pglite.query(text, [...values], { parsers: { 20: (value) => value } });
-      const results = await pglite.exec(text, { parsers: { 20: (value) => value } });
-      return { rows: results.at(-1)?.rows ?? [] };
+      if (values.length > 0) return pglite.query(text, [...values], AS_TEXT);
+      const results = await pglite.exec(text, AS_TEXT).catch(async (error: unknown) => {
+        // A transaction that failed half-way would hold the only connection.
+        await pglite.exec("rollback");
+        throw error;
+      });
+      return { rows: results.flatMap((result) => result.rows) };
     },
     close: async () => {
       await db.destroy();

@@ -16,6 +16,7 @@ export interface Schema {
   usage_events: UsageEventTable;
   proxy_usage: ProxyUsageTable;
   traffic_balances: TrafficBalanceTable;
+  gateways: GatewayTable;
   proxy_configurations: ProxyConfigurationTable;
   session_settings: SessionSettingsTable;
   custom_headers: CustomHeaderTable;
@@ -182,6 +183,14 @@ interface TrafficBalanceTable {
   used_bytes: Count;
   resets_at: Date | null;
   updated_at: Stamp;
+}
+
+/** One run of a gateway. */
+interface GatewayTable {
+  id: string;
+  started_at: Stamp;
+  /** Renewed every few seconds while it lives. */
+  seen_at: Stamp;
 }
 
 interface ProxyConfigurationTable {

@@ -1,0 +1,68 @@
+import { type Kysely, sql } from "kysely";
+import type { Schema } from "../db/schema.ts";
+import { startOfNextMonth } from "../services/allowance.ts";
+import type { Job } from "./job.ts";
+
+const MINUTE_MS = 60_000;
+const DAY_MS = 24 * 60 * MINUTE_MS;
+
+/** A gateway that has not been seen for this long has crashed. It renews its row every ten seconds. */
+const GATEWAY_LOST_MS = MINUTE_MS;
+
+/** How long logs of connections are kept. */
+const CONNECTION_LOGS_MS = 30 * DAY_MS;
+
+/** Everything the worker does, and when. */
+export const jobs: readonly Job[] = [
+  { name: "close-lost-connections", cron: "* * * * *", atStart: true, run: closeLostConnections },
+  { name: "renew-allowances", cron: "* * * * *", atStart: true, run: renewAllowances },
+  { name: "purge-expired-tokens", cron: "7 * * * *", atStart: true, run: purgeExpiredTokens },
+  { name: "prune-connection-logs", cron: "23 3 * * *", atStart: false, run: pruneConnectionLogs },
+];
+
+/**
+ * Closes the connections that a crashed gateway left open, at the moment of their last usage event: what came after
+ * it, at most one flush interval, is lost.
+ */
+export async function closeLostConnections(db: Kysely<Schema>, now: Date): Promise<number> {
+  const lostBefore = new Date(now.getTime() - GATEWAY_LOST_MS);
+  await db.deleteFrom("gateways").where("seen_at", "<", lostBefore).execute();
+  const closed = await db
+    .updateTable("proxy_connections as c")
+    .set({
+      outcome: "lost",
+      closed_at: sql<Date>`coalesce((select max(at) from usage_events where connection_id = c.id), c.opened_at)`,
+    })
+    .where("closed_at", "is", null)
+    .where((where) =>
+      where.not(
+        where.exists(where.selectFrom("gateways as g").select("g.id").whereRef("g.id", "=", "c.gateway_id")),
+      ),
+    )
+    .executeTakeFirst();
+  return Number(closed.numUpdatedRows);
+}
+
+/** Begins the allowances anew whose month is over. */
+export async function renewAllowances(db: Kysely<Schema>, now: Date): Promise<number> {
+  const renewed = await db
+    .updateTable("traffic_balances")
+    .set({ used_bytes: 0n, resets_at: startOfNextMonth(now), updated_at: now })
+    .where("resets_at", "<=", now)
+    .executeTakeFirst();
+  return Number(renewed.numUpdatedRows);
+}
+
+/** Removes sessions, sign-in links and other tokens that are past their end. */
+export async function purgeExpiredTokens(db: Kysely<Schema>, now: Date): Promise<number> {
+  const sessions = await db.deleteFrom("session").where("expiresAt", "<", now).executeTakeFirst();
+  const tokens = await db.deleteFrom("verification").where("expiresAt", "<", now).executeTakeFirst();
+  return Number(sessions.numDeletedRows + tokens.numDeletedRows);
+}
+
+/** Removes what is older than thirty days. */
+export async function pruneConnectionLogs(db: Kysely<Schema>, now: Date): Promise<number> {
+  const before = new Date(now.getTime() - CONNECTION_LOGS_MS);
+  const pruned = await db.deleteFrom("connection_logs").where("at", "<", before).executeTakeFirst();
+  return Number(pruned.numDeletedRows);
+}
