@@ -1,0 +1,29 @@
+import { parseArgs } from "node:util";
+
+export interface BenchArguments {
+  readonly suites: readonly string[];
+  /** Where the rows go as JSON; null for nowhere. */
+  readonly json: string | null;
+  readonly rounds: number;
+  readonly help: boolean;
+}
+
+/** Reads `[suite…] [--json FILE] [--rounds N]`. @throws Error with a sentence for people */
+export function readArguments(argv: readonly string[], known: readonly string[]): BenchArguments {
+  const { values, positionals } = parseArgs({
+    args: [...argv],
+    allowPositionals: true,
+    options: {
+      json: { type: "string" },
+      rounds: { type: "string", default: "5" },
+      help: { type: "boolean", default: false },
+    },
+  });
+  const unknown = positionals.find((name) => !known.includes(name));
+  if (unknown !== undefined)
+    throw new Error(`There is no suite "${unknown}". There are: ${known.join(", ")}.`);
+  const rounds = Number(values.rounds);
+  if (!Number.isInteger(rounds) || rounds < 1) throw new Error("--rounds wants a whole number from 1 on.");
+  const suites = positionals.length === 0 ? known : positionals;
+  return { suites, json: values.json ?? null, rounds, help: values.help };
+}

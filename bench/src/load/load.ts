@@ -1,0 +1,110 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { run } from "@atlantic/lab/src/net/run.ts";
+import { z } from "zod";
+import { pinned } from "../measure/pinned.ts";
+
+/** How the load gets to the origin. */
+export type Way =
+  | { readonly kind: "direct" }
+  /** `name` is what the proxy is asked for, as host:port. */
+  | {
+      readonly kind: "forward" | "connect" | "socks5";
+      readonly port: number;
+      readonly name: string;
+      readonly credential: Credential | null;
+    }
+  /** A relay that leads to the origin and nowhere else, and that nobody asks for anything. */
+  | { readonly kind: "relay"; readonly port: number };
+
+export interface Credential {
+  readonly username: string;
+  readonly password: string;
+}
+
+const timedSchema = z.object({
+  count: z.int(),
+  failures: z.int(),
+  lastFailure: z.string(),
+  seconds: z.number().positive(),
+  p50Micros: z.number(),
+  p99Micros: z.number(),
+});
+export type TimedRun = z.infer<typeof timedSchema>;
+
+const bulkSchema = z.object({ bytes: z.int(), seconds: z.number().positive() });
+export type BulkRun = z.infer<typeof bulkSchema>;
+
+/** The load generator, with an origin that runs until `close`, both on one core. */
+export interface Load {
+  /** Of the origin, on 127.0.0.1. */
+  readonly originPort: number;
+  /** Keep-alive requests, or a connection or tunnel and one request each. Throws when any failed. */
+  timed(
+    kind: "requests" | "connections",
+    way: Way,
+    options: { seconds: number; threads: number },
+  ): Promise<TimedRun>;
+  /** So many bytes over one connection or tunnel. */
+  bulk(way: Way, bytes: number, direction: "down" | "up"): Promise<BulkRun>;
+  close(): Promise<void>;
+}
+
+export async function startLoad(program: string, core: number): Promise<Load> {
+  const origin = spawn(...pinned(core, [program, "origin"]), { stdio: ["pipe", "pipe", "inherit"] });
+  const originPort = await firstNumber(origin);
+  const execute = async (argv: readonly string[], way: Way) => {
+    const { code, stdout, stderr } = await run([...pinnedArgv(core, [program, ...argv])], {
+      timeoutMs: 120_000,
+      env: credentialVariables(way),
+    });
+    if (code !== 0) throw new Error(`The load failed: ${stderr.trim()}`);
+    return JSON.parse(stdout);
+  };
+  return {
+    originPort,
+    async timed(kind, way, { seconds, threads }) {
+      const argv = [kind, ...wayArguments(way, originPort), String(seconds), String(threads)];
+      const result = timedSchema.parse(await execute(argv, way));
+      if (result.failures > 0) {
+        throw new Error(
+          `${result.failures} of ${result.count + result.failures} failed: ${result.lastFailure}`,
+        );
+      }
+      return result;
+    },
+    async bulk(way, bytes, direction) {
+      return bulkSchema.parse(
+        await execute(["bulk", ...wayArguments(way, originPort), String(bytes), direction], way),
+      );
+    },
+    async close() {
+      const gone = once(origin, "exit");
+      origin.kill("SIGKILL");
+      await gone;
+    },
+  };
+}
+
+function wayArguments(way: Way, originPort: number): string[] {
+  if (way.kind === "direct") return ["direct", `127.0.0.1:${originPort}`];
+  if (way.kind === "relay") return ["direct", `127.0.0.1:${way.port}`];
+  return [way.kind, `127.0.0.1:${way.port}`, way.name];
+}
+
+function credentialVariables(way: Way): Record<string, string> {
+  const credential = "credential" in way ? way.credential : null;
+  return { LOAD_USERNAME: credential?.username ?? "", LOAD_PASSWORD: credential?.password ?? "" };
+}
+
+function pinnedArgv(core: number, argv: readonly [string, ...string[]]): string[] {
+  const [program, args] = pinned(core, argv);
+  return [program, ...args];
+}
+
+async function firstNumber(child: ChildProcess): Promise<number> {
+  if (child.stdout === null) throw new Error("The origin has no output.");
+  for await (const chunk of child.stdout)
+    return z.coerce.number().int().positive().parse(String(chunk).trim());
+  throw new Error("The origin ended before it said its port.");
+}

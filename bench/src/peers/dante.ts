@@ -1,0 +1,32 @@
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import type { Peer, PeerOptions } from "./peer.ts";
+import { freePort, startPinned } from "./pinned-process.ts";
+
+/** dante: SOCKS5 without credentials, because the only ones that it knows are the system's users. */
+export async function startDante({ core, originPort, folder }: PeerOptions): Promise<Peer> {
+  const port = await freePort();
+  const configuration = join(folder, "danted.conf");
+  writeFileSync(
+    configuration,
+    [
+      "logoutput: stderr",
+      `internal: 127.0.0.1 port = ${port}`,
+      "external: 127.0.0.1",
+      "socksmethod: none",
+      "clientmethod: none",
+      "user.unprivileged: nobody",
+      "client pass {\n from: 0.0.0.0/0 to: 0.0.0.0/0\n log: error\n}",
+      "socks pass {\n from: 0.0.0.0/0 to: 0.0.0.0/0\n protocol: tcp\n log: error\n}",
+      "",
+    ].join("\n"),
+  );
+  const { pid, close } = await startPinned(core, ["danted", "-f", configuration], port);
+  return {
+    name: "dante",
+    note: "SOCKS5 without credentials",
+    pid,
+    ways: { socks5: { kind: "socks5", port, name: `127.0.0.1:${originPort}`, credential: null } },
+    close,
+  };
+}

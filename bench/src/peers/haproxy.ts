@@ -1,0 +1,55 @@
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { newCredential } from "./credential.ts";
+import type { Peer, PeerOptions } from "./peer.ts";
+import { freePort, startPinned } from "./pinned-process.ts";
+
+/**
+ * haproxy with one thread. It is no open forward proxy: it leads to the one origin. Requests are checked for
+ * credentials as a proxy would; it has no CONNECT of its own, so its tunnel is a bare TCP relay.
+ */
+export async function startHaproxy({ core, originPort, folder }: PeerOptions): Promise<Peer> {
+  const httpPort = await freePort();
+  const tcpPort = await freePort();
+  const credential = newCredential();
+  const configuration = join(folder, "haproxy.cfg");
+  writeFileSync(
+    configuration,
+    [
+      "global",
+      "  nbthread 1",
+      "  maxconn 4096",
+      "defaults",
+      "  timeout connect 10s",
+      "  timeout client 60s",
+      "  timeout server 60s",
+      "userlist known",
+      `  user ${credential.username} insecure-password ${credential.password}`,
+      "listen requests",
+      "  mode http",
+      `  bind 127.0.0.1:${httpPort}`,
+      "  option http-use-proxy-header",
+      "  http-request auth unless { http_auth(known) }",
+      "  http-request del-header Proxy-Authorization",
+      "  http-reuse always",
+      `  server origin 127.0.0.1:${originPort}`,
+      "listen relay",
+      "  mode tcp",
+      "  option splice-auto",
+      `  bind 127.0.0.1:${tcpPort}`,
+      `  server origin 127.0.0.1:${originPort}`,
+      "",
+    ].join("\n"),
+  );
+  const { pid, close } = await startPinned(core, ["haproxy", "-db", "-q", "-f", configuration], tcpPort);
+  return {
+    name: "haproxy",
+    note: "requests: Basic credentials, one fixed origin; tunnels: a TCP relay with neither CONNECT nor credentials",
+    pid,
+    ways: {
+      forward: { kind: "forward", port: httpPort, name: `127.0.0.1:${originPort}`, credential },
+      tunnel: { kind: "relay", port: tcpPort },
+    },
+    close,
+  };
+}

@@ -1,0 +1,20 @@
+import type { Row } from "./row.ts";
+
+/** What a suite may use while it runs. */
+export interface SuiteContext {
+  /** Says one line of progress to people. */
+  progress(line: string): void;
+  /** Keeps raw values beside the rows, to look at later. */
+  keep(name: string, values: unknown): void;
+  /** A row that could not be measured: it is reported, and the bench fails. */
+  unmeasured(what: string, problem: unknown): void;
+  /** Rounds of each case. */
+  readonly rounds: number;
+}
+
+export interface Suite {
+  readonly name: string;
+  /** One line for `npm run bench -- --help`. */
+  readonly about: string;
+  run(context: SuiteContext): Promise<Row[]>;
+}

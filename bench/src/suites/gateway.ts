@@ -1,0 +1,297 @@
+import { chmodSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { buildLoad } from "../load/build.ts";
+import { type Load, startLoad, type Way } from "../load/load.ts";
+import { inTurn } from "../measure/in-turn.ts";
+import { LOAD_CORE, PROXY_CORE, pinningProblem } from "../measure/pinned.ts";
+import { cpuSecondsOf } from "../measure/process-cpu.ts";
+import { median } from "../measure/statistics.ts";
+import { startDante } from "../peers/dante.ts";
+import { startHaproxy } from "../peers/haproxy.ts";
+import { startOurs } from "../peers/ours.ts";
+import type { Peer, PeerOptions } from "../peers/peer.ts";
+import { startProxyChain } from "../peers/proxy-chain.ts";
+import { startSquid } from "../peers/squid.ts";
+import { type Bar, makeRow, type Row } from "../row.ts";
+import type { Suite, SuiteContext } from "../suite.ts";
+
+type Run = (load: Load, way: Way) => Promise<Reading>;
+
+/** What one run gave, by the metric's name. `work` is what its CPU time is divided by. */
+interface Reading {
+  readonly values: Readonly<Record<string, number>>;
+  /** In requests, tunnels or bytes. */
+  readonly work: number;
+}
+
+interface Metric {
+  readonly name: string;
+  readonly unit: string;
+  readonly better: Row["better"];
+  readonly bars?: Readonly<Record<string, Bar>>;
+}
+
+interface Case {
+  readonly name: string;
+  readonly way: "forward" | "tunnel" | "socks5";
+  readonly metrics: readonly Metric[];
+  readonly run: Run;
+  /** The direct path must be this many times as fast as the fastest proxy in the leading metric, or it is the limit. */
+  readonly directAtLeast?: number;
+}
+
+const SECONDS = 3;
+const THREADS = 50;
+const BULK_BYTES = 2_000_000_000;
+const atLeastHalfMore: Bar = { of: "ratio", atLeast: 1.5 };
+
+const cases: readonly Case[] = [
+  {
+    name: `forward, ${THREADS} keep-alive connections`,
+    way: "forward",
+    metrics: [
+      { name: "requests", unit: "1/s", better: "higher", bars: { "proxy-chain": atLeastHalfMore } },
+      { name: "latency p50", unit: "ms", better: "lower" },
+      { name: "latency p99", unit: "ms", better: "lower" },
+      { name: "CPU", unit: "µs/request", better: "lower" },
+    ],
+    run: timed("requests", "requests", THREADS),
+    directAtLeast: 3,
+  },
+  {
+    name: `CONNECT and one GET, new connection each, ${THREADS} at once`,
+    way: "tunnel",
+    metrics: [
+      { name: "tunnels", unit: "1/s", better: "higher", bars: { "proxy-chain": atLeastHalfMore } },
+      { name: "latency p50", unit: "ms", better: "lower" },
+      { name: "latency p99", unit: "ms", better: "lower" },
+      { name: "CPU", unit: "µs/tunnel", better: "lower" },
+    ],
+    run: timed("connections", "tunnels", THREADS),
+    directAtLeast: 3,
+  },
+  {
+    name: `SOCKS5 and one GET, new connection each, ${THREADS} at once`,
+    way: "socks5",
+    metrics: [
+      { name: "tunnels", unit: "1/s", better: "higher" },
+      { name: "latency p50", unit: "ms", better: "lower" },
+      { name: "CPU", unit: "µs/tunnel", better: "lower" },
+    ],
+    run: timed("connections", "tunnels", THREADS),
+  },
+  bulkCase("CONNECT", "tunnel", "down"),
+  bulkCase("CONNECT", "tunnel", "up"),
+  bulkCase("SOCKS5", "socks5", "down"),
+];
+
+function bulkCase(protocol: string, way: Case["way"], direction: "down" | "up"): Case {
+  return {
+    name: `one ${protocol} tunnel, bulk ${direction}`,
+    way,
+    metrics: [
+      { name: "throughput", unit: "MB/s", better: "higher" },
+      { name: "CPU", unit: "s/GB", better: "lower" },
+    ],
+    async run(load, path) {
+      const { bytes, seconds } = await load.bulk(path, BULK_BYTES, direction);
+      return { values: { throughput: bytes / seconds / 1e6 }, work: bytes / 1e9 };
+    },
+  };
+}
+
+function timed(kind: "requests" | "connections", rate: string, threads: number): Run {
+  return async (load, way) => {
+    const { count, seconds, p50Micros, p99Micros } = await load.timed(kind, way, {
+      seconds: SECONDS,
+      threads,
+    });
+    const values = {
+      [rate]: count / seconds,
+      "latency p50": p50Micros / 1e3,
+      "latency p99": p99Micros / 1e3,
+    };
+    return { values, work: count / 1e6 };
+  };
+}
+
+export const gateway: Suite = {
+  name: "gateway",
+  about: "our gateway against proxy-chain, squid, haproxy and dante: rates, latency, bytes, CPU",
+  async run(context) {
+    const problem = pinningProblem();
+    if (problem !== undefined) throw new Error(problem);
+    const folder = mkdtempSync(join(tmpdir(), "atlantic-bench-"));
+    // Squid gives up root and passes through to its own folder.
+    chmodSync(folder, 0o711);
+    const load = await startLoad(await buildLoad(), LOAD_CORE);
+    const peers: Peer[] = [];
+    try {
+      const ours = await startPeer("ours", startOurs, folder, load.originPort);
+      peers.push(ours);
+      for (const [name, start] of Object.entries(rivals)) {
+        try {
+          peers.push(await startPeer(name, start, folder, load.originPort));
+        } catch (error) {
+          context.unmeasured(`gateway against ${name}`, error);
+        }
+      }
+      context.keep(
+        "peers",
+        peers.map(({ name, note }) => ({ name, note })),
+      );
+      const rows: Row[] = [];
+      for (const one of cases)
+        rows.push(...(await attempt(context, one.name, () => measureCase(context, one, load, peers))));
+      for (const way of ["forward", "tunnel"] as const) {
+        rows.push(
+          ...(await attempt(context, `added latency, ${way}`, () =>
+            measureAddedLatency(context, way, load, peers),
+          )),
+        );
+      }
+      return rows;
+    } finally {
+      for (const peer of peers) await peer.close();
+      await load.close();
+      rmSync(folder, { recursive: true, force: true });
+    }
+  },
+};
+
+const rivals: Readonly<Record<string, (options: PeerOptions) => Promise<Peer>>> = {
+  "proxy-chain": startProxyChain,
+  squid: startSquid,
+  haproxy: startHaproxy,
+  dante: startDante,
+};
+
+function startPeer(
+  name: string,
+  start: (options: PeerOptions) => Promise<Peer>,
+  folder: string,
+  originPort: number,
+): Promise<Peer> {
+  const own = join(folder, name);
+  mkdirSync(own);
+  return start({ core: PROXY_CORE, originPort, folder: own });
+}
+
+async function attempt(context: SuiteContext, what: string, measure: () => Promise<Row[]>): Promise<Row[]> {
+  try {
+    return await measure();
+  } catch (error) {
+    context.unmeasured(`gateway, ${what}`, error);
+    return [];
+  }
+}
+
+async function measureCase(
+  context: SuiteContext,
+  one: Case,
+  load: Load,
+  peers: readonly Peer[],
+): Promise<Row[]> {
+  context.progress(one.name);
+  const contestants = [
+    { name: "direct", measure: async () => (await one.run(load, { kind: "direct" })).values },
+    ...peers.flatMap((peer) => {
+      const way = peer.ways[one.way];
+      return way === undefined
+        ? []
+        : [{ name: peer.name, measure: () => measureWithCpu(one, load, peer, way) }];
+    }),
+  ];
+  const readings = await inTurn(context.rounds, contestants);
+  context.keep(one.name, Object.fromEntries(readings));
+  checkDirect(one, readings);
+  const rounds = (name: string, metric: string) =>
+    (readings.get(name) ?? []).map((values) => values[metric] ?? Number.NaN);
+  return peers
+    .filter(({ name, ways }) => name !== "ours" && ways[one.way] !== undefined)
+    .flatMap((peer) =>
+      one.metrics.map(({ name: metric, unit, better, bars }) => {
+        const bar = bars?.[peer.name];
+        return makeRow({
+          suite: "gateway",
+          case: `${one.name} (${peer.name}: ${peer.note})`,
+          metric,
+          unit,
+          better,
+          ours: rounds("ours", metric),
+          peer: { name: peer.name, rounds: rounds(peer.name, metric) },
+          ...(bar && { bar }),
+        });
+      }),
+    );
+}
+
+/** Less CPU than this over a whole run means that the traffic went another way. */
+const IDLE_CPU_SECONDS = 0.02;
+
+async function measureWithCpu(
+  one: Case,
+  load: Load,
+  { name, pid }: Peer,
+  way: Way,
+): Promise<Record<string, number>> {
+  const before = cpuSecondsOf(pid);
+  const { values, work } = await one.run(load, way);
+  const cpuSeconds = cpuSecondsOf(pid) - before;
+  if (cpuSeconds < IDLE_CPU_SECONDS) {
+    throw new Error(`${name} used ${cpuSeconds} s of CPU in "${one.name}": it relayed nothing.`);
+  }
+  return { ...values, CPU: cpuSeconds / work };
+}
+
+/** The load must not be what limits our gateway or the peer with a bar; faster ones are at the load's own limit. */
+function checkDirect(one: Case, readings: ReadonlyMap<string, readonly Record<string, number>[]>): void {
+  const [leading] = one.metrics;
+  if (one.directAtLeast === undefined || leading === undefined) return;
+  const rate = (name: string) =>
+    median((readings.get(name) ?? []).map((values) => values[leading.name] ?? Number.NaN));
+  const times = rate("direct") / Math.max(rate("ours"), rate("proxy-chain"));
+  if (times < one.directAtLeast) {
+    throw new Error(
+      `The direct path is only ${times.toFixed(2)} times as fast as through the proxy: the load is the limit.`,
+    );
+  }
+}
+
+/** One client, one request after the other: what each proxy adds to the direct path. */
+async function measureAddedLatency(
+  context: SuiteContext,
+  way: "forward" | "tunnel",
+  load: Load,
+  peers: readonly Peer[],
+): Promise<Row[]> {
+  const what =
+    way === "forward"
+      ? "one keep-alive request after the other"
+      : "one new tunnel with a GET after the other";
+  const kind = way === "forward" ? "requests" : "connections";
+  context.progress(`added latency, ${what}`);
+  const p50 = async (path: Way) => (await load.timed(kind, path, { seconds: 1, threads: 1 })).p50Micros / 1e3;
+  const contestants = peers.flatMap((peer) => {
+    const path = peer.ways[way];
+    if (path === undefined) return [];
+    const measure = async () => (await p50(path)) - (await p50({ kind: "direct" }));
+    return [{ name: peer.name, measure }];
+  });
+  const readings = await inTurn(context.rounds, contestants);
+  context.keep(`added latency, ${what}`, Object.fromEntries(readings));
+  return peers
+    .filter(({ name, ways }) => name !== "ours" && ways[way] !== undefined)
+    .map((peer) =>
+      makeRow({
+        suite: "gateway",
+        case: `${what} (${peer.name}: ${peer.note})`,
+        metric: "added latency p50",
+        unit: "ms",
+        better: "lower",
+        ours: readings.get("ours") ?? [],
+        peer: { name: peer.name, rounds: readings.get(peer.name) ?? [] },
+      }),
+    );
+}
