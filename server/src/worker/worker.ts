@@ -74,10 +74,11 @@ async function start(
 async function takeUp(boss: PgBoss, job: Job, database: OpenDatabase, log: Logger): Promise<void> {
   // At most one waits: a minute that was missed is not made up for.
   await boss.createQueue(job.name, { policy: "stately", retryLimit: 2, expireInSeconds: 300 });
+  // Before the queue is first looked at: the next look is half a minute later.
+  if (job.atStart) await boss.send(job.name);
   await boss.work(job.name, { pollingIntervalSeconds: POLL_SECONDS }, async () => {
     const changed = await job.run(database.db, new Date());
     log.debug({ job: job.name, changed }, "a job was done");
   });
   await boss.schedule(job.name, job.cron, null, { tz: "UTC" });
-  if (job.atStart) await boss.send(job.name);
 }
