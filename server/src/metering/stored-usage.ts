@@ -1,0 +1,176 @@
+import type { Kysely } from "kysely";
+import type { Logger } from "pino";
+import type { Schema } from "../db/schema.ts";
+import { type BalanceAfter, foldUsage } from "./fold-usage.ts";
+import type { UsageEvent } from "./usage-event.ts";
+import type { ConnectionTotals, MeteredConnection, UsageRecorder } from "./usage-recorder.ts";
+
+/** Time from a byte to its row in the database, when the database keeps up: below half a second. */
+const FLUSH_MS = 400;
+/** Connections in one transaction. */
+const BATCH = 2_000;
+/** How long an account's balance is believed without looking again. */
+const BALANCE_FRESH_MS = 1_000;
+/** Connections that may wait for a database that does not answer, before no more are opened. */
+const MAX_BACKLOG = 200_000;
+
+interface Tracked {
+  readonly connection: MeteredConnection;
+  written: ConnectionTotals | undefined;
+  seq: number;
+}
+
+interface Balance {
+  readonly remainingBytes: bigint;
+  readonly readAt: number;
+}
+
+export interface StoredUsageParts {
+  readonly db: Kysely<Schema>;
+  /** Of this run of this gateway, and no other's. */
+  readonly gatewayId: string;
+  readonly logger: Logger;
+  readonly clock?: () => number;
+  readonly flushMs?: number;
+}
+
+/** Writes absolute totals in batches, about twice a second, each exactly once. */
+export class StoredUsage implements UsageRecorder {
+  readonly #parts: StoredUsageParts;
+  readonly #clock: () => number;
+  readonly #tracked = new Set<Tracked>();
+  readonly #balances = new Map<string, Balance>();
+  readonly #listeners = new Set<(userId: string) => void>();
+  readonly #timer: NodeJS.Timeout;
+  #flushing: Promise<void> | undefined;
+  #problem: string | null = null;
+
+  constructor(parts: StoredUsageParts) {
+    this.#parts = parts;
+    this.#clock = parts.clock ?? Date.now;
+    this.#timer = setInterval(() => this.#flushInBackground(), parts.flushMs ?? FLUSH_MS);
+    this.#timer.unref();
+  }
+
+  open(connection: MeteredConnection): void {
+    this.#tracked.add({ connection, written: undefined, seq: 0 });
+  }
+
+  mayOpen(userId: string): boolean | Promise<boolean> {
+    if (this.#tracked.size > MAX_BACKLOG) return false;
+    const known = this.#balances.get(userId);
+    if (known && known.remainingBytes > 0n && this.#clock() - known.readAt < BALANCE_FRESH_MS) return true;
+    return this.#readBalance(userId).then((remaining) => remaining > 0n);
+  }
+
+  async #readBalance(userId: string): Promise<bigint> {
+    const row = await this.#parts.db
+      .selectFrom("traffic_balances")
+      .select(["allowance_bytes", "used_bytes"])
+      .where("user_id", "=", userId)
+      .executeTakeFirst();
+    const remainingBytes = row ? row.allowance_bytes - row.used_bytes : 0n;
+    this.#balances.set(userId, { remainingBytes, readAt: this.#clock() });
+    return remainingBytes;
+  }
+
+  onUsage(listener: (userId: string) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  problem(): string | null {
+    return this.#problem;
+  }
+
+  /** Waits for a flush that is under way and writes what has come since. */
+  async flush(): Promise<void> {
+    while (this.#flushing) await this.#flushing.catch(() => {});
+    this.#flushing = this.#writeAll().finally(() => {
+      this.#flushing = undefined;
+    });
+    await this.#flushing;
+  }
+
+  async close(): Promise<void> {
+    clearInterval(this.#timer);
+    await this.flush();
+  }
+
+  #flushInBackground(): void {
+    if (this.#flushing) return;
+    this.flush().catch((error) => {
+      this.#problem = "Usage cannot be written to the database; it is kept and tried again.";
+      this.#parts.logger.error({ err: error }, "usage was not written");
+    });
+  }
+
+  async #writeAll(): Promise<void> {
+    const changed: Tracked[] = [];
+    for (const tracked of this.#tracked) if (hasNews(tracked)) changed.push(tracked);
+    for (let at = 0; at < changed.length; at += BATCH) await this.#write(changed.slice(at, at + BATCH));
+    this.#problem = null;
+  }
+
+  async #write(batch: readonly Tracked[]): Promise<void> {
+    const at = this.#clock();
+    const written = batch.map((tracked) => ({ tracked, event: eventOf(tracked, at) }));
+    // A write that fails may have happened all the same: whatever comes next needs a number of its own.
+    for (const { tracked, event } of written) tracked.seq = event.seq;
+    const balances = await foldUsage(
+      this.#parts.db,
+      this.#parts.gatewayId,
+      written.map(({ event }) => event),
+    );
+    for (const { tracked, event } of written) {
+      tracked.written = {
+        sentBytes: Number(event.sentBytes),
+        receivedBytes: Number(event.receivedBytes),
+        requests: Number(event.requests),
+      };
+      if (event.end) this.#tracked.delete(tracked);
+    }
+    this.#settle(balances, at);
+    const users = new Set(batch.map(({ connection }) => connection.record.userId));
+    for (const userId of users) for (const listener of this.#listeners) listener(userId);
+  }
+
+  /** An account that has nothing left loses its connections now, and its next one is refused. */
+  #settle(balances: readonly BalanceAfter[], readAt: number): void {
+    const exhausted = new Set<string>();
+    for (const { userId, remainingBytes } of balances) {
+      this.#balances.set(userId, { remainingBytes, readAt });
+      if (remainingBytes <= 0n) exhausted.add(userId);
+    }
+    if (exhausted.size === 0) return;
+    for (const { connection } of this.#tracked) {
+      if (connection.end === undefined && exhausted.has(connection.record.userId)) connection.cut();
+    }
+  }
+}
+
+function hasNews({ connection, written }: Tracked): boolean {
+  if (written === undefined || connection.end !== undefined) return true;
+  const now = connection.totals();
+  return (
+    now.sentBytes !== written.sentBytes ||
+    now.receivedBytes !== written.receivedBytes ||
+    now.requests !== written.requests
+  );
+}
+
+function eventOf({ connection, seq, written }: Tracked, at: number): UsageEvent {
+  // The end is read before the totals: what moves between the two belongs to the next event or to none.
+  const { end } = connection;
+  const { sentBytes, receivedBytes, requests } = connection.totals();
+  return {
+    connection: connection.record,
+    connectionStored: written !== undefined,
+    seq: seq + 1,
+    sentBytes: BigInt(sentBytes),
+    receivedBytes: BigInt(receivedBytes),
+    requests: BigInt(requests),
+    at,
+    ...(end && { end }),
+  };
+}
