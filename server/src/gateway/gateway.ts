@@ -1,12 +1,180 @@
-import { createServer } from "node:net";
-import type { Gateway, GatewayOptions } from "./options.ts";
+import { createServer, type Server, type Socket } from "node:net";
+import { Authenticator } from "./authenticator.ts";
+import type { ClientConnection, GatewayContext } from "./context.ts";
+import { ExitSessions } from "./exit-sessions.ts";
+import { OpenFlows } from "./flow.ts";
+import { FlowOpener } from "./flow-opener.ts";
+import { errorAnswer } from "./http/error-answer.ts";
+import { HttpConnection } from "./http/http-connection.ts";
+import { UpstreamPool } from "./http/upstream-pool.ts";
+import { DEFAULT_LIMITS, type Gateway, type GatewayOptions } from "./options.ts";
+import { firstByteSays } from "./protocol-sniffer.ts";
+import { SocksConnection } from "./socks5/socks-connection.ts";
+import { TargetGuard } from "./target-guard.ts";
+
+const SWEEP_MS = 1_000;
 
 /**
- * Starts the metered forward proxy: HTTP/1.1 forwarding, CONNECT and SOCKS5 on one port.
+ * Starts the metered forward proxy: HTTP/1.1 forwarding, CONNECT and SOCKS5 on one port, always with authentication.
  * @throws the listen error, EADDRINUSE among them
  */
 export async function startGateway(options: GatewayOptions): Promise<Gateway> {
-  const server = createServer();
-  server.listen(options.port, options.host);
-  throw new Error("not yet");
+  const gateway = new RunningGateway(options);
+  await gateway.listen(options.port, options.host);
+  return gateway;
 }
+
+class RunningGateway implements Gateway {
+  readonly #options: GatewayOptions;
+  readonly #server: Server;
+  readonly #flows = new OpenFlows();
+  readonly #pool = new UpstreamPool();
+  readonly #guard: TargetGuard;
+  readonly #context: GatewayContext;
+  readonly #connections = new Set<ClientConnection>();
+  #now = performance.now();
+  #credentialEpoch = 0;
+  #sweeper: NodeJS.Timeout | undefined;
+  host = "";
+  port = 0;
+
+  constructor(options: GatewayOptions) {
+    const clock = options.clock ?? Date.now;
+    const limits = { ...DEFAULT_LIMITS, ...options.limits };
+    this.#options = options;
+    this.#guard = new TargetGuard(options.targets);
+    this.#context = {
+      authenticator: new Authenticator(options.credentials, clock),
+      opener: new FlowOpener({
+        flows: this.#flows,
+        usage: options.usage,
+        sessions: new ExitSessions({ clock, ...(options.sessionKey && { key: options.sessionKey }) }),
+        upstreams: options.upstreams,
+        guard: this.#guard,
+        limits,
+        clock,
+      }),
+      pool: this.#pool,
+      limits,
+      logger: options.logger,
+      now: () => this.#now,
+      credentialEpoch: () => this.#credentialEpoch,
+    };
+    this.#server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => this.#accept(socket));
+  }
+
+  async listen(port: number, host: string): Promise<void> {
+    await new Promise<void>((resolve, reject) => {
+      this.#server.once("error", reject);
+      this.#server.listen({ port, host, backlog: 4_096 }, () => {
+        this.#server.off("error", reject);
+        resolve();
+      });
+    });
+    this.#server.on("error", (error) => this.#options.logger.error({ err: error }, "gateway cannot accept"));
+    const address = this.#server.address();
+    if (typeof address !== "object" || address === null) throw new Error("The gateway has no address.");
+    this.host = address.address;
+    this.port = address.port;
+    this.#guard.addOwnPort(address.port);
+    this.#sweeper = setInterval(() => this.#sweep(), SWEEP_MS);
+    this.#sweeper.unref();
+  }
+
+  #accept(socket: Socket): void {
+    // Stays for the socket's life: an error between two owners must not end the process.
+    socket.on("error", ignore);
+    const client = socket.remoteAddress;
+    if (client === undefined) {
+      socket.destroy();
+      return;
+    }
+    const waiting = new WaitingConnection(socket, this.#now + this.#context.limits.headerMs);
+    let connection: ClientConnection = waiting;
+    this.#connections.add(waiting);
+    socket.once("close", () => this.#connections.delete(connection));
+    socket.once("data", (first: Buffer) => {
+      const kind = firstByteSays(first[0]);
+      this.#connections.delete(connection);
+      if (kind === "socks5") connection = new SocksConnection(socket, client, this.#context);
+      else if (kind === "http") connection = new HttpConnection(socket, client, this.#context);
+      else {
+        socket.end(errorAnswer(kind, { requestId: "-", close: true, head: false }));
+        socket.once("end", () => socket.destroySoon());
+      }
+      this.#connections.add(connection);
+      // Both have their listeners by now and read the first bytes as they would any others.
+      socket.emit("data", first);
+    });
+    socket.once("end", () => {
+      if (connection === waiting) socket.destroy();
+    });
+  }
+
+  #sweep(): void {
+    this.#now = performance.now();
+    for (const connection of this.#connections) connection.checkDeadline(this.#now);
+    this.#pool.sweep(this.#now);
+  }
+
+  countOpen(userId?: string): number {
+    return this.#flows.count(userId);
+  }
+
+  disconnect(connectionId: string): boolean {
+    const flow = this.#flows.find(connectionId);
+    flow?.cut("disconnected");
+    return flow !== undefined;
+  }
+
+  disconnectCredential(credentialId: string): number {
+    this.#credentialEpoch += 1;
+    this.#options.credentials.forget(credentialId);
+    const flows = this.#flows.ofCredential(credentialId);
+    for (const flow of flows) flow.cut("credential_revoked");
+    return flows.length;
+  }
+
+  onUsage(listener: (userId: string) => void): () => void {
+    return this.#options.usage.onUsage(listener);
+  }
+
+  health() {
+    return {
+      listening: this.#server.listening,
+      openConnections: this.#flows.count(),
+      problem: this.#server.listening ? this.#options.usage.problem() : "The gateway does not listen.",
+    };
+  }
+
+  async close(): Promise<void> {
+    clearInterval(this.#sweeper);
+    const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
+    for (const flow of this.#flows.all()) flow.cut("closing");
+    for (const connection of this.#connections) connection.destroy();
+    this.#pool.close();
+    await closed;
+    await this.#options.usage.flush();
+  }
+}
+
+/** A socket that has not said anything yet. */
+class WaitingConnection implements ClientConnection {
+  readonly #socket: Socket;
+  readonly #deadline: number;
+
+  constructor(socket: Socket, deadline: number) {
+    this.#socket = socket;
+    this.#deadline = deadline;
+  }
+
+  checkDeadline(now: number): void {
+    if (now >= this.#deadline) this.destroy();
+  }
+
+  destroy(): void {
+    this.#socket.destroy();
+  }
+}
+
+function ignore(): void {}

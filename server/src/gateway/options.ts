@@ -16,6 +16,8 @@ export interface GatewayOptions {
   /** What may be dialled besides public addresses, and what may not. */
   readonly targets: TargetRules;
   readonly logger: Logger;
+  /** Secret: what sticky sessions' keys are derived from. Default: random, so that a restart moves every session. */
+  readonly sessionKey?: Uint8Array;
   readonly limits?: Partial<GatewayLimits>;
   /** Milliseconds since 1970. Default: the system's clock. */
   readonly clock?: () => number;

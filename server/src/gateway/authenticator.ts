@@ -1,0 +1,53 @@
+import { ProxyError } from "@atlantic/shared/errors.ts";
+import { type GatewayUsername, parseGatewayUsername } from "@atlantic/shared/exits/gateway-username.ts";
+import { AttemptThrottle } from "./attempt-throttle.ts";
+import type { CredentialVerifier, GatewayCredential } from "./credential.ts";
+
+/** Who a client is and what it wants, as its user name says. */
+export interface Identity {
+  readonly credential: GatewayCredential;
+  readonly wish: GatewayUsername;
+}
+
+/** Turns a user name and password into an identity, from Basic (RFC 7617) or RFC 1929. */
+export class Authenticator {
+  readonly #verifier: CredentialVerifier;
+  readonly #throttle: AttemptThrottle;
+
+  constructor(verifier: CredentialVerifier, clock: () => number) {
+    this.#verifier = verifier;
+    this.#throttle = new AttemptThrottle(clock);
+  }
+
+  /**
+   * Reads the value of `Proxy-Authorization`.
+   * @throws ProxyError `authentication_required`, `bad_username`, `wrong_credentials` or `too_many_attempts`
+   */
+  fromHeader(value: string | undefined, client: string): Identity | Promise<Identity> {
+    if (value === undefined) throw new ProxyError("authentication_required");
+    const encoded = /^basic +([A-Za-z0-9+/]+={0,2})$/i.exec(value)?.[1];
+    const decoded = encoded === undefined ? "" : Buffer.from(encoded, "base64").toString("utf8");
+    const colon = decoded.indexOf(":");
+    if (colon < 0)
+      throw new ProxyError("authentication_required", "Only Basic authentication is understood.");
+    return this.fromLogin(decoded.slice(0, colon), decoded.slice(colon + 1), client);
+  }
+
+  /** @throws ProxyError `bad_username`, `wrong_credentials` or `too_many_attempts` */
+  fromLogin(username: string, password: string, client: string): Identity | Promise<Identity> {
+    if (this.#throttle.isClosed(client)) throw new ProxyError("too_many_attempts");
+    const wish = parseGatewayUsername(username);
+    if ("problem" in wish) throw new ProxyError("bad_username", wish.problem);
+    const answer = this.#verifier.verify(wish.credential, password);
+    if (answer instanceof Promise) {
+      return answer.then((credential) => this.#identity(credential, wish, client));
+    }
+    return this.#identity(answer, wish, client);
+  }
+
+  #identity(credential: GatewayCredential | undefined, wish: GatewayUsername, client: string): Identity {
+    if (credential) return { credential, wish };
+    this.#throttle.failed(client);
+    throw new ProxyError("wrong_credentials");
+  }
+}

@@ -1,0 +1,26 @@
+import type { Logger } from "pino";
+import type { Authenticator } from "./authenticator.ts";
+import type { FlowOpener } from "./flow-opener.ts";
+import type { UpstreamPool } from "./http/upstream-pool.ts";
+import type { GatewayLimits } from "./options.ts";
+
+/** What every client connection shares. */
+export interface GatewayContext {
+  readonly authenticator: Authenticator;
+  readonly opener: FlowOpener;
+  readonly pool: UpstreamPool;
+  readonly limits: GatewayLimits;
+  readonly logger: Logger;
+  /** Milliseconds, at most a second late: for time-outs, which then cost no system call. */
+  readonly now: () => number;
+  /** Changes when what a connection remembers of its credential is no longer to be believed. */
+  readonly credentialEpoch: () => number;
+}
+
+/** One accepted socket, whatever it speaks. */
+export interface ClientConnection {
+  /** Asked about once a second: ends what has waited too long. */
+  checkDeadline(now: number): void;
+  /** Ends it at once. */
+  destroy(): void;
+}

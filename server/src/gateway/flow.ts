@@ -1,0 +1,107 @@
+import type {
+  ConnectionEnd,
+  ConnectionRecord,
+  ConnectionTotals,
+  MeteredConnection,
+} from "../metering/usage-recorder.ts";
+
+/** One metered connection: from the client's wish to the last byte. */
+export class Flow implements MeteredConnection {
+  readonly record: ConnectionRecord;
+  /** Bytes as the exit sees them; see docs/metering.md. */
+  sentBytes = 0;
+  receivedBytes = 0;
+  requests = 0;
+  #end: ConnectionEnd | undefined;
+  #live: (() => { sentBytes: number; receivedBytes: number }) | undefined;
+  #onCut: ((reason: string) => void) | undefined;
+  readonly #onEnd: (flow: Flow) => void;
+
+  constructor(record: ConnectionRecord, onEnd: (flow: Flow) => void) {
+    this.record = record;
+    this.#onEnd = onEnd;
+  }
+
+  get end(): ConnectionEnd | undefined {
+    return this.#end;
+  }
+
+  totals(): ConnectionTotals {
+    const live = this.#live?.();
+    return {
+      sentBytes: this.sentBytes + (live?.sentBytes ?? 0),
+      receivedBytes: this.receivedBytes + (live?.receivedBytes ?? 0),
+      requests: this.requests,
+    };
+  }
+
+  /** From now on these bytes are counted besides its own: a relay's. */
+  countWith(live: () => { sentBytes: number; receivedBytes: number }): void {
+    this.#live = live;
+  }
+
+  /** Says how to end it from outside. */
+  onCut(cut: (reason: string) => void): void {
+    this.#onCut = cut;
+  }
+
+  cut(reason = "quota_exhausted"): void {
+    if (this.#end === undefined) this.#onCut?.(reason);
+  }
+
+  /** Sets the end, once: what is counted by now is final. */
+  finish(outcome: string, failed = false): void {
+    if (this.#end !== undefined) return;
+    this.#end = { outcome, failed };
+    this.#onEnd(this);
+  }
+}
+
+/** The flows that are open now. */
+export class OpenFlows {
+  readonly #byId = new Map<string, Flow>();
+  readonly #byCredential = new Map<string, Set<Flow>>();
+  readonly #countByUser = new Map<string, number>();
+
+  open(record: ConnectionRecord): Flow {
+    const flow = new Flow(record, (ended) => this.#remove(ended));
+    const { id, credentialId, userId } = record;
+    this.#byId.set(id, flow);
+    const siblings = this.#byCredential.get(credentialId);
+    if (siblings) siblings.add(flow);
+    else this.#byCredential.set(credentialId, new Set([flow]));
+    this.#countByUser.set(userId, this.count(userId) + 1);
+    return flow;
+  }
+
+  #remove(flow: Flow): void {
+    const { id, credentialId, userId } = flow.record;
+    this.#byId.delete(id);
+    const siblings = this.#byCredential.get(credentialId);
+    siblings?.delete(flow);
+    if (siblings?.size === 0) this.#byCredential.delete(credentialId);
+    const left = this.count(userId) - 1;
+    if (left > 0) this.#countByUser.set(userId, left);
+    else this.#countByUser.delete(userId);
+  }
+
+  count(userId?: string): number {
+    return userId === undefined ? this.#byId.size : (this.#countByUser.get(userId) ?? 0);
+  }
+
+  countOfCredential(credentialId: string): number {
+    return this.#byCredential.get(credentialId)?.size ?? 0;
+  }
+
+  find(id: string): Flow | undefined {
+    return this.#byId.get(id);
+  }
+
+  ofCredential(credentialId: string): readonly Flow[] {
+    return [...(this.#byCredential.get(credentialId) ?? [])];
+  }
+
+  all(): readonly Flow[] {
+    return [...this.#byId.values()];
+  }
+}

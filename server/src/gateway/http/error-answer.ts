@@ -1,0 +1,43 @@
+import { errorText, type ProxyError, proxyErrors, proxyStatusValue } from "@atlantic/shared/errors.ts";
+import { RETRY_AFTER_SECONDS } from "../attempt-throttle.ts";
+
+const reasons: Record<number, string> = {
+  400: "Bad Request",
+  403: "Forbidden",
+  407: "Proxy Authentication Required",
+  408: "Request Timeout",
+  414: "URI Too Long",
+  429: "Too Many Requests",
+  431: "Request Header Fields Too Large",
+  500: "Internal Server Error",
+  501: "Not Implemented",
+  502: "Bad Gateway",
+  503: "Service Unavailable",
+  504: "Gateway Timeout",
+};
+
+export interface ErrorAnswerOptions {
+  readonly requestId: string;
+  readonly close: boolean;
+  /** Whether the request was HEAD, whose answer has no body. */
+  readonly head: boolean;
+}
+
+/** The whole answer for a row of the error table: `Proxy-Status` tells it from any answer of the target. */
+export function errorAnswer(error: ProxyError, { requestId, close, head }: ErrorAnswerOptions): string {
+  const { httpStatus } = proxyErrors[error.code];
+  const body = `${errorText(error)}\n`;
+  const lines = [
+    `HTTP/1.1 ${httpStatus} ${reasons[httpStatus] ?? "Error"}`,
+    `Date: ${new Date().toUTCString()}`,
+    "Content-Type: text/plain; charset=utf-8",
+    `Content-Length: ${Buffer.byteLength(body)}`,
+    "Cache-Control: no-store",
+    `Proxy-Status: ${proxyStatusValue(error)}`,
+    `X-Atlantic-Request-Id: ${requestId}`,
+  ];
+  if (httpStatus === 407) lines.push('Proxy-Authenticate: Basic realm="Atlantic Proxy", charset="UTF-8"');
+  if (httpStatus === 429) lines.push(`Retry-After: ${RETRY_AFTER_SECONDS}`);
+  if (close) lines.push("Connection: close");
+  return `${lines.join("\r\n")}\r\n\r\n${head ? "" : body}`;
+}

@@ -1,0 +1,420 @@
+import { randomUUID } from "node:crypto";
+import type { Socket } from "node:net";
+import { ProxyError, proxyErrorOf } from "@atlantic/shared/errors.ts";
+import type { Identity } from "../authenticator.ts";
+import type { ClientConnection, GatewayContext } from "../context.ts";
+import { type AdmittedFlow, failFlow, flowHeaders } from "../flow-opener.ts";
+import { runTunnel } from "../tunnel.ts";
+import { errorAnswer } from "./error-answer.ts";
+import { Exchange, type ExchangeListener } from "./exchange.ts";
+import { findHeadEnd, type Head, parseHead, REQUEST_HEAD_LIMITS } from "./head.ts";
+import { forwardsEnded } from "./last-forward.ts";
+import { type ProxyRequest, readRequest } from "./request.ts";
+import { type ProxyResponse, upgradeHead } from "./response.ts";
+import { UpstreamConnection } from "./upstream-connection.ts";
+
+const MAX_WAITING_BYTES = 65_536;
+/** How long a refused client may take to read why. */
+const LINGER_MS = 2_000;
+/** How long an identity is believed on one connection; a revocation in this process ends it at once. */
+const IDENTITY_MS = 2_000;
+const EMPTY: Buffer = Buffer.alloc(0);
+
+/**
+ * head: between requests, or in the middle of a header section. opening: deciding and dialling.
+ * exchange: a request is with the target. tunnel: the sockets belong to a relay. closing: nothing is read any more.
+ */
+type Phase = "head" | "opening" | "exchange" | "tunnel" | "closing";
+
+/** What the connection goes by for as long as its requests are alike. */
+interface Standing {
+  readonly admitted: AdmittedFlow;
+  /** Whose connections to the target may be used. */
+  readonly poolKey: string;
+  /** The header that it was admitted by, and the target. */
+  readonly authorization: string | undefined;
+  readonly authority: string;
+  readonly epoch: number;
+  checkedAt: number;
+}
+
+/** A client that speaks HTTP/1.1: requests to forward, one after the other, or CONNECT. */
+export class HttpConnection implements ClientConnection, ExchangeListener {
+  readonly #socket: Socket;
+  readonly #context: GatewayContext;
+  readonly #client: string;
+  #phase: Phase = "head";
+  #waiting: Buffer = EMPTY;
+  #request: ProxyRequest | undefined;
+  #standing: Standing | undefined;
+  #upstream: UpstreamConnection | undefined;
+  #exchange: Exchange | undefined;
+  #retried = false;
+  #clientEnded = false;
+  #deadline: number;
+
+  constructor(socket: Socket, client: string, context: GatewayContext) {
+    this.#socket = socket;
+    this.#client = client;
+    this.#context = context;
+    this.#deadline = context.now() + context.limits.headerMs;
+    socket.on("data", this.#onData);
+    socket.on("end", this.#onEnd);
+    socket.on("drain", this.#onDrain);
+    socket.on("close", this.#onClose);
+  }
+
+  checkDeadline(now: number): void {
+    if (this.#phase === "exchange" && this.#exchange?.takeMoved()) {
+      this.#deadline = now + this.#context.limits.idleMs;
+    }
+    if (now < this.#deadline || this.#phase === "opening" || this.#phase === "tunnel") return;
+    if (this.#phase === "head" && this.#waiting.length > 0) this.#refuse(new ProxyError("header_timeout"));
+    else if (this.#phase === "exchange" && !this.#exchange?.answered) {
+      this.exchangeFailed(new ProxyError("response_timeout"), false);
+    } else this.destroy();
+  }
+
+  destroy(): void {
+    this.#socket.destroy();
+  }
+
+  readonly #onData = (chunk: Buffer): void => {
+    if (this.#phase === "closing") return;
+    if (this.#phase === "exchange" && this.#waiting.length === 0 && this.#exchange?.requestDone === false) {
+      this.#waiting = chunk;
+      this.#sendBody();
+      return;
+    }
+    if (this.#waiting.length === 0) {
+      this.#waiting = chunk;
+      if (this.#phase === "head") this.#deadline = this.#context.now() + this.#context.limits.headerMs;
+    } else {
+      this.#waiting = Buffer.concat([this.#waiting, chunk]);
+    }
+    if (this.#phase === "head") this.#readHead();
+    else if (this.#waiting.length > MAX_WAITING_BYTES) this.#socket.pause();
+  };
+
+  readonly #onEnd = (): void => {
+    this.#clientEnded = true;
+    if (this.#phase === "head") this.destroy();
+    if (this.#phase === "exchange" && this.#exchange?.requestDone === false) this.destroy();
+  };
+
+  readonly #onDrain = (): void => {
+    this.#exchange?.onClientDrain();
+  };
+
+  readonly #onClose = (): void => {
+    const broken = this.#phase === "exchange";
+    this.#phase = "closing";
+    this.#exchange?.abandon();
+    if (broken) this.#dropUpstream();
+    this.#leave(broken ? "client_reset" : "ended");
+  };
+
+  #readHead(): void {
+    try {
+      const head = this.#takeHead();
+      if (head === undefined) return;
+      this.#request = undefined;
+      this.#request = readRequest(head);
+      this.#begin(this.#request, head);
+    } catch (error) {
+      this.#refuse(proxyErrorOf(error));
+    }
+  }
+
+  #takeHead(): Head | undefined {
+    let start = 0;
+    // RFC 9112 §2.2: empty lines in front of a request are ignored.
+    while (this.#waiting[start] === 0x0d && this.#waiting[start + 1] === 0x0a) start += 2;
+    if (start > 0) this.#waiting = this.#waiting.subarray(start);
+    const end = findHeadEnd(this.#waiting, REQUEST_HEAD_LIMITS);
+    if (end < 0) return undefined;
+    const text = this.#waiting.toString("latin1", 0, end - 4);
+    this.#waiting = end === this.#waiting.length ? EMPTY : this.#waiting.subarray(end);
+    return parseHead(text, REQUEST_HEAD_LIMITS);
+  }
+
+  #begin(request: ProxyRequest, head: Head): void {
+    this.#phase = "opening";
+    this.#retried = false;
+    const standing = this.#standing;
+    if (standing && this.#stillStands(standing, request)) {
+      standing.admitted.flow.requests += 1;
+      if (this.#upstream) this.#send(request, this.#upstream);
+      else this.#run(this.#dialAndSend(request, standing));
+      return;
+    }
+    this.#run(this.#open(request, head));
+  }
+
+  /** Whether the last request's decisions hold for this one too. */
+  #stillStands(standing: Standing, request: ProxyRequest): boolean {
+    const now = this.#context.now();
+    return (
+      standing.authorization === request.authorization &&
+      standing.authority === request.target.authority &&
+      standing.epoch === this.#context.credentialEpoch() &&
+      now - standing.checkedAt < IDENTITY_MS &&
+      (standing.admitted.session?.expiresAt ?? Number.POSITIVE_INFINITY) > Date.now() &&
+      standing.admitted.flow.end === undefined &&
+      request.method !== "CONNECT" &&
+      request.maxForwards !== 0
+    );
+  }
+
+  #run(work: Promise<void>): void {
+    work.catch((error) => this.#refuse(proxyErrorOf(error)));
+  }
+
+  async #open(request: ProxyRequest, head: Head): Promise<void> {
+    const epoch = this.#context.credentialEpoch();
+    const answer = this.#context.authenticator.fromHeader(request.authorization, this.#client);
+    const identity = answer instanceof Promise ? await answer : answer;
+    if (request.maxForwards === 0) return this.#answerLastForward(request, head);
+    const standing = this.#standing;
+    if (standing && this.#sameWish(standing, request, identity) && standing.epoch === epoch) {
+      standing.checkedAt = this.#context.now();
+      standing.admitted.flow.requests += 1;
+      if (this.#upstream) this.#send(request, this.#upstream);
+      else await this.#dialAndSend(request, standing);
+      return;
+    }
+    this.#leave("ended");
+    if (request.method === "CONNECT") await this.#openTunnel(request, identity);
+    else await this.#openForward(request, identity, epoch);
+  }
+
+  #sameWish(
+    { admitted, authorization, authority }: Standing,
+    request: ProxyRequest,
+    { credential }: Identity,
+  ): boolean {
+    return (
+      authorization === request.authorization &&
+      authority === request.target.authority &&
+      admitted.flow.record.credentialId === credential.id &&
+      admitted.flow.end === undefined &&
+      (admitted.session?.expiresAt ?? Number.POSITIVE_INFINITY) > Date.now() &&
+      request.method !== "CONNECT"
+    );
+  }
+
+  async #openTunnel(request: ProxyRequest, identity: Identity): Promise<void> {
+    const { opener, limits } = this.#context;
+    const { host, port } = request.target;
+    const admitted = await opener.admit(identity, { protocol: "connect", client: this.#client, host, port });
+    const upstream = await opener.dial(admitted);
+    if (this.#socket.destroyed) return this.#tooLate(admitted, upstream);
+    this.#handOver();
+    this.#socket.write(`HTTP/1.1 200 Connection established\r\n${flowHeaders(admitted)}\r\n`, "latin1");
+    if (this.#waiting.length > 0) this.#socket.unshift(this.#waiting);
+    runTunnel(admitted.flow, this.#socket, upstream, { idleMs: limits.idleMs, ended: () => {} });
+  }
+
+  async #openForward(request: ProxyRequest, identity: Identity, epoch: number): Promise<void> {
+    const { host, port, authority } = request.target;
+    const wish = { protocol: "http" as const, client: this.#client, host, port };
+    const admitted = await this.#context.opener.admit(identity, wish);
+    admitted.flow.onCut((reason) => this.#cut(reason));
+    const standing: Standing = {
+      admitted,
+      poolKey: `${identity.credential.id} ${admitted.exit.key} ${host} ${port}`,
+      authorization: request.authorization,
+      authority,
+      epoch,
+      checkedAt: this.#context.now(),
+    };
+    this.#standing = standing;
+    this.#upstream = this.#context.pool.take(standing.poolKey);
+    if (this.#upstream) this.#send(request, this.#upstream);
+    else await this.#dialAndSend(request, standing);
+  }
+
+  async #dialAndSend(request: ProxyRequest, standing: Standing): Promise<void> {
+    const socket = await this.#context.opener.dial(standing.admitted);
+    if (this.#socket.destroyed || standing.admitted.flow.end) return this.#tooLate(standing.admitted, socket);
+    this.#upstream = new UpstreamConnection(socket, standing.poolKey);
+    this.#send(request, this.#upstream);
+  }
+
+  #send(request: ProxyRequest, upstream: UpstreamConnection): void {
+    const flow = this.#standing?.admitted.flow;
+    if (flow === undefined) return;
+    this.#phase = "exchange";
+    this.#deadline = this.#context.now() + this.#context.limits.idleMs;
+    this.#exchange = new Exchange({ request, client: this.#socket, upstream, flow, listener: this });
+    this.#exchange.start();
+    if (this.#waiting.length > 0) this.#sendBody();
+    this.#socket.resume();
+  }
+
+  #sendBody(): void {
+    const exchange = this.#exchange;
+    if (exchange === undefined || exchange.requestDone) return;
+    try {
+      const used = exchange.sendBody(this.#waiting);
+      this.#waiting = used === this.#waiting.length ? EMPTY : this.#waiting.subarray(used);
+    } catch (error) {
+      exchange.abandon();
+      this.exchangeFailed(proxyErrorOf(error), exchange.answered);
+    }
+  }
+
+  exchangeDone(kept: { client: boolean; upstream: boolean }): void {
+    this.#exchange = undefined;
+    if (!kept.upstream) this.#dropUpstream();
+    if (!kept.client || this.#clientEnded) {
+      this.#close("");
+      return;
+    }
+    this.#phase = "head";
+    this.#deadline = this.#context.now() + this.#context.limits.keepAliveMs;
+    this.#socket.resume();
+    if (this.#waiting.length > 0) {
+      this.#deadline = this.#context.now() + this.#context.limits.headerMs;
+      this.#readHead();
+    }
+  }
+
+  exchangeUpgraded(response: ProxyResponse, rest: Buffer): void {
+    const upstream = this.#upstream?.release();
+    const flow = this.#standing?.admitted.flow;
+    this.#exchange = undefined;
+    this.#upstream = undefined;
+    this.#standing = undefined;
+    if (upstream === undefined || flow === undefined) return;
+    this.#handOver();
+    this.#socket.write(upgradeHead(response), "latin1");
+    if (rest.length > 0) this.#socket.write(rest);
+    if (this.#waiting.length > 0) this.#socket.unshift(this.#waiting);
+    runTunnel(flow, this.#socket, upstream, { idleMs: this.#context.limits.idleMs, ended: () => {} });
+  }
+
+  exchangeFailed(error: ProxyError, answered: boolean): void {
+    const request = this.#request;
+    const standing = this.#standing;
+    const reused = (this.#upstream?.answers ?? 0) > 0;
+    this.#exchange?.abandon();
+    this.#exchange = undefined;
+    this.#dropUpstream();
+    if (answered) {
+      // Ending cleanly here would make a part of the answer look like all of it.
+      this.#leave(error.code, true);
+      this.destroy();
+    } else if (request && standing && reused && !this.#retried && mayRepeat(request, error)) {
+      this.#retried = true;
+      this.#phase = "opening";
+      this.#run(this.#dialAndSend(request, standing));
+    } else {
+      this.#refuse(error);
+    }
+  }
+
+  /** Says no in HTTP. What the client has still to send makes the connection useless, unless there is nothing. */
+  #refuse(error: ProxyError): void {
+    if (this.#phase === "closing" || this.#phase === "tunnel") return;
+    if (error.code === "internal") this.#context.logger.error({ err: error.cause ?? error }, "http failed");
+    const request = this.#request;
+    const requestId = this.#standing?.admitted.flow.record.id ?? randomUUID();
+    this.#leave(error.code, true);
+    const close = request === undefined || !mayGoOn(request, error) || this.#clientEnded;
+    const answer = errorAnswer(error, { requestId, close, head: request?.method === "HEAD" });
+    if (close) {
+      this.#close(answer);
+      return;
+    }
+    this.#socket.write(answer);
+    this.#phase = "exchange";
+    this.exchangeDone({ client: true, upstream: false });
+  }
+
+  #answerLastForward(request: ProxyRequest, head: Head): void {
+    this.#leave("ended");
+    this.#close(forwardsEnded(request.method, head));
+  }
+
+  #tooLate(admitted: AdmittedFlow, upstream: Socket): void {
+    upstream.destroy();
+    failFlow(admitted.flow, new ProxyError("connection_terminated", "The client gave up."));
+  }
+
+  /** Ends the flow from outside: the account's traffic is used up, or its owner wants it so. */
+  #cut(reason: string): void {
+    this.#exchange?.abandon();
+    this.#dropUpstream();
+    this.#leave(reason);
+    if (!this.#socket.destroyed) this.#socket.resetAndDestroy();
+  }
+
+  /** Ends the standing flow; its idle connection to the target waits for another client. */
+  #leave(outcome: string, failed = false): void {
+    const standing = this.#standing;
+    const upstream = this.#upstream;
+    this.#standing = undefined;
+    this.#upstream = undefined;
+    if (upstream) this.#context.pool.give(upstream, this.#context.now());
+    standing?.admitted.flow.finish(outcome, failed);
+  }
+
+  #dropUpstream(): void {
+    this.#upstream?.socket.destroy();
+    this.#upstream = undefined;
+  }
+
+  /** Last words, FIN, and a while in which the client may still send what nobody reads. */
+  #close(lastWords: string): void {
+    this.#leave("ended");
+    this.#phase = "closing";
+    this.#waiting = EMPTY;
+    this.#deadline = this.#context.now() + LINGER_MS;
+    this.#socket.end(lastWords);
+    this.#socket.resume();
+    if (this.#clientEnded) this.#socket.destroySoon();
+    else this.#socket.once("end", () => this.#socket.destroySoon());
+  }
+
+  #handOver(): void {
+    this.#phase = "tunnel";
+    this.#socket.off("data", this.#onData);
+    this.#socket.off("end", this.#onEnd);
+    this.#socket.off("drain", this.#onDrain);
+    this.#socket.off("close", this.#onClose);
+    this.#socket.pause();
+  }
+}
+
+const idempotent: ReadonlySet<string> = new Set(["GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"]);
+
+/** RFC 9110 §9.2.2: a kept connection that closed just now did not take the request. */
+function mayRepeat(request: ProxyRequest, error: ProxyError): boolean {
+  return (
+    error.code === "connection_terminated" &&
+    request.framing.kind === "none" &&
+    idempotent.has(request.method)
+  );
+}
+
+const endsConnection: ReadonlySet<string> = new Set([
+  "malformed_request",
+  "header_timeout",
+  "wrong_credentials",
+  "too_many_attempts",
+  "authentication_required",
+  "bad_username",
+  "quota_exhausted",
+  "closing",
+]);
+
+function mayGoOn(request: ProxyRequest, error: ProxyError): boolean {
+  // After a refused CONNECT the client may have sent the tunnel's first bytes already: never read them as a request.
+  return (
+    request.method !== "CONNECT" &&
+    request.keepAlive &&
+    request.framing.kind === "none" &&
+    !endsConnection.has(error.code)
+  );
+}

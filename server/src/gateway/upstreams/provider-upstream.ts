@@ -1,0 +1,133 @@
+import { createHash } from "node:crypto";
+import type { Socket } from "node:net";
+import { DialError, dialThroughConnect, dialThroughSocks5, type ProxyEndpoint } from "@atlantic/native";
+import { ProxyError, type ProxyErrorCode } from "@atlantic/shared/errors.ts";
+import type { ProviderLogin, ProviderSession } from "@atlantic/shared/exits/adapters/provider-session.ts";
+import type { ExitSelector } from "@atlantic/shared/exits/selector.ts";
+import type { CheckedTarget } from "../target-guard.ts";
+import type { ChosenExit, ExitPlace, LiveSession, Upstream } from "./upstream.ts";
+
+export interface ProviderOptions {
+  readonly name: string;
+  readonly protocol: "http" | "https" | "socks5";
+  readonly host: string;
+  readonly port: number;
+  /** How many characters the provider's session ids have. */
+  readonly sessionIdLength: number;
+  /** null: the provider's exits are anywhere, and the selector is left to it. */
+  readonly places: readonly ExitPlace[] | null;
+  /** Authorities for the upstream's certificate besides the system's. */
+  readonly ca?: string;
+  /** @throws ProxyError `no_exit` when the provider cannot choose what is asked for */
+  readonly login: (exit: ExitSelector, session: ProviderSession | undefined) => ProviderLogin | undefined;
+  /** What the provider means by a refusal. */
+  readonly refusal?: (status: number, text: string) => ProxyErrorCode | undefined;
+}
+
+/** A provider's entry point, reached by CONNECT or SOCKS5; plain HTTP goes through a tunnel as well. */
+export function providerUpstream(options: ProviderOptions): Upstream {
+  return {
+    name: options.name,
+    places: options.places ?? [],
+    choose(exit: ExitSelector, session: LiveSession | undefined): ChosenExit | undefined {
+      if (exit.pool !== undefined && exit.pool !== options.name) return undefined;
+      const place = placeFor(options.places, exit);
+      if (options.places !== null && place === undefined) return undefined;
+      const login = loginFor(options, exit, session);
+      if (login === "cannot choose") return undefined;
+      return {
+        upstream: options.name,
+        country: exit.country ?? place?.country ?? null,
+        city: exit.city ?? place?.city ?? null,
+        label: place?.label ?? exit.country?.toUpperCase() ?? null,
+        address: null,
+        key: `${options.name} ${session?.key ?? ""} ${login?.username ?? ""}`,
+        dial: (target, timeoutMs) => dial(options, login, target, timeoutMs),
+      };
+    },
+  };
+}
+
+function loginFor(
+  options: ProviderOptions,
+  exit: ExitSelector,
+  session: LiveSession | undefined,
+): ProviderLogin | undefined | "cannot choose" {
+  try {
+    return options.login(exit, session && providerSession(options, session));
+  } catch (error) {
+    if (error instanceof ProxyError && error.code === "no_exit") return "cannot choose";
+    throw error;
+  }
+}
+
+/** Stable for the session's life, another for each provider, and of letters and digits that all of them take. */
+function providerSession(options: ProviderOptions, session: LiveSession): ProviderSession {
+  const digest = createHash("sha256").update(`${options.name} ${session.key}`).digest("hex");
+  return {
+    id: digest.slice(0, options.sessionIdLength),
+    lifetimeMinutes: session.lifetimeMinutes,
+    mode: session.mode,
+  };
+}
+
+function placeFor(places: readonly ExitPlace[] | null, exit: ExitSelector): ExitPlace | undefined {
+  return places?.find(
+    (place) =>
+      (exit.country === undefined || exit.country === place.country) &&
+      (exit.region === undefined || exit.region === place.region) &&
+      (exit.city === undefined || exit.city === place.city),
+  );
+}
+
+async function dial(
+  options: ProviderOptions,
+  login: ProviderLogin | undefined,
+  { host, port }: CheckedTarget,
+  timeoutMs: number,
+): Promise<Socket> {
+  const proxy: ProxyEndpoint = {
+    host: options.host,
+    port: options.port,
+    ...login,
+    ...(options.protocol === "https" && { tls: options.ca === undefined ? true : { ca: options.ca } }),
+  };
+  try {
+    const dialled = options.protocol === "socks5" ? dialThroughSocks5 : dialThroughConnect;
+    const { socket } = await dialled({ proxy, target: { host, port }, timeoutMs });
+    return socket;
+  } catch (error) {
+    throw inOurWords(options, error);
+  }
+}
+
+/** Codes that would blame the client for what the provider thinks of our own account. */
+const aboutOurAccount: ReadonlySet<ProxyErrorCode> = new Set([
+  "wrong_credentials",
+  "authentication_required",
+  "quota_exhausted",
+  "bad_username",
+  "too_many_attempts",
+]);
+
+function inOurWords(options: ProviderOptions, error: unknown): unknown {
+  if (!(error instanceof DialError)) return error;
+  if (error.refusal === undefined) return providerUnreachable(error);
+  const words = [error.refusal.reason, ...error.refusal.headers.values()].join(" ");
+  const known = options.protocol === "socks5" ? undefined : options.refusal?.(error.refusal.status, words);
+  if (known) return new ProxyError(known, undefined, { cause: error });
+  if (aboutOurAccount.has(error.code)) return new ProxyError("upstream_denied", undefined, { cause: error });
+  return error;
+}
+
+/** A connection that the provider itself refused says nothing about the target. */
+function providerUnreachable(error: DialError): ProxyError {
+  const aboutTarget: readonly ProxyErrorCode[] = [
+    "connection_refused",
+    "dns_error",
+    "unroutable",
+    "connection_terminated",
+  ];
+  if (!aboutTarget.includes(error.code)) return error;
+  return new ProxyError("upstream_failed", "The upstream provider cannot be reached.", { cause: error });
+}
