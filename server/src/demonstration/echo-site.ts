@@ -2,11 +2,12 @@ import { createServer, type IncomingMessage, type ServerResponse } from "node:ht
 import { type LocalExit, localExitOf } from "@atlantic/shared/exits/adapters/local.ts";
 import { echoPage } from "./echo-page.ts";
 
-/** The name under which the echo site is reached through the gateway. */
-export const ECHO_HOST = "echo.atlantic.test";
+const ECHO_HOST = "echo.atlantic.test";
 
 /** The demonstration's site: it tells every visitor which address it saw. */
 export interface EchoSite {
+  /** The name under which the gateway's host table leads here. */
+  readonly name: string;
   /** `127.0.0.1:port`: where the gateway's host table leads. */
   readonly address: string;
   readonly port: number;
@@ -20,17 +21,18 @@ export interface SeenVisitor {
   readonly exit: LocalExit | undefined;
 }
 
-/** Starts the echo site on a free port of loopback. */
-export async function startEchoSite(): Promise<EchoSite> {
+/** Starts the echo site; by default on a free port of loopback. */
+export async function startEchoSite({ host = "127.0.0.1", port = 0 } = {}): Promise<EchoSite> {
   const server = createServer(answer);
   await new Promise<void>((resolve, reject) => {
     server.once("error", reject);
-    server.listen(0, "127.0.0.1", resolve);
+    server.listen(port, host, resolve);
   });
   const bound = server.address();
   if (typeof bound !== "object" || bound === null) throw new Error("The echo site has no address.");
   return {
-    address: `127.0.0.1:${bound.port}`,
+    name: ECHO_HOST,
+    address: `${bound.address}:${bound.port}`,
     port: bound.port,
     close: () =>
       new Promise((resolve) => {

@@ -1,4 +1,4 @@
-import type { Kysely } from "kysely";
+import { type Kysely, sql } from "kysely";
 import type { Logger } from "pino";
 import type { Schema } from "../db/schema.ts";
 import { type BalanceAfter, foldUsage } from "./fold-usage.ts";
@@ -27,11 +27,28 @@ interface Balance {
 
 export interface StoredUsageParts {
   readonly db: Kysely<Schema>;
-  /** Of this run of this gateway, and no other's. */
+  /** Stable for this gateway over restarts, and no other gateway's. */
   readonly gatewayId: string;
   readonly logger: Logger;
   readonly clock?: () => number;
   readonly flushMs?: number;
+}
+
+/**
+ * Starts writing usage to the database. Connections that an earlier run of this gateway left open are closed first, at
+ * the moment of their last event: what came after it, at most one flush interval, is lost.
+ */
+export async function startStoredUsage(parts: StoredUsageParts): Promise<StoredUsage> {
+  await parts.db
+    .updateTable("proxy_connections as c")
+    .set({
+      outcome: "gateway_lost",
+      closed_at: sql<Date>`coalesce((select max(at) from usage_events where connection_id = c.id), c.opened_at)`,
+    })
+    .where("gateway_id", "=", parts.gatewayId)
+    .where("closed_at", "is", null)
+    .execute();
+  return new StoredUsage(parts);
 }
 
 /** Writes absolute totals in batches, about twice a second, each exactly once. */
