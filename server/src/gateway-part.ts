@@ -1,46 +1,123 @@
+import { randomUUID } from "node:crypto";
+import { join } from "node:path";
 import type { Logger } from "pino";
 import type { Config } from "./config.ts";
 import type { OpenDatabase } from "./db/open.ts";
+import type { Endings } from "./endings.ts";
 import type { CredentialVerifier } from "./gateway/credential.ts";
 import { StoredCredentials } from "./gateway/stored-credentials.ts";
+import { buildUpstreams, readUpstreamsFile, type UpstreamsFile } from "./gateway/upstreams/configuration.ts";
+import { announceGateway } from "./gateway-presence.ts";
 import type { PartHealth } from "./http/health.ts";
 import type { Secrets } from "./secrets.ts";
+import { storeLocations } from "./services/exits.ts";
 import { type LiveGateway, noGateway } from "./services/live-gateway.ts";
 import type { GatewayAddress } from "./services/proxy.ts";
+import { listenProblem } from "./start-error.ts";
 
 /** The gateway as the rest of the server sees it. */
 export interface GatewayPart {
   readonly live: LiveGateway;
   readonly verifier: CredentialVerifier;
   readonly address: () => GatewayAddress;
-  readonly demonstration: { readonly echoHost: string; readonly echoAddress: string } | null;
+  readonly demonstration: Demonstration | null;
   readonly health: () => PartHealth;
-  close(): Promise<void>;
+}
+
+/** The site on which the demonstration's exits can be told apart. */
+export interface Demonstration {
+  readonly echoHost: string;
+  /** Where it listens: a loopback address and its port. */
+  readonly echoAddress: string;
+}
+
+interface Parts {
+  readonly config: Config;
+  readonly database: OpenDatabase;
+  readonly secrets: Secrets;
+  readonly log: Logger;
+  readonly endings: Endings;
 }
 
 /** Starts the gateway, with its metering and the demonstration's echo site, when it is a role of this process. */
-export async function startGatewayPart(parts: {
-  config: Config;
-  database: OpenDatabase;
-  secrets: Secrets;
-  log: Logger;
-}): Promise<GatewayPart> {
+export async function startGatewayPart(parts: Parts): Promise<GatewayPart> {
   const { config, database, secrets } = parts;
   const verifier = new StoredCredentials({ db: database.db, key: Buffer.from(secrets.credentials, "hex") });
+  return config.roles.has("gateway") ? startHere(parts, verifier) : elsewhere(config, verifier);
+}
+
+/** A process without a gateway: there is nothing to cut, but what is cached of a credential must go all the same. */
+function elsewhere(config: Config, verifier: CredentialVerifier): GatewayPart {
   return {
-    live: { ...noGateway, disconnectCredential: forgetting(verifier) },
+    live: {
+      ...noGateway,
+      disconnectCredential: (credentialId) => {
+        verifier.forget(credentialId);
+        return 0;
+      },
+    },
     verifier,
     address: () => config.gateway,
     demonstration: null,
     health: () => ({ state: "off", detail: "not a role of this process" }),
-    close: async () => {},
   };
 }
 
-/** Without a gateway there is nothing to cut, but what is cached of a credential must go all the same. */
-function forgetting(verifier: CredentialVerifier): LiveGateway["disconnectCredential"] {
-  return (credentialId) => {
-    verifier.forget(credentialId);
-    return 0;
+async function startHere(parts: Parts, verifier: CredentialVerifier): Promise<GatewayPart> {
+  const { config, database, log, endings } = parts;
+  const { db } = database;
+  const gatewayId = randomUUID();
+  const [{ startGateway }, { StoredUsage }, file] = await Promise.all([
+    import("./gateway/gateway.ts"),
+    import("./metering/stored-usage.ts"),
+    readConfiguredUpstreams(config),
+  ]);
+  const upstreams = buildUpstreams(file);
+  await storeLocations(db, uniqueById(upstreams.flatMap((upstream) => upstream.places)));
+  endings.add(await announceGateway(database, gatewayId));
+  const usage = endings.add(new StoredUsage({ db, gatewayId, logger: log }));
+  const demonstration = config.demonstration ? await startDemonstration(endings) : null;
+  const gateway = await startGateway({
+    ...config.gateway,
+    credentials: verifier,
+    usage,
+    upstreams,
+    targets: {
+      allow: file.allowTargets,
+      hosts: demonstration === null ? {} : { [`${demonstration.echoHost}:80`]: demonstration.echoAddress },
+      ownPorts: [config.web.port],
+    },
+    logger: log,
+  }).catch((error: unknown) => {
+    throw listenProblem(error, config.gateway.port, "ATLANTIC_GATEWAY_PORT");
+  });
+  endings.add(gateway);
+  return {
+    live: gateway,
+    verifier,
+    address: () => ({ host: config.gateway.host, port: gateway.port }),
+    demonstration,
+    health: () => {
+      const { listening, openConnections, problem } = gateway.health();
+      if (!listening || problem !== null) return { state: "down", detail: problem ?? "does not listen" };
+      return { state: "up", detail: `${openConnections} open connections` };
+    },
   };
+}
+
+async function readConfiguredUpstreams(config: Config): Promise<UpstreamsFile> {
+  const file = await readUpstreamsFile(join(config.directory, "upstreams.json"));
+  if (config.demonstration) return file;
+  return { ...file, upstreams: file.upstreams.filter((upstream) => upstream.kind !== "local") };
+}
+
+async function startDemonstration(endings: Endings): Promise<Demonstration> {
+  const { ECHO_HOST, startEchoSite } = await import("./demonstration/echo-site.ts");
+  const site = endings.add(await startEchoSite());
+  return { echoHost: ECHO_HOST, echoAddress: site.address };
+}
+
+/** Two upstreams may offer the same place; it is listed as the first has it. */
+function uniqueById<Place extends { id: string }>(places: readonly Place[]): Place[] {
+  return [...new Map(places.toReversed().map((place) => [place.id, place])).values()].toReversed();
 }

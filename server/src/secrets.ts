@@ -10,8 +10,6 @@ const secretsSchema = z.object({
   auth: key,
   /** The HMAC key of credential passwords. */
   credentials: key,
-  /** Derives the sessions that upstream providers see from the ones that clients chose. */
-  sessions: key,
 });
 
 /** The server's keys. */
@@ -26,10 +24,7 @@ export async function readSecrets(file: string): Promise<Secrets> {
   const text = await readFile(file, "utf8").catch(onMissing);
   if (text !== null) return parseSecrets(text, file);
   await mkdir(dirname(file), { recursive: true, mode: 0o700 });
-  await createOnce(
-    file,
-    JSON.stringify({ auth: newKey(), credentials: newKey(), sessions: newKey() }, null, 2),
-  );
+  await createOnce(file, JSON.stringify({ auth: newKey(), credentials: newKey() }, null, 2));
   return parseSecrets(await readFile(file, "utf8"), file);
 }
 

@@ -53,7 +53,7 @@ async function start(config: Config, endings: Endings): Promise<RunningServer> {
   const database = endings.add(await openConfiguredDatabase(config));
   await migrateToLatest(database.db);
   const cache = endings.add(await openCache(config));
-  const gateway = endings.add(await startGatewayPart({ config, database, secrets, log }));
+  const gateway = await startGatewayPart({ config, database, secrets, log, endings });
   const worker = config.roles.has("worker") ? endings.add(startWorker({ database, jobs, log })) : null;
   const health = healthChecks({ database, cache, gateway, worker });
   const web = await startWeb({ config, database, secrets, cache, gateway, log, endings, health });

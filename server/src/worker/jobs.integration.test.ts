@@ -73,8 +73,8 @@ describe.each(databaseKinds)("the worker on %s", (kind) => {
       .execute();
     await closeLostConnections(db, NOW);
     expect(await ending(open)).toEqual({ outcome: null, closed_at: null });
-    expect(await ending(silent)).toEqual({ outcome: "lost", closed_at: minutesAgo(10) });
-    expect(await ending(counted)).toEqual({ outcome: "lost", closed_at: minutesAgo(6) });
+    expect(await ending(silent)).toEqual({ outcome: "gateway_lost", closed_at: minutesAgo(10) });
+    expect(await ending(counted)).toEqual({ outcome: "gateway_lost", closed_at: minutesAgo(6) });
     expect(await closeLostConnections(db, NOW)).toBe(0);
   });
 

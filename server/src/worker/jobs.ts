@@ -30,7 +30,7 @@ export async function closeLostConnections(db: Kysely<Schema>, now: Date): Promi
   const closed = await db
     .updateTable("proxy_connections as c")
     .set({
-      outcome: "lost",
+      outcome: "gateway_lost",
       closed_at: sql<Date>`coalesce((select max(at) from usage_events where connection_id = c.id), c.opened_at)`,
     })
     .where("closed_at", "is", null)
