@@ -2,7 +2,8 @@ import { createServer, type IncomingMessage, type ServerResponse } from "node:ht
 import { type LocalExit, localExitOf } from "@atlantic/shared/exits/adapters/local.ts";
 import { echoPage } from "./echo-page.ts";
 
-const ECHO_HOST = "echo.atlantic.test";
+/** The name under which the echo site is reached through the gateway. */
+export const ECHO_HOST = "echo.atlantic.test";
 
 /** The demonstration's site: it tells every visitor which address it saw. */
 export interface EchoSite {
