@@ -50,7 +50,11 @@ export class LocalProxy {
 function httpServer(parts: TunnelParts): HttpServer {
   const server = createHttpServer({ keepAliveTimeout: 60_000, maxHeaderSize: 32_768 });
   const plain = new PlainHandler(parts);
-  const tunnels = new ConnectHandler(parts, (socket) => server.emit("connection", socket));
+  const tunnels = new ConnectHandler(parts, (socket) => {
+    server.emit("connection", socket);
+    // It was paused while its request was decided, and a parser does not start it again.
+    socket.resume();
+  });
   server.on("connect", (request, socket: Socket, head: Buffer) => {
     const target = parseTarget(request.url ?? "");
     if (!target) return void socket.end("HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n");
