@@ -1,7 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { NamespaceProcess } from "../net/namespace-process.ts";
 import { must } from "../net/run.ts";
-import { ROUTER_ADDRESS } from "../topology.ts";
 import type { Packet } from "./packet.ts";
 import { readPcap } from "./pcap.ts";
 
@@ -15,14 +14,16 @@ export interface Capture {
 
 /** Enough for every header; payloads are counted by their length and not kept. */
 const SNAP_BYTES = 128;
-const DISCARD_PORT = 9;
+/** Multicast in the administrative scope (RFC 2365): the router takes no notice, and answers nothing. */
+const MARKER_ADDRESS = "239.255.9.9";
+const MARKER_PORT = 9;
 
 /**
  * Starts a capture. `filter` is in tcpdump's language (pcap-filter(7)); an empty one takes everything.
  * Returns when packets are being taken.
  */
 export async function startCapture(namespace: string, filter: string, file: string): Promise<Capture> {
-  const marker = `udp and dst host ${ROUTER_ADDRESS} and dst port ${DISCARD_PORT}`;
+  const marker = `udp and dst host ${MARKER_ADDRESS} and dst port ${MARKER_PORT}`;
   const expression = filter === "" ? [] : [`(${filter}) or (${marker})`];
   const options = [
     "-i",
@@ -46,7 +47,7 @@ export async function startCapture(namespace: string, filter: string, file: stri
     async stop() {
       // Packets reach the file in order: once the marker is in it, so is all that came before.
       const markerBytes = nextMarkerBytes();
-      const send = `head -c ${markerBytes} /dev/zero > /dev/udp/${ROUTER_ADDRESS}/${DISCARD_PORT}`;
+      const send = `head -c ${markerBytes} /dev/zero > /dev/udp/${MARKER_ADDRESS}/${MARKER_PORT}`;
       await must(["ip", "netns", "exec", namespace, "bash", "-c", send]);
       let packets = await read();
       while (!packets.some((packet) => isMarker(packet) && packet.payloadBytes === markerBytes)) {
@@ -77,7 +78,7 @@ function nextMarkerBytes(): number {
 function isMarker(packet: Packet): boolean {
   return (
     packet.protocol === "udp" &&
-    packet.destination === ROUTER_ADDRESS &&
-    packet.destinationPort === DISCARD_PORT
+    packet.destination === MARKER_ADDRESS &&
+    packet.destinationPort === MARKER_PORT
   );
 }

@@ -52,6 +52,10 @@ test("bytes are those of the sequence space: repeats count once, and numbers may
           serverPort: 443,
           sentBytes: total(up),
           receivedBytes: total(down),
+          turns: [
+            { by: "client", bytes: total(up) },
+            { by: "server", bytes: total(down) },
+          ].filter(({ bytes }) => bytes > 0),
         },
       ]);
     }),
@@ -71,6 +75,19 @@ function stream(
     return Array.from({ length: repeats + 1 }, () => packet);
   });
 }
+
+test("turns tell who spoke, in order", () => {
+  const [flow] = conversations([
+    tcp(client, server, 10, "S"),
+    tcp(server, client, 90, "SA"),
+    tcp(client, server, 11, "A", 3),
+    tcp(client, server, 14, "A", 4),
+    tcp(server, client, 91, "A", 2),
+    tcp(client, server, 11, "A", 3),
+    tcp(client, server, 18, "A", 5),
+  ]);
+  expect(flow?.turns.map(({ by, bytes }) => `${by} ${bytes}`)).toEqual(["client 7", "server 2", "client 5"]);
+});
 
 test("a repeated SYN is the same connection, another SYN on the same ports a new one", () => {
   const again = tcp(client, server, 7, "S");

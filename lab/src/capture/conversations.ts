@@ -11,9 +11,17 @@ export interface Conversation {
   readonly sentBytes: number;
   /** Payload bytes from server to client. */
   readonly receivedBytes: number;
+  /** Who spoke, in order, and how many bytes before the other one did: a handshake is the first few turns. */
+  readonly turns: readonly Turn[];
+}
+
+export interface Turn {
+  readonly by: "client" | "server";
+  readonly bytes: number;
 }
 
 interface Direction {
+  readonly by: Turn["by"];
   initial: number | undefined;
   bytes: number;
 }
@@ -25,6 +33,7 @@ interface Open {
   readonly serverPort: number;
   readonly sent: Direction;
   readonly received: Direction;
+  readonly turns: { by: Turn["by"]; bytes: number }[];
 }
 
 /**
@@ -45,8 +54,9 @@ export function conversations(packets: Iterable<Packet>): Conversation[] {
       all.push(open);
     }
     const forward = live.get(`${source} ${destination}`);
-    const direction = forward?.sent ?? live.get(`${destination} ${source}`)?.received;
-    if (direction) account(direction, packet, tcp);
+    const backward = live.get(`${destination} ${source}`);
+    if (forward) account(forward, forward.sent, packet, tcp);
+    else if (backward) account(backward, backward.received, packet, tcp);
   }
   return all.map(({ sent, received, ...ends }) => ({
     ...ends,
@@ -61,15 +71,21 @@ function openConversation(packet: Packet, clientPort: number, serverPort: number
     clientPort,
     server: packet.destination,
     serverPort,
-    sent: { initial: undefined, bytes: 0 },
-    received: { initial: undefined, bytes: 0 },
+    sent: { by: "client", initial: undefined, bytes: 0 },
+    received: { by: "server", initial: undefined, bytes: 0 },
+    turns: [],
   };
 }
 
-function account(direction: Direction, packet: Packet, tcp: NonNullable<Packet["tcp"]>): void {
+function account(open: Open, direction: Direction, packet: Packet, tcp: NonNullable<Packet["tcp"]>): void {
   if (tcp.syn) direction.initial ??= tcp.sequence;
   if (direction.initial === undefined || packet.payloadBytes === 0) return;
   // The first byte has the number after the SYN's (RFC 9293 section 3.4); arithmetic is modulo 2^32.
-  const start = (tcp.sequence - direction.initial - 1) >>> 0;
-  direction.bytes = Math.max(direction.bytes, start + packet.payloadBytes);
+  const end = ((tcp.sequence - direction.initial - 1) >>> 0) + packet.payloadBytes;
+  const fresh = end - direction.bytes;
+  if (fresh <= 0) return;
+  direction.bytes = end;
+  const turn = open.turns.at(-1);
+  if (turn?.by === direction.by) turn.bytes += fresh;
+  else open.turns.push({ by: direction.by, bytes: fresh });
 }
