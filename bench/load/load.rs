@@ -8,6 +8,7 @@
 //!
 //! `<via>` is `direct ORIGIN`, `forward PROXY NAME`, `connect PROXY NAME` or `socks5 PROXY NAME`: PROXY and ORIGIN as
 //! ADDRESS:PORT, NAME as HOST:PORT, which the proxy resolves. LOAD_USERNAME and LOAD_PASSWORD are the proxy's credential.
+//! LOAD_PATH is the path that is asked for, `/` by default; LOAD_FIELDS are more header fields, one a line.
 //! Each run prints one line of JSON.
 
 use std::env;
@@ -129,6 +130,11 @@ impl Wire {
             self.from = 0;
             self.to = 0;
         }
+        if self.to == self.buffer.len() && self.from > 0 {
+            self.buffer.copy_within(self.from..self.to, 0);
+            self.to -= self.from;
+            self.from = 0;
+        }
         if self.to == self.buffer.len() {
             return Err(bad("a head of more than the buffer"));
         }
@@ -148,6 +154,18 @@ impl Wire {
                 let head = String::from_utf8_lossy(&held[..end + 4]).into_owned();
                 self.from += end + 4;
                 return Ok(head);
+            }
+            self.fill()?;
+        }
+    }
+
+    fn line(&mut self) -> Result<String> {
+        loop {
+            let held = &self.buffer[self.from..self.to];
+            if let Some(end) = held.windows(2).position(|two| two == b"\r\n") {
+                let line = String::from_utf8_lossy(&held[..end]).into_owned();
+                self.from += end + 2;
+                return Ok(line);
             }
             self.fill()?;
         }
@@ -213,6 +231,9 @@ struct Way {
     via: Via,
     username: String,
     password: String,
+    path: String,
+    /// Header fields besides the usual ones, each with its line end.
+    fields: String,
 }
 
 impl Way {
@@ -253,6 +274,13 @@ impl Way {
             via,
             username: variable("LOAD_USERNAME"),
             password: variable("LOAD_PASSWORD"),
+            path: Some(variable("LOAD_PATH"))
+                .filter(|path| !path.is_empty())
+                .unwrap_or_else(|| "/".to_string()),
+            fields: variable("LOAD_FIELDS")
+                .lines()
+                .map(|line| format!("{line}\r\n"))
+                .collect(),
         };
         Ok((way, &arguments[used..]))
     }
@@ -337,11 +365,10 @@ impl Way {
 
     /// The head of a request for `path`.
     fn request(&self, method: &str, path: &str, length: u64) -> String {
-        let body = if length > 0 {
-            format!("Content-Length: {length}\r\n")
-        } else {
-            String::new()
-        };
+        let mut body = self.fields.clone();
+        if length > 0 {
+            body += &format!("Content-Length: {length}\r\n");
+        }
         match &self.via {
             Via::Direct { origin: name } | Via::Connect { name, .. } | Via::Socks5 { name, .. } => {
                 format!("{method} {path} HTTP/1.1\r\nHost: {name}\r\n{body}\r\n")
@@ -386,6 +413,9 @@ const SMALL_BUFFER_BYTES: usize = 4 * 1024;
 fn exchange(wire: &mut Wire, request: &[u8]) -> Result<u64> {
     wire.write(request)?;
     let head = wire.head()?;
+    if status(&head) == 200 && field(&head, "transfer-encoding") == Some("chunked") {
+        return discard_chunks(wire);
+    }
     let length = content_length(&head);
     if status(&head) != 200 || length == 0 {
         return Err(bad(&format!(
@@ -395,6 +425,21 @@ fn exchange(wire: &mut Wire, request: &[u8]) -> Result<u64> {
     }
     wire.discard(length)?;
     Ok(length)
+}
+
+/// A body in chunks (RFC 9112 section 7.1). Returns its length.
+fn discard_chunks(wire: &mut Wire) -> Result<u64> {
+    let mut length = 0;
+    loop {
+        let line = wire.line()?;
+        let size = line.split(';').next().unwrap_or("").trim();
+        let size = u64::from_str_radix(size, 16).map_err(|_| bad("a chunk has no size"))?;
+        wire.discard(size + 2)?;
+        length += size;
+        if size == 0 {
+            return Ok(length);
+        }
+    }
 }
 
 #[derive(Default)]
@@ -443,7 +488,7 @@ fn timed(arguments: &[String]) -> Result<()> {
 
 fn requests(way: &Way, end: Instant) -> Tally {
     let mut tally = Tally::default();
-    let request = way.request("GET", "/", 0);
+    let request = way.request("GET", &way.path, 0);
     while Instant::now() < end && tally.failures < 100 {
         let mut wire = match way.open(vec![0; BUFFER_BYTES]) {
             Ok(wire) => wire,
@@ -468,7 +513,7 @@ fn requests(way: &Way, end: Instant) -> Tally {
 
 fn connections(way: &Way, end: Instant) -> Tally {
     let mut tally = Tally::default();
-    let request = way.request("GET", "/", 0);
+    let request = way.request("GET", &way.path, 0);
     while Instant::now() < end && tally.failures < 100 {
         let begun = Instant::now();
         match way

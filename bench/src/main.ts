@@ -3,10 +3,11 @@ import { readArguments } from "./arguments.ts";
 import { keepResults } from "./results.ts";
 import { type Row, rowSchema } from "./row.ts";
 import type { Suite, SuiteContext } from "./suite.ts";
+import { api } from "./suites/api.ts";
 import { gateway } from "./suites/gateway.ts";
 import { describeRows } from "./table.ts";
 
-const suites: readonly Suite[] = [gateway];
+const suites: readonly Suite[] = [gateway, api];
 
 try {
   const {

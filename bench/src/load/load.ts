@@ -15,7 +15,14 @@ export type Way =
       readonly credential: Credential | null;
     }
   /** A relay that leads to the origin and nowhere else, and that nobody asks for anything. */
-  | { readonly kind: "relay"; readonly port: number };
+  | { readonly kind: "relay"; readonly port: number }
+  /** A server of its own, asked for one path. */
+  | {
+      readonly kind: "server";
+      readonly port: number;
+      readonly path: string;
+      readonly fields: readonly string[];
+    };
 
 export interface Credential {
   readonly username: string;
@@ -56,7 +63,7 @@ export async function startLoad(program: string, core: number): Promise<Load> {
   const execute = async (argv: readonly string[], way: Way) => {
     const { code, stdout, stderr } = await run([...pinnedArgv(core, [program, ...argv])], {
       timeoutMs: 120_000,
-      env: credentialVariables(way),
+      env: variables(way),
     });
     if (code !== 0) throw new Error(`The load failed: ${stderr.trim()}`);
     return JSON.parse(stdout);
@@ -88,13 +95,18 @@ export async function startLoad(program: string, core: number): Promise<Load> {
 
 function wayArguments(way: Way, originPort: number): string[] {
   if (way.kind === "direct") return ["direct", `127.0.0.1:${originPort}`];
-  if (way.kind === "relay") return ["direct", `127.0.0.1:${way.port}`];
+  if (way.kind === "relay" || way.kind === "server") return ["direct", `127.0.0.1:${way.port}`];
   return [way.kind, `127.0.0.1:${way.port}`, way.name];
 }
 
-function credentialVariables(way: Way): Record<string, string> {
+function variables(way: Way): Record<string, string> {
   const credential = "credential" in way ? way.credential : null;
-  return { LOAD_USERNAME: credential?.username ?? "", LOAD_PASSWORD: credential?.password ?? "" };
+  const request = way.kind === "server" ? { LOAD_PATH: way.path, LOAD_FIELDS: way.fields.join("\n") } : {};
+  return {
+    LOAD_USERNAME: credential?.username ?? "",
+    LOAD_PASSWORD: credential?.password ?? "",
+    ...request,
+  };
 }
 
 function pinnedArgv(core: number, argv: readonly [string, ...string[]]): string[] {

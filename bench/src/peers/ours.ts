@@ -2,6 +2,7 @@ import { spawn } from "node:child_process";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { serverReady } from "@atlantic/lab/src/server-ready.ts";
+import type { ServerReady } from "../../../scripts/messages.ts";
 import { pinned } from "../measure/pinned.ts";
 import type { Peer, PeerOptions } from "./peer.ts";
 import { endProcess } from "./pinned-process.ts";
@@ -9,6 +10,29 @@ import { endProcess } from "./pinned-process.ts";
 const entry = join(import.meta.dirname, "../../../server/src/main.ts");
 
 /** Our server as it is: web, API, gateway and worker in one process, on PGlite, with credentials and metering on. */
+export interface OurServer {
+  readonly pid: number;
+  readonly ready: ServerReady;
+  close(): Promise<void>;
+}
+
+/** Starts our server on one core, with `data` as its data directory. */
+export async function startOurServer(core: number, data: string): Promise<OurServer> {
+  const child = spawn(...pinned(core, [process.execPath, "--disable-warning=ExperimentalWarning", entry]), {
+    stdio: ["ignore", "ignore", "inherit", "ipc"],
+    env: { ...process.env, ...ourEnvironment(data) },
+  });
+  const { pid } = child;
+  if (pid === undefined) throw new Error("Our server could not be started.");
+  try {
+    return { pid, ready: await serverReady(child), close: () => endProcess(child) };
+  } catch (error) {
+    await endProcess(child);
+    throw error;
+  }
+}
+
+/** Our gateway, for comparison with other proxies. */
 export async function startOurs({ core, originPort, folder }: PeerOptions): Promise<Peer> {
   const data = join(folder, "data");
   mkdirSync(join(data, "server"), { recursive: true, mode: 0o700 });
@@ -18,27 +42,22 @@ export async function startOurs({ core, originPort, folder }: PeerOptions): Prom
     allowTargets: [`127.0.0.1:${originPort}`],
   };
   writeFileSync(join(data, "server/upstreams.json"), JSON.stringify(upstreams), { mode: 0o600 });
-  const child = spawn(...pinned(core, [process.execPath, "--disable-warning=ExperimentalWarning", entry]), {
-    stdio: ["ignore", "ignore", "inherit", "ipc"],
-    env: { ...process.env, ...ourEnvironment(data) },
-  });
-  const { pid } = child;
-  if (pid === undefined) throw new Error("Our server could not be started.");
-  const { gatewayPort: port, credential: issued } = await serverReady(child);
-  if (issued === null) throw new Error("Our server made no first account.");
+  const { pid, ready, close } = await startOurServer(core, data);
+  if (ready.credential === null) throw new Error("Our server made no first account.");
+  const { username, password } = ready.credential;
   // A session holds the exit's address, as it does for a browser: requests may then share connections to the site.
-  const credential = { username: `${issued.username}-cc-us-sid-bench`, password: issued.password };
-  const name = `127.0.0.1:${originPort}`;
+  const credential = { username: `${username}-cc-us-sid-bench`, password };
+  const address = { port: ready.gatewayPort, name: `127.0.0.1:${originPort}`, credential };
   return {
     name: "ours",
     note: "Basic credentials, exit by user name, every byte metered on PGlite",
     pid,
     ways: {
-      forward: { kind: "forward", port, name, credential },
-      tunnel: { kind: "connect", port, name, credential },
-      socks5: { kind: "socks5", port, name, credential },
+      forward: { kind: "forward", ...address },
+      tunnel: { kind: "connect", ...address },
+      socks5: { kind: "socks5", ...address },
     },
-    close: () => endProcess(child),
+    close,
   };
 }
 
