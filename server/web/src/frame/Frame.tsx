@@ -27,18 +27,20 @@ export function Frame() {
         Skip to the page
       </a>
       <nav aria-label="Pages">
-        <div className="brand">Atlantic</div>
-        <ul>
-          {pages.map(({ to, name }) => (
-            <li key={to}>
-              <NavLink to={to} end>
-                {name}
-              </NavLink>
-            </li>
-          ))}
-        </ul>
-        <div className="grow" />
-        <Who />
+        <div>
+          <div className="brand">Atlantic</div>
+          <ul>
+            {pages.map(({ to, name }) => (
+              <li key={to}>
+                <NavLink to={to} end>
+                  {name}
+                </NavLink>
+              </li>
+            ))}
+          </ul>
+          <div className="grow" />
+          <Who />
+        </div>
       </nav>
       <main id="main" ref={main} tabIndex={-1}>
         <Suspense>

@@ -33,8 +33,7 @@ export default function SignInOnce() {
         <>
           <FailureNotice error={error} />
           <p className="muted">
-            Each link works once, for 15 minutes. The next <code className="mono">npm start</code> prints a
-            new one, or <Link to="/sign-in">sign in with your password</Link>.
+            You can also <Link to="/sign-in">sign in with your password</Link>.
           </p>
         </>
       ) : (

@@ -9,7 +9,7 @@ interface FailureNoticeProps {
 export function FailureNotice({ error, onRetry }: FailureNoticeProps) {
   return (
     <div className="notice bad flex flex-wrap items-center gap-2.5" role="alert">
-      <span className="grow basis-60">{sentenceOf(error)}</span>
+      <span className="min-w-0 flex-auto basis-60">{sentenceOf(error)}</span>
       {onRetry && (
         <button type="button" className="button" onClick={() => onRetry()}>
           Try again

@@ -1,5 +1,6 @@
 const time = new Intl.DateTimeFormat(undefined, { timeStyle: "short" });
 const day = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "long" });
+const date = new Intl.DateTimeFormat(undefined, { dateStyle: "long" });
 const dayAndTime = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
 
 const DAY_MS = 24 * 60 * 60 * 1000;
@@ -7,6 +8,11 @@ const DAY_MS = 24 * 60 * 60 * 1000;
 /** "1 December". */
 export function formatDay(moment: number): string {
   return day.format(moment);
+}
+
+/** "1 December 2026". */
+export function formatDate(moment: number): string {
+  return date.format(moment);
 }
 
 /** "14:02" for the last twenty hours, with the date before that. */

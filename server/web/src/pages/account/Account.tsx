@@ -3,7 +3,7 @@ import { useNavigate } from "react-router";
 import { signOut } from "../../api/auth.ts";
 import { accountQuery } from "../../api/queries.ts";
 import { FailureNotice } from "../../parts/FailureNotice.tsx";
-import { formatDay } from "../../parts/moments.ts";
+import { formatDate } from "../../parts/moments.ts";
 import { Sessions } from "./Sessions.tsx";
 
 /** Who is signed in, and where. */
@@ -42,7 +42,7 @@ export default function Account() {
           <dd className="clip">{account.data?.email ?? <span className="pending">name@example.org</span>}</dd>
           <dt className="muted">Since</dt>
           <dd>
-            {account.data ? formatDay(account.data.createdAt) : <span className="pending">1 December</span>}
+            {account.data ? formatDate(account.data.createdAt) : <span className="pending">1 December</span>}
           </dd>
         </dl>
       </section>

@@ -61,7 +61,7 @@ function Session({ session, busy, onEnd }: SessionProps) {
   const name = nameOfBrowser(session.userAgent ?? "");
   return (
     <li className="flex min-h-10 flex-wrap items-center gap-x-3 border-t border-(--line) py-1.5 first:border-t-0">
-      <span className="grow">
+      <span className="flex-auto">
         {name} {session.current && <span className="tag">this browser</span>}
       </span>
       {session.ipAddress && <span className="mono muted">{session.ipAddress}</span>}

@@ -35,7 +35,7 @@ export function IssuedPassword({ issued, onDone }: IssuedPasswordProps) {
       data-testid="issued"
     >
       <div className="flex flex-wrap items-center gap-2.5">
-        <h2 id="issued" className="grow">
+        <h2 id="issued" className="flex-auto">
           The password of “{credential.label}”
         </h2>
         <button type="button" className="button" onClick={onDone}>

@@ -16,7 +16,7 @@ export default function Dashboard() {
     <>
       <title>Dashboard · Atlantic Proxy</title>
       <div className="flex flex-wrap items-center gap-2.5">
-        <h1 className="grow">Dashboard</h1>
+        <h1 className="flex-auto">Dashboard</h1>
         <LivePill live={live} />
         <Link to="/credentials" className="button primary">
           New credential

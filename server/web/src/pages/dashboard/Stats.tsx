@@ -30,7 +30,7 @@ export function Stats() {
       <Stat
         name="To the byte"
         figure={<data value={`${used}`}>{count.format(used)}</data>}
-        meaning={`${formatExactBytes(BigInt(month.receivedBytes))} received, ${formatExactBytes(BigInt(month.sentBytes))} sent`}
+        meaning={`${formatExactBytes(BigInt(month.receivedBytes))} received, ${count.format(BigInt(month.sentBytes))} sent`}
       />
       <Stat
         name="Requests"
@@ -41,13 +41,9 @@ export function Stats() {
   );
 }
 
-function allowanceOf(balance: {
-  readonly remainingBytes: string;
-  readonly allowanceBytes: string;
-  readonly resetsAt: number | null;
-}): string {
-  const left = `${formatBytes(BigInt(balance.remainingBytes))} left of ${formatBytes(BigInt(balance.allowanceBytes))}`;
-  return balance.resetsAt === null ? left : `${left}, resets ${formatDay(balance.resetsAt)}`;
+function allowanceOf(balance: { readonly allowanceBytes: string; readonly resetsAt: number | null }): string {
+  const whole = `of ${formatBytes(BigInt(balance.allowanceBytes))}`;
+  return balance.resetsAt === null ? whole : `${whole}, resets ${formatDay(balance.resetsAt)}`;
 }
 
 interface StatProps {

@@ -24,7 +24,7 @@ export function Usage({ range, onPick }: UsageProps) {
   return (
     <section className="panel" aria-labelledby="usage">
       <div className="flex flex-wrap items-center gap-2.5">
-        <h2 id="usage" className="grow">
+        <h2 id="usage" className="flex-auto">
           Usage
         </h2>
         <div className="w-56">

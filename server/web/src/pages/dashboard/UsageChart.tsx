@@ -26,7 +26,8 @@ export function UsageChart({ points, range }: UsageChartProps) {
   const plot = useRef<uPlot | null>(null);
   const [pointed, setPointed] = useState<number | null>(null);
   const scheme = useColourScheme();
-  const unit = byteUnit(largestOf(points ?? []));
+  const largest = largestOf(points ?? []);
+  const unit = largest === 0n ? "megabyte" : byteUnit(largest);
   const loaded = points !== null;
 
   // biome-ignore lint/correctness/useExhaustiveDependencies: another scheme means other colours.
@@ -58,9 +59,16 @@ export function UsageChart({ points, range }: UsageChartProps) {
 
   return (
     <figure className="m-0 mt-3">
-      <div ref={box} className="h-55" role="img" aria-label={describe(points, range)} />
+      <div className="relative">
+        <div ref={box} className="h-55" role="img" aria-label={describe(points, range)} />
+        {loaded && largest === 0n && (
+          <p className="panel muted absolute inset-x-0 top-20 mx-auto w-fit px-3 py-1">
+            No bytes in {stretches[range]}.
+          </p>
+        )}
+      </div>
       <figcaption className="muted mt-2 flex min-h-5 flex-wrap gap-x-4 text-xs">
-        <Legend point={pointed === null ? undefined : points?.[pointed]} />
+        <Legend point={pointed === null ? undefined : (points?.[pointed] ?? points?.at(-1))} />
         <span className="grow" />
         <span className="faint">1 GB = 1,000,000,000 bytes</span>
       </figcaption>
@@ -86,8 +94,12 @@ function largestOf(points: readonly UsagePoint[]): bigint {
   return largest;
 }
 
-/** uPlot counts time in seconds. */
-function dataOf(points: readonly UsagePoint[], unit: ByteUnit): uPlot.AlignedData {
+/** uPlot counts time in seconds. The last bucket is said again at its end, so that it has a breadth, too. */
+function dataOf(buckets: readonly UsagePoint[], unit: ByteUnit): uPlot.AlignedData {
+  const [first, second] = buckets;
+  const last = buckets.at(-1);
+  const breadth = first && second ? second.at - first.at : 0;
+  const points = last ? [...buckets, { ...last, at: last.at + breadth }] : buckets;
   return [
     points.map(({ at }) => at / 1000),
     points.map(({ receivedBytes }) => inByteUnit(receivedBytes, unit)),

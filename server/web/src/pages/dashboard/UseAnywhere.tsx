@@ -18,7 +18,7 @@ export function UseAnywhere() {
   return (
     <section className="panel" aria-labelledby="anywhere">
       <div className="flex flex-wrap items-center gap-2.5">
-        <h2 id="anywhere" className="grow">
+        <h2 id="anywhere" className="flex-auto">
           Use it anywhere
         </h2>
         <div className="w-44">

@@ -1,5 +1,5 @@
 import type { ByteUnit } from "@atlantic/shared/look/bytes.ts";
-import type uPlot from "uplot";
+import uPlot from "uplot";
 import type { UsageRange } from "../../api/queries.ts";
 
 interface ChartWishes {
@@ -32,6 +32,8 @@ export function chartOptions({ element, width, unit, range, onPoint }: ChartWish
     font: `11px ${getComputedStyle(element).fontFamily}`,
     ticks: { show: false },
   };
+  // A bucket is one sum over its whole stretch, so it is drawn level.
+  const bucket = { width: 2, points: { show: false }, paths: uPlot.paths.stepped?.({ align: 1 }) ?? null };
   return {
     width,
     height: HEIGHT,
@@ -42,6 +44,7 @@ export function chartOptions({ element, width, unit, range, onPoint }: ChartWish
     axes: [
       {
         ...axis,
+        size: 26,
         grid: { show: false },
         space: 56,
         incrs: steps,
@@ -50,14 +53,16 @@ export function chartOptions({ element, width, unit, range, onPoint }: ChartWish
       {
         ...axis,
         size: 64,
+        // Half a byte is nothing.
+        ...(unit === "byte" ? { incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500] } : {}),
         grid: { stroke: colour("--line"), width: 1 },
         values: (_, splits) => splits.map((value) => bytes.format(value)),
       },
     ],
     series: [
       {},
-      { stroke: colour("--accent"), fill: colour("--accent-soft"), width: 2, points: { show: false } },
-      { stroke: colour("--ink-3"), width: 2, dash: [4, 3], points: { show: false } },
+      { ...bucket, stroke: colour("--accent"), fill: colour("--accent-soft") },
+      { ...bucket, stroke: colour("--ink-3"), dash: [4, 3] },
     ],
     hooks: { setCursor: [(plot) => onPoint(plot.cursor.idx ?? null)] },
   };

@@ -28,8 +28,10 @@ export default function Exits() {
         />
       </div>
       <section className="panel" aria-labelledby="found">
-        <h2 id="found" role="status">
-          {exits.data ? countOf(found.length, exits.data.exits.length) : "Exits"}
+        <h2 id="found">
+          <span aria-live="polite">
+            {exits.data ? countOf(found.length, exits.data.exits.length) : "Exits"}
+          </span>
         </h2>
         {exits.isError && !exits.data && (
           <FailureNotice error={exits.error} onRetry={() => exits.refetch()} />

@@ -1,0 +1,92 @@
+import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
+import type { Browser, BrowserContext, Page } from "playwright-core";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { accessibilityFaults } from "../../../extension/e2e/accessibility.ts";
+import { type RunningServer, startServer } from "./running-server.ts";
+import { openBrowser, openPage, signUp } from "./web-browser.ts";
+
+const pictures = join(import.meta.dirname, "../../../test-results/web");
+const schemes = ["light", "dark"] as const;
+const widths = { narrow: 360, wide: 1280 } as const;
+
+let server: RunningServer;
+let browser: Browser;
+let signedIn: Awaited<ReturnType<BrowserContext["storageState"]>>;
+
+beforeAll(async () => {
+  [server, browser] = await Promise.all([startServer(), openBrowser(), mkdir(pictures, { recursive: true })]);
+  const context = await browser.newContext();
+  const { page } = await openPage(context);
+  await signUp(page, server.webUrl);
+  await page.goto(`${server.webUrl}/credentials`);
+  await page.getByLabel("What it is for").fill("Price checker");
+  await page.getByRole("button", { name: "Create credential" }).click();
+  await page.getByTestId("issued").waitFor();
+  signedIn = await context.storageState();
+  await context.close();
+});
+afterAll(async () => {
+  await browser?.close();
+  await server?.close();
+});
+
+/** Each page, by the name of its picture: whether it needs an account, and what shows that it has arrived. */
+const pages = {
+  "sign-in": { path: "/sign-in", account: false, arrived: (page: Page) => page.getByLabel("Email") },
+  "sign-up": { path: "/sign-up", account: false, arrived: (page: Page) => page.getByLabel("Name") },
+  "sign-in-once-used": {
+    path: "/sign-in/once#used",
+    account: false,
+    arrived: (page: Page) => page.getByRole("alert"),
+  },
+  dashboard: {
+    path: "/",
+    account: true,
+    arrived: (page: Page) => page.getByText("curl through the HTTP proxy"),
+  },
+  credentials: {
+    path: "/credentials",
+    account: true,
+    arrived: (page: Page) => page.getByRole("cell", { name: "Price checker" }),
+  },
+  exits: {
+    path: "/exits",
+    account: true,
+    arrived: (page: Page) => page.getByRole("heading", { name: /exit/ }),
+  },
+  account: { path: "/account", account: true, arrived: (page: Page) => page.getByText("this browser") },
+  "not-found": {
+    path: "/nowhere",
+    account: true,
+    arrived: (page: Page) => page.getByText("There is no such page"),
+  },
+} as const;
+
+describe.each(schemes)("every page, %s", (colorScheme) => {
+  describe.each(Object.entries(widths))("%s", (width, pixels) => {
+    it.each(Object.entries(pages))(
+      "%s fits its width, complains of nothing and meets WCAG 2.2 AA",
+      async (name, view) => {
+        const context = await browser.newContext({
+          colorScheme,
+          locale: "en-GB",
+          viewport: { width: pixels, height: 820 },
+          ...(view.account ? { storageState: signedIn } : {}),
+        });
+        const { page, complaints } = await openPage(context);
+        await page.goto(server.webUrl + view.path);
+        await view.arrived(page).first().waitFor();
+        await page.waitForFunction(() => document.querySelector("[aria-busy=true], .pending") === null);
+        await page.screenshot({
+          path: join(pictures, `${name}-${width}-${colorScheme}.png`),
+          fullPage: true,
+        });
+        expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBe(pixels);
+        expect(await accessibilityFaults(page)).toEqual([]);
+        expect(complaints).toEqual([]);
+        await context.close();
+      },
+    );
+  });
+});

@@ -1,0 +1,36 @@
+import { type Browser, type BrowserContext, chromium, type Page } from "playwright-core";
+
+/** Debian's Chromium, as every test of the page uses it. */
+export function openBrowser(): Promise<Browser> {
+  return chromium.launch({ executablePath: "/usr/bin/chromium", args: ["--no-sandbox", "--disable-gpu"] });
+}
+
+/** A page in a context of its own, with what it complains about. */
+export async function openPage(context: BrowserContext): Promise<{ page: Page; complaints: string[] }> {
+  const page = await context.newPage();
+  const complaints: string[] = [];
+  page.on("pageerror", (error) => complaints.push(error.message));
+  page.on("console", (message) => {
+    // Chromium itself reports each answer of 400 and above; the page shows those to the person.
+    const itsOwn = message.text().startsWith("Failed to load resource");
+    if (message.type() === "error" && !itsOwn) complaints.push(message.text());
+  });
+  return { page, complaints };
+}
+
+/** Somebody new, whose email was never used before. */
+export function newcomer() {
+  const email = `${crypto.randomUUID()}@example.org`;
+  return { name: "Ada Example", email, password: "a sentence is a good password" };
+}
+
+/** Opens an account by hand and waits for the dashboard. */
+export async function signUp(page: Page, webUrl: string, person = newcomer()) {
+  await page.goto(new URL("/sign-up", webUrl).href);
+  await page.getByLabel("Name").fill(person.name);
+  await page.getByLabel("Email").fill(person.email);
+  await page.getByLabel("Password").fill(person.password);
+  await page.getByRole("button", { name: "Open the account" }).click();
+  await page.getByRole("heading", { name: "Dashboard" }).waitFor();
+  return person;
+}
