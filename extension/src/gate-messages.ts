@@ -8,7 +8,8 @@ export interface GateQuestion {
 }
 
 export type GateAnswer =
-  | { readonly kind: "go"; readonly url: string }
+  /** `probe`: ask for this image first, and go on when it has failed. */
+  | { readonly kind: "go"; readonly url: string; readonly probe: string | null }
   /** A form can be sent again now: going back and sending it loses nothing. */
   | { readonly kind: "sendAgain"; readonly sentence: string }
   | { readonly kind: "wait"; readonly sentence: string }

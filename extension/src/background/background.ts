@@ -36,7 +36,6 @@ export class Background {
   readonly #policy = new ImagePolicy(() => this.#changed());
   readonly #showing: Showing;
   readonly #strays = new Set<string>();
-  readonly #asked = new Set<string>();
 
   private constructor(store: Store, engine: Engine) {
     this.#store = store;
@@ -64,6 +63,7 @@ export class Background {
       enabled: () => store.intent.enabled,
       rules: () => store.intent.rules,
       link: () => this.#companion.link,
+      probe: () => this.#policy.probe(),
     });
     this.#showing = new Showing({
       engine,
@@ -180,17 +180,15 @@ export class Background {
   }
 
   requestSettled(details: { requestId: string }): void {
-    this.#asked.delete(details.requestId);
     tellSettled(details, this.#companion);
   }
 
   requestFailed(details: { requestId: string; url: string; error: string }): void {
-    this.#policy.failed(details, this.#asked.has(details.requestId));
+    this.#policy.failed(details);
     this.requestSettled(details);
   }
 
   challenged(details: Browser.webRequest.OnAuthRequiredDetails): Browser.webRequest.BlockingResponse {
-    this.#asked.add(details.requestId);
     if (details.isProxy && this.#policy.challenged(details)) return { cancel: true };
     return answerChallenge(details, {
       book: this.#book,
@@ -302,7 +300,7 @@ export class Background {
       generation,
       owners,
       tabs: this.#book.all(),
-      imagesMayBeChallenged: this.#policy.isOn,
+      imagesMayBeChallenged: this.#policy.found,
     });
     this.#remember();
   }
@@ -335,7 +333,7 @@ export class Background {
     const isAttributed = this.#conductor.applied?.mode.kind === "attributed";
     const slowImages =
       "This browser lets nobody answer for images of other sites, so some take a little longer while several exits are in use. The policy AllowCrossOriginAuthPrompt ends that.";
-    return isAttributed && !this.#policy.isOn ? [...strays, slowImages] : strays;
+    return isAttributed && this.#policy.found === false ? [...strays, slowImages] : strays;
   }
 }
 

@@ -14,6 +14,8 @@ export interface GateParts {
   readonly enabled: () => boolean;
   readonly rules: () => Rules;
   readonly link: () => Link;
+  /** An image for the gate page to ask for on the way, or null. */
+  readonly probe: () => string | null;
 }
 
 interface Waiter {
@@ -50,7 +52,7 @@ export class GateKeeper {
     this.#parts.book.recall(tab.id, question.url);
     this.#parts.book.isComing(tab.id, waiter.question.url);
     await this.#parts.conductor.settle();
-    this.#judge(waiter);
+    if (this.#waiters.has(waiter)) this.#judge(waiter);
   }
 
   /** Something changed: perhaps the way is free for some. */
@@ -70,7 +72,7 @@ export class GateKeeper {
   #answer({ tabId, question }: Waiter): GateAnswer {
     const { book, conductor, rules, enabled, link } = this.#parts;
     const site = siteOf(question.url);
-    if (!enabled() || site === null) return { kind: "go", url: question.url };
+    if (!enabled() || site === null) return { kind: "go", url: question.url, probe: null };
     const rule = book.get(tabId)?.rule ?? null;
     const { route, routeId } = decide(rules(), rule, site);
     if (route.kind === "block") {
@@ -87,7 +89,9 @@ export class GateKeeper {
     if (!isListed || !isFree || conductor.isBusy) {
       return { kind: "wait", sentence: conductor.problem ?? "Getting the way to this page ready." };
     }
-    return question.sent ? { kind: "sendAgain", sentence: SEND_AGAIN } : { kind: "go", url: question.url };
+    return question.sent
+      ? { kind: "sendAgain", sentence: SEND_AGAIN }
+      : { kind: "go", url: question.url, probe: this.#parts.probe() };
   }
 }
 

@@ -1,6 +1,7 @@
 import { siteOf, siteOfHost } from "@atlantic/shared/routing/site.ts";
 import type { Browser } from "wxt/browser";
 import type { Companion } from "./companion.ts";
+import { isProbe } from "./image-policy.ts";
 import type { TabBook } from "./tab-book.ts";
 
 type Started = Browser.webRequest.OnBeforeRequestDetails;
@@ -36,6 +37,7 @@ export function tellSettled(details: { requestId: string }, companion: Companion
 
 /** Chrome asks nobody for favicons and prefetches, and for images only those of the page's own site, unless a policy says so. */
 function isChallengeable(details: Started, url: URL, book: TabBook, imagesMayBeChallenged: boolean): boolean {
+  if (isProbe(details.url)) return true;
   if (details.type === "other") return false;
   if (details.type !== "image" || imagesMayBeChallenged) return true;
   const page =

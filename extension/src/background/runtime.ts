@@ -21,7 +21,8 @@ const runtimeSchema = z.object({
   generation: z.int(),
   tabs: z.array(tabStateSchema),
   owners: z.array(z.tuple([z.string(), routeIdSchema])),
-  imagesMayBeChallenged: z.boolean(),
+  /** Null until it has been found out. */
+  imagesMayBeChallenged: z.boolean().nullable(),
 });
 export type Runtime = z.infer<typeof runtimeSchema>;
 

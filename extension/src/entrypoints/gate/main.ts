@@ -4,6 +4,7 @@ import { GATE_PORT, type GateAnswer, type GateQuestion } from "../../gate-messag
 /** Most waits are over before anybody could read a word. */
 const SHOW_AFTER_MS = 400;
 const ASK_AGAIN_MS = 300;
+const PROBE_MS = 1_500;
 
 const sent = location.search === "?sent";
 const url = location.hash.slice(1);
@@ -24,7 +25,7 @@ function show(headline: string, sentence: string): void {
 function receive(answer: GateAnswer): void {
   switch (answer.kind) {
     case "go":
-      location.replace(answer.url);
+      void probed(answer.probe).then(() => location.replace(answer.url));
       return;
     case "sendAgain":
       element("back").hidden = false;
@@ -36,6 +37,17 @@ function receive(answer: GateAnswer): void {
     case "blocked":
       show("Blocked", answer.sentence);
   }
+}
+
+/** Resolves when the image has come to its end, which tells the background what it wants to know. */
+async function probed(address: string | null): Promise<void> {
+  if (address === null) return;
+  await new Promise<void>((resolve) => {
+    const image = new Image();
+    image.onerror = () => resolve();
+    setTimeout(resolve, PROBE_MS);
+    image.src = address;
+  });
 }
 
 /** The background may sleep or be updated while this page waits. */
