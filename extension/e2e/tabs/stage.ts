@@ -1,0 +1,227 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { startExitProxy } from "@atlantic/companion/src/testing/exit-proxy.ts";
+import { type Route, routeId } from "@atlantic/shared/routing/route.ts";
+import { type BrowserContext, chromium, type Page, type Worker } from "playwright-core";
+import { buildExtension } from "./build-extension.ts";
+import { makeCertificate } from "./certificate.ts";
+import { CompanionProcess } from "./companion-process.ts";
+import { type Origins, type Place, siteNames, startOrigins } from "./origins.ts";
+import { setTripwire, type Tripwire } from "./tripwire.ts";
+
+export interface StageOptions {
+  /** Whether the policy AllowCrossOriginAuthPrompt is on. */
+  readonly policy: boolean;
+  /** The built extension; built now when left out. */
+  readonly extension?: string;
+}
+
+/** Where a tab is sent: `direct`, or the country of an exit. */
+export function routeTo(place: Place): Route {
+  return place === "direct" ? { kind: "direct" } : { kind: "exit", exit: { country: place } };
+}
+
+/** Sites, exits, the companion and Chromium with the extension, all real, all on loopback. */
+export class Stage {
+  readonly origins: Origins;
+  readonly companion: CompanionProcess;
+  readonly tripwire: Tripwire;
+  readonly #directory: string;
+  readonly #options: Required<StageOptions>;
+  readonly #spki: string;
+  readonly #exits: { close(): void };
+  #context: BrowserContext;
+  #worker: Worker;
+
+  private constructor(parts: {
+    origins: Origins;
+    companion: CompanionProcess;
+    tripwire: Tripwire;
+    directory: string;
+    options: Required<StageOptions>;
+    spki: string;
+    exits: { close(): void };
+    context: BrowserContext;
+    worker: Worker;
+  }) {
+    this.origins = parts.origins;
+    this.companion = parts.companion;
+    this.tripwire = parts.tripwire;
+    this.#directory = parts.directory;
+    this.#options = parts.options;
+    this.#spki = parts.spki;
+    this.#exits = parts.exits;
+    this.#context = parts.context;
+    this.#worker = parts.worker;
+  }
+
+  static async open(given: StageOptions): Promise<Stage> {
+    const options = { ...given, extension: given.extension ?? (await buildExtension()) };
+    const directory = await mkdtemp(join(tmpdir(), "atlantic-tabs-"));
+    const certificate = await makeCertificate(directory, siteNames);
+    const origins = await startOrigins(certificate);
+    const exits = await startExitProxy(portsOf(origins.hosts));
+    const tripwire = await setTripwire();
+    const companion = await CompanionProcess.start(join(directory, "data"), {
+      upstream: {
+        kind: "gateway",
+        host: "127.0.0.1",
+        port: exits.port,
+        username: "atl_e2etabs1",
+        password: "secret",
+        apiUrl: "http://127.0.0.1:1",
+      },
+      hosts: { ...origins.hosts },
+    });
+    await companion.introduce(join(directory, "profile"));
+    const launched = await launch(options, directory, certificate.spki, tripwire.port);
+    const stage = new Stage({
+      origins,
+      companion,
+      tripwire,
+      directory,
+      options,
+      spki: certificate.spki,
+      exits,
+      ...launched,
+    });
+    await stage.paired();
+    return stage;
+  }
+
+  get context(): BrowserContext {
+    return this.#context;
+  }
+
+  get worker(): Worker {
+    return this.#worker;
+  }
+
+  /** Resolves when the companion knows the browser. */
+  async paired(): Promise<void> {
+    await until(async () => (await this.companion.control.request("status.get", {})).browsers.length > 0);
+  }
+
+  async newTab(): Promise<{ page: Page; tabId: number }> {
+    const page = await this.#context.newPage();
+    return { page, tabId: await this.tabIdOf(page) };
+  }
+
+  /** A new tab that goes through this place. */
+  async newTabTo(place: Place): Promise<{ page: Page; tabId: number }> {
+    const tab = await this.newTab();
+    await this.send(tab.tabId, place);
+    return tab;
+  }
+
+  /** Resolves when the browser and the companion follow the new route. */
+  async send(tabId: number, place: Place): Promise<void> {
+    await this.companion.control.request("route.set", {
+      scope: { kind: "tab", tabId },
+      route: routeTo(place),
+    });
+  }
+
+  async sendSite(site: string, place: Place): Promise<void> {
+    await this.companion.control.request("route.set", {
+      scope: { kind: "site", site },
+      route: routeTo(place),
+    });
+  }
+
+  /** Ends every tunnel on this route, as a new session does. */
+  async cutTunnels(place: Place): Promise<void> {
+    await this.companion.control.request("session.rotate", { routeId: routeId(routeTo(place)) });
+  }
+
+  /** The browser's number of the tab that shows this page. */
+  async tabIdOf(page: Page): Promise<number> {
+    const mark = `tab ${Math.random()}`;
+    const before = await page.title();
+    await page.evaluate((title) => {
+      document.title = title;
+    }, mark);
+    let tabId: number | undefined;
+    await until(async () => {
+      const tabs = await this.#worker.evaluate(() => chrome.tabs.query({}));
+      tabId = tabs.find(({ title }) => title === mark)?.id;
+      return tabId !== undefined;
+    });
+    await page.evaluate((title) => {
+      document.title = title;
+    }, before);
+    return tabId ?? -1;
+  }
+
+  /** Closes the browser and opens it again with its session. */
+  async restartBrowser(): Promise<void> {
+    await this.#context.close();
+    const { context, worker } = await launch(this.#options, this.#directory, this.#spki, this.tripwire.port, [
+      "--restore-last-session",
+    ]);
+    this.#context = context;
+    this.#worker = worker;
+  }
+
+  async close(): Promise<void> {
+    await this.#context.close();
+    await this.companion.close();
+    this.#exits.close();
+    this.tripwire.close();
+    await this.origins.close();
+    await rm(this.#directory, { recursive: true, force: true });
+  }
+}
+
+async function launch(
+  options: Required<StageOptions>,
+  directory: string,
+  spki: string,
+  tripwirePort: number,
+  more: readonly string[] = [],
+): Promise<{ context: BrowserContext; worker: Worker }> {
+  const context = await chromium.launchPersistentContext(join(directory, "profile"), {
+    executablePath: process.env.ATLANTIC_CHROMIUM ?? "/usr/bin/chromium",
+    headless: true,
+    args: [
+      "--headless=new",
+      "--no-sandbox",
+      "--disable-gpu",
+      "--disable-quic",
+      "--no-first-run",
+      "--disable-background-networking",
+      "--disable-component-update",
+      "--disable-sync",
+      `--ignore-certificate-errors-spki-list=${spki}`,
+      `--host-resolver-rules=MAP *.test 127.0.0.1:${tripwirePort}`,
+      `--disable-extensions-except=${options.extension}`,
+      `--load-extension=${options.extension}`,
+      ...(options.policy ? ["--allow-cross-origin-auth-prompt"] : []),
+      ...more,
+    ],
+  });
+  const worker = context.serviceWorkers()[0] ?? (await context.waitForEvent("serviceworker"));
+  return { context, worker };
+}
+
+function portsOf(hosts: Readonly<Record<string, string>>): Record<string, number> {
+  return Object.fromEntries(
+    Object.entries(hosts).map(([name, address]) => [name, Number(address.split(":")[1])]),
+  );
+}
+
+const LOOK_MS = 20;
+const PATIENCE_MS = 15_000;
+
+/** Waits for a state. @throws Error when it does not come */
+export async function until(
+  reached: () => Promise<boolean> | boolean,
+  patienceMs = PATIENCE_MS,
+): Promise<void> {
+  const deadline = Date.now() + patienceMs;
+  while (!(await reached())) {
+    if (Date.now() > deadline) throw new Error("The state that the test waits for did not come.");
+    await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
+  }
+}
