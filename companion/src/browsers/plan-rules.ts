@@ -61,8 +61,14 @@ function isTabOn(plan: BrowserPlan, tabId: number, id: RouteId): boolean {
   return fitsMode(plan, id) && plan.tabs.some((tab) => tab.tabId === tabId && tab.routeId === id);
 }
 
-function hasTabOnOtherRoute(plan: BrowserPlan, tabId: number, id: RouteId): boolean {
-  return plan.tabs.some((tab) => tab.tabId === tabId && tab.routeId !== id);
+/** A tab that goes from one page to another is listed twice for a while, perhaps under two routes. */
+function hasTabMoved(
+  plan: BrowserPlan,
+  { tabId, site, routeId: id }: Attribution & { kind: "tab" },
+): boolean {
+  const listings = plan.tabs.filter((tab) => tab.tabId === tabId);
+  const here = listings.filter((tab) => tab.site === site);
+  return [here, listings].some((some) => some.length > 0 && some.every((tab) => tab.routeId !== id));
 }
 
 function hasOtherRouteAt(plan: BrowserPlan, site: string, id: RouteId): boolean {
