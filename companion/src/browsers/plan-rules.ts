@@ -36,8 +36,7 @@ export function isWrong(plan: BrowserPlan, attribution: Attribution, isAwaited: 
   if (!routeOf(plan, attribution.routeId) || !fitsMode(plan, attribution.routeId)) return true;
   if (plan.mode.kind === "steady") return false;
   if (attribution.kind === "steady") return true;
-  if (attribution.kind === "tab" && hasTabOnOtherRoute(plan, attribution.tabId, attribution.routeId))
-    return true;
+  if (attribution.kind === "tab" && hasTabMoved(plan, attribution)) return true;
   if (plan.mode.perRequest || isOwn(attribution)) return false;
   if (hasOtherRouteAt(plan, attribution.site, attribution.routeId)) return true;
   return !isAwaited && !plan.tabs.some((tab) => tab.site === attribution.site);
