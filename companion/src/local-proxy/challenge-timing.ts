@@ -73,8 +73,9 @@ export class ChallengeTiming {
   #waitingFor(target: Target, known: Browser | undefined, now: number): Waiting[] {
     const browsers = known ? [known] : this.#registry.all();
     return browsers.flatMap((browser) => {
+      const { plan } = browser;
       const pending = browser.pending.at(target.host, target.port, now);
-      return browser.plan && pending.length > 0 ? [{ browser, plan: browser.plan, pending }] : [];
+      return plan && pending.length > 0 ? [{ browser, plan, pending: asJudged(plan, pending) }] : [];
     });
   }
 
@@ -101,6 +102,15 @@ export class ChallengeTiming {
     this.#delicate.set(keyOf(target), now);
     return true;
   }
+}
+
+/**
+ * Where each request has a tunnel of its own, a challenge fails only the request that nobody may answer for, and no
+ * helper's tunnel would serve it: waiting helps nobody.
+ */
+function asJudged(plan: BrowserPlan, pending: readonly Pending[]): readonly Pending[] {
+  const isAlone = plan.mode.kind === "attributed" && plan.mode.perRequest;
+  return isAlone ? pending.map((request) => ({ ...request, challengeable: true })) : pending;
 }
 
 function judgeAll(waiting: readonly Waiting[]): GateVerdict["kind"] {
