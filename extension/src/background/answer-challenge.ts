@@ -42,7 +42,9 @@ export function answerChallenge(details: Details, parts: ChallengeParts): Answer
   if (!naming) return LEFT_ALONE;
   const sender = senderOf(details, parts);
   if (!sender || sender.routeId === BLOCKED) return REFUSED;
-  const attribution = challenge.kind === "steady" ? steady(sender, parts) : once(sender, naming, parts);
+  // The companion takes a steady answer only under a steady plan of the same route, and asks again under any other.
+  const attribution: Attribution | undefined =
+    challenge.kind === "steady" ? { kind: "steady", routeId: sender.routeId } : once(sender, naming, parts);
   if (!attribution) return REFUSED;
   return {
     authCredentials: {
@@ -50,13 +52,6 @@ export function answerChallenge(details: Details, parts: ChallengeParts): Answer
       password: formatProof(welcome.proxySecret, challenge),
     },
   };
-}
-
-/** Under a steady plan every request has the plan's route, or is not let out until the plan has changed. */
-function steady(sender: Sender, { conductor }: ChallengeParts): Attribution | undefined {
-  const mode = conductor.applied?.mode;
-  if (mode?.kind !== "steady" || mode.routeId !== sender.routeId) return undefined;
-  return { kind: "steady", routeId: mode.routeId };
 }
 
 function once(

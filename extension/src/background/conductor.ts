@@ -33,6 +33,8 @@ export class Conductor {
   readonly #score: () => Score;
   readonly #owners = new Map<string, RouteId>();
   #applied: Wanted | null = null;
+  /** The plan that was sent last: the companion may follow it before it is heard to. */
+  #sent: Wanted | null = null;
   #naming: Naming | null = null;
   #port = 0;
   #isOn: boolean | undefined;
@@ -81,6 +83,7 @@ export class Conductor {
   /** The companion has forgotten the plan, or may have. */
   forget(): void {
     this.#applied = null;
+    this.#sent = null;
   }
 
   /**
@@ -88,8 +91,9 @@ export class Conductor {
    * @returns false when another route's tunnels may be in use there
    */
   claim(site: string, id: RouteId): boolean {
-    const mode = this.#applied?.mode;
-    if (mode?.kind !== "attributed") return false;
+    const mode = this.#sent?.mode;
+    if (!mode) return false;
+    if (mode.kind === "steady") return mode.routeId === id;
     if (mode.perRequest) return true;
     const owner = this.#owners.get(site);
     if (owner === undefined) this.#owners.set(site, id);
@@ -171,6 +175,7 @@ export class Conductor {
         ? wanted.mode
         : { ...wanted.mode, imagesMayBeChallenged: score.imagesMayBeChallenged };
     this.revision += 1;
+    this.#sent = wanted;
     await this.#companion.ask("plan.apply", {
       ...wanted,
       tabs: [...wanted.tabs],

@@ -99,9 +99,10 @@ function headerRules({ headers, headerToken }: Guard): NewRule[] {
   return [headerRule(value, { resourceTypes: everyType })];
 }
 
+/** Each plain request is decided by itself, whatever connection it comes on. */
 function tabHeaderRules(token: string, { tabId, page, elsewhere, sites }: TabHeaders): NewRule[] {
   const value = (routeId: RouteId) =>
-    `${token}/${formatAttribution({ kind: "tab", tabId, routeId, site: "" })}`;
+    `${token}/${formatAttribution({ kind: "tab", tabId, routeId, site: "", own: true })}`;
   const tabIds = [tabId];
   return [
     ...(page === null ? [] : [headerRule(value(page), { tabIds, resourceTypes: partsOfPages })]),
