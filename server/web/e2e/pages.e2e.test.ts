@@ -48,12 +48,12 @@ const pages = {
   credentials: {
     path: "/credentials",
     account: true,
-    arrived: (page: Page) => page.getByRole("cell", { name: "Price checker" }),
+    arrived: (page: Page) => page.getByRole("cell", { name: "Price checker", exact: true }),
   },
   exits: {
     path: "/exits",
     account: true,
-    arrived: (page: Page) => page.getByRole("heading", { name: /exit/ }),
+    arrived: (page: Page) => page.getByText(/\d+ exits/),
   },
   account: { path: "/account", account: true, arrived: (page: Page) => page.getByText("this browser") },
   "not-found": {

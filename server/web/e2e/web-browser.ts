@@ -34,3 +34,26 @@ export async function signUp(page: Page, webUrl: string, person = newcomer()) {
   await page.getByRole("heading", { name: "Dashboard" }).waitFor();
   return person;
 }
+
+/** Signs in by hand on the given page and waits until it has led on. */
+export async function signIn(
+  page: Page,
+  url: string,
+  person: { email: string; password: string },
+): Promise<void> {
+  await page.goto(url);
+  await page.getByLabel("Email").fill(person.email);
+  await page.getByLabel("Password").fill(person.password);
+  await submitUntilLetIn(page);
+}
+
+/** Presses Enter in the password field, again when the server says that there were too many attempts. */
+export async function submitUntilLetIn(page: Page): Promise<void> {
+  const limited = page.getByText("Too many attempts.");
+  const inside = page.getByRole("navigation", { name: "Pages" });
+  do {
+    await page.getByLabel("Password").press("Enter");
+    await page.getByRole("button", { name: "Sign in", disabled: false }).or(inside).first().waitFor();
+    await limited.or(inside).first().waitFor();
+  } while (await limited.isVisible());
+}

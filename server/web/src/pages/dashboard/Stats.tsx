@@ -1,4 +1,4 @@
-import { formatBytes, formatExactBytes } from "@atlantic/shared/look/bytes.ts";
+import { formatBytes } from "@atlantic/shared/look/bytes.ts";
 import { useQuery } from "@tanstack/react-query";
 import type { ReactNode } from "react";
 import { seriesQuery, summaryQuery } from "../../api/queries.ts";
@@ -28,9 +28,9 @@ export function Stats() {
         meaning="at the pace of the last 7 days"
       />
       <Stat
-        name="To the byte"
+        name="Bytes, exactly"
         figure={<data value={`${used}`}>{count.format(used)}</data>}
-        meaning={`${formatExactBytes(BigInt(month.receivedBytes))} received, ${count.format(BigInt(month.sentBytes))} sent`}
+        meaning={`${count.format(BigInt(month.receivedBytes))} received, ${count.format(BigInt(month.sentBytes))} sent`}
       />
       <Stat
         name="Requests"
@@ -62,7 +62,7 @@ function Stat({ name, figure, meaning }: StatProps) {
   );
 }
 
-const pendingNames = ["This month", "By the end of the month", "To the byte", "Requests"];
+const pendingNames = ["This month", "By the end of the month", "Bytes, exactly", "Requests"];
 
 function StatsPending() {
   return (

@@ -33,7 +33,8 @@ export function chartOptions({ element, width, unit, range, onPoint }: ChartWish
     ticks: { show: false },
   };
   // A bucket is one sum over its whole stretch, so it is drawn level.
-  const bucket = { width: 2, points: { show: false }, paths: uPlot.paths.stepped?.({ align: 1 }) ?? null };
+  const level = uPlot.paths.stepped?.({ align: 1 });
+  const bucket = { width: 2, points: { show: false }, ...(level ? { paths: level } : {}) };
   return {
     width,
     height: HEIGHT,
