@@ -7,6 +7,8 @@ export interface DialOptions {
   readonly port: number;
   /** The address to leave from. */
   readonly localAddress?: string;
+  /** The port to leave from. Default: one that the system chooses. */
+  readonly localPort?: number;
   /** Resolves `host` in place of the system's resolver; not asked for a literal address. */
   readonly lookup?: LookupFunction;
   readonly signal?: AbortSignal;
@@ -48,7 +50,7 @@ export function dialDirect(options: DialOptions): Promise<Socket> {
   });
 }
 
-function connectOptions({ host, port, localAddress, lookup }: DialOptions): TcpNetConnectOpts {
+function connectOptions({ host, port, localAddress, localPort, lookup }: DialOptions): TcpNetConnectOpts {
   return {
     host,
     port,
@@ -60,6 +62,7 @@ function connectOptions({ host, port, localAddress, lookup }: DialOptions): TcpN
       ...(lookup && { lookup }),
     }),
     ...(localAddress !== undefined && { localAddress }),
+    ...(localPort !== undefined && { localPort }),
   };
 }
 

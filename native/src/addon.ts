@@ -1,0 +1,52 @@
+import { existsSync } from "node:fs";
+import { createRequire } from "node:module";
+import { fileURLToPath } from "node:url";
+
+/** What the Rust addon offers; see peer-credentials/src/lib.rs. */
+interface Addon {
+  peerCredentials(fd: number): PeerCredentials;
+}
+
+/** The process at the other end of a Unix socket, as it was when it connected. */
+export interface PeerCredentials {
+  readonly pid: number;
+  readonly uid: number;
+  readonly gid: number;
+}
+
+export type AddonState =
+  | { readonly kind: "loaded" }
+  /** `npm run build:native` has not been run, or there is no cargo here. */
+  | { readonly kind: "not built" }
+  /** It is there and cannot be loaded: built for another system, perhaps. */
+  | { readonly kind: "broken"; readonly problem: string };
+
+const path = fileURLToPath(new URL("../dist/atlantic-native.node", import.meta.url));
+
+let loaded: { readonly addon: Addon | null; readonly state: AddonState } | undefined;
+
+function load(): { readonly addon: Addon | null; readonly state: AddonState } {
+  if (!existsSync(path)) return { addon: null, state: { kind: "not built" } };
+  try {
+    return { addon: createRequire(import.meta.url)(path) as Addon, state: { kind: "loaded" } };
+  } catch (error) {
+    const problem = error instanceof Error ? error.message : String(error);
+    return { addon: null, state: { kind: "broken", problem } };
+  }
+}
+
+/** Whether the Rust addon is in use here. */
+export function addonState(): AddonState {
+  loaded ??= load();
+  return loaded.state;
+}
+
+/**
+ * Asks the kernel who is at the other end of a Unix socket; null where the addon is not there to ask.
+ * @param fd the descriptor of the connected socket
+ * @throws Error when the descriptor is no open Unix socket
+ */
+export function peerCredentials(fd: number): PeerCredentials | null {
+  loaded ??= load();
+  return loaded.addon?.peerCredentials(fd) ?? null;
+}
