@@ -1,4 +1,5 @@
 import type { RouteScope } from "@atlantic/shared/control/messages.ts";
+import type { Route } from "@atlantic/shared/routing/route.ts";
 import type { PageCommand, PopupModel } from "../../messages.ts";
 import { exitOfRoute, nameOfRoute } from "../nameOfExit.ts";
 
@@ -25,20 +26,29 @@ export function Rules({ model, send }: RulesProps) {
               {exitOfRoute(route, model?.exits ?? [])?.demonstration && (
                 <span className="tag">demonstration</span>
               )}
-              <button
-                type="button"
-                className="button quiet"
-                aria-label={`Remove the rule for ${nameOfScope(scope)}`}
-                onClick={() => send({ kind: "forget", scope })}
-              >
-                Remove
-              </button>
+              {isDefault(scope, route) ? (
+                <span className="faint">unless you choose</span>
+              ) : (
+                <button
+                  type="button"
+                  className="button quiet"
+                  aria-label={`Remove the rule for ${nameOfScope(scope)}`}
+                  onClick={() => send({ kind: "forget", scope })}
+                >
+                  Remove
+                </button>
+              )}
             </li>
           ))}
         </ul>
       )}
     </section>
   );
+}
+
+/** Everything goes directly until the person says otherwise: there is nothing to take back. */
+function isDefault(scope: RouteScope, route: Route): boolean {
+  return scope.kind === "everything" && route.kind === "direct";
 }
 
 function nameOfScope(scope: RouteScope): string {

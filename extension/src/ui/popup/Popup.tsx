@@ -1,4 +1,4 @@
-import { useState } from "react";
+import { useEffect, useState } from "react";
 import { browser } from "wxt/browser";
 import type { PageCommand, PopupModel } from "../../messages.ts";
 import type { Page } from "../connectPage.ts";
@@ -14,9 +14,16 @@ import { SessionRow } from "./SessionRow.tsx";
 import { initialScope, type ScopeKind, scopeOf } from "./scope.ts";
 import { UsageFooter } from "./UsageFooter.tsx";
 
+/** The moment from which the popup can be used, on the page's own clock; benches read it. */
+const INTERACTIVE = "atlantic:interactive";
+
 /** The toolbar popup: drawn from the background's model alone. */
 export function Popup({ page }: { readonly page: Page }) {
   const { model, problem } = usePage(page);
+  const shown = model !== null;
+  useEffect(() => {
+    if (shown) performance.mark(INTERACTIVE);
+  }, [shown]);
   return (
     <div className="popup">
       <Header state={model ? stateOf(model) : { tone: "direct", word: "Connecting" }} />

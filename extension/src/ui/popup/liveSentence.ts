@@ -1,6 +1,6 @@
 import type { PopupModel } from "../../messages.ts";
 
-/** How many tabs use how many exits, when more than one exit is in use at once. */
+/** How many pages are open and how many exits they use, when that is more than one. */
 export function liveSentence(live: PopupModel["live"]): string {
-  return live.exits > 1 ? `${live.tabs} tabs use ${live.exits} exits.` : "";
+  return live.exits > 1 ? `${live.tabs} tabs are open, ${live.exits} exits in use.` : "";
 }

@@ -34,9 +34,7 @@ export function ExitRow({ exit, credentialId }: ExitRowProps) {
         <span className="faint n min-w-16">
           {exit.latencyMs === null ? "not timed" : `${Math.round(exit.latencyMs)} ms`}
         </span>
-        <span className="faint n min-w-20">
-          {exit.uptime === null ? "" : `${percent.format(exit.uptime)} up`}
-        </span>
+        {exit.uptime !== null && <span className="faint n">{percent.format(exit.uptime)} up</span>}
         <button
           type="button"
           className="button quiet"
