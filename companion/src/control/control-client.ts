@@ -6,6 +6,7 @@ import type { z } from "zod";
 import { ClearError } from "../clear-error.ts";
 import { ControlFailure } from "./control-failure.ts";
 import { LinePeer } from "./line-peer.ts";
+import { isOwnPeer } from "./own-peer.ts";
 
 type Params<Name extends CompanionRequest> = z.input<(typeof companionRequests)[Name]["params"]>;
 type Result<Name extends CompanionRequest> = z.output<(typeof companionRequests)[Name]["result"]>;
@@ -27,6 +28,7 @@ export class ControlClient {
   static async open(socketPath: string, name: string, version: string): Promise<ControlClient> {
     await checkOwner(socketPath);
     const socket = await connected(socketPath);
+    if (!isOwnPeer(socket)) throw foreign(socketPath);
     const peer = new LinePeer(socket, {
       ask: async () => {
         throw new ControlFailure("unknown_request", "A command answers no requests.");
@@ -60,7 +62,11 @@ async function checkOwner(socketPath: string): Promise<void> {
     },
   );
   if (socket.isSocket() && socket.uid === own && directory.uid === own) return;
-  throw new ClearError(
+  throw foreign(socketPath);
+}
+
+function foreign(socketPath: string): ClearError {
+  return new ClearError(
     `${socketPath} belongs to another user, so it is not used: remove it, then run npm start.`,
   );
 }

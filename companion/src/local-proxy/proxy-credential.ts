@@ -1,4 +1,5 @@
 import { type Attribution, parseAttribution } from "@atlantic/shared/control/attribution.ts";
+import { splitProof } from "@atlantic/shared/control/proof.ts";
 
 /** What a browser answers a challenge with. */
 export interface ProxyCredential {
@@ -20,6 +21,6 @@ export function parseProxyCredential(header: string | undefined): ProxyCredentia
 
 export function readCredential(username: string, password: string): ProxyCredential | undefined {
   const attribution = parseAttribution(username);
-  const [, proxySecret, nonce] = /^([0-9a-f]{48})(?:\.([0-9a-f]{24,64}))?$/.exec(password) ?? [];
-  return attribution && proxySecret ? { attribution, proxySecret, nonce } : undefined;
+  const { secret, nonce } = splitProof(password);
+  return attribution && secret !== "" ? { attribution, proxySecret: secret, nonce } : undefined;
 }

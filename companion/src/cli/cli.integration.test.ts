@@ -1,0 +1,117 @@
+import { execFile } from "node:child_process";
+import { dirname } from "node:path";
+import { fileURLToPath } from "node:url";
+import { DIRECT } from "@atlantic/shared/routing/route.ts";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { type ExitProxy, startExitProxy } from "../testing/exit-proxy.ts";
+import { ControlStandIn, exitRoute, TestBrowser } from "../testing/test-browser.ts";
+import { startTestCompanion, type TestCompanion } from "../testing/test-companion.ts";
+
+const command = fileURLToPath(new URL("../../bin/atlantic.mjs", import.meta.url));
+const US = exitRoute("us");
+
+let exits: ExitProxy;
+let companion: TestCompanion;
+
+beforeEach(async () => {
+  exits = await startExitProxy({});
+  companion = await startTestCompanion(exits.port);
+});
+
+afterEach(async () => {
+  await companion.close();
+  exits.close();
+});
+
+interface Ended {
+  readonly code: number;
+  readonly out: string;
+  readonly err: string;
+}
+
+function atlantic(...words: string[]): Promise<Ended> {
+  const env = { ...process.env, ATLANTIC_DATA: dirname(companion.paths.directory) };
+  return new Promise((resolve) => {
+    execFile(process.execPath, [command, ...words], { env }, (error, out, err) => {
+      resolve({ code: typeof error?.code === "number" ? error.code : 0, out, err });
+    });
+  });
+}
+
+test("status speaks to people, and to machines with --json", async () => {
+  const browser = await TestBrowser.open(companion.controlSocket, { name: "Chromium of Ada" });
+  await browser.attributed([
+    { tabId: 7, site: "a.test", route: US },
+    { tabId: 8, site: "b.test", route: DIRECT },
+  ]);
+  const words = await atlantic("status");
+  expect(words).toMatchObject({ code: 0, err: "" });
+  expect(words.out).toContain("Chromium of Ada");
+  expect(words.out).toContain(`127.0.0.1:${companion.proxyPort}`);
+  const json = JSON.parse((await atlantic("--json", "status")).out);
+  expect(json.browsers).toEqual([{ id: browser.identity.id, name: "Chromium of Ada", tabs: 2, routes: 2 }]);
+  await browser.control.close();
+});
+
+test("route lists the tabs, and set asks the browser, which owns its rules", async () => {
+  const browser = await TestBrowser.open(companion.controlSocket);
+  await browser.attributed([{ tabId: 7, site: "a.test", route: US }]);
+  const asked: unknown[] = [];
+  browser.control.onAsk = async (name, params) => {
+    asked.push([name, params]);
+    return {};
+  };
+  expect((await atlantic("route")).out).toMatch(/7\s+a\.test\s+exit us/);
+  const set = await atlantic("route", "set", "direct", "--tab", "7");
+  expect(set).toMatchObject({ code: 0, out: "Tab 7 now: direct.\n" });
+  await atlantic("route", "set", "block", "--site", "A.test");
+  await atlantic("route", "set", "block", "--everything");
+  expect(asked).toEqual([
+    ["route.set", { scope: { kind: "tab", tabId: 7 }, route: DIRECT }],
+    ["route.set", { scope: { kind: "site", site: "a.test" }, route: { kind: "block" } }],
+    ["route.set", { scope: { kind: "everything" }, route: { kind: "block" } }],
+  ]);
+  await browser.control.close();
+});
+
+test("pair answers a browser that waits, and refuses one", async () => {
+  const waiting = await ControlStandIn.open(companion.controlSocket);
+  waiting.tell("relay.open", { origin: "chrome-extension://test/" });
+  await waiting.ask("hello", { client: { kind: "extension", name: "New", version: "1" } });
+  const token = "5a".repeat(32);
+  for (const option of ["--refuse", "--accept"]) {
+    waiting.told.length = 0;
+    const { words } = await waiting.ask("pair.begin", { token });
+    const [pending] = JSON.parse((await atlantic("pair", "--json")).out);
+    expect(pending).toMatchObject({ name: "New", words });
+    expect((await atlantic("pair", option, pending.id)).code).toBe(0);
+    expect(await waiting.notice("pair.settled")).toEqual({ accepted: option === "--accept" });
+  }
+  const client = { kind: "extension", name: "New", version: "1" } as const;
+  expect((await waiting.ask("hello", { client, pairingToken: token })).tier).toBe("choose");
+  await waiting.close();
+});
+
+test("what cannot be done is one sentence and exit code 1; what is not understood is 2", async () => {
+  expect(await atlantic("rotate")).toEqual({ code: 1, out: "", err: "No route has a session now.\n" });
+  const scopeless = await atlantic("route", "set", "direct");
+  expect(scopeless).toMatchObject({
+    code: 1,
+    err: "Say for what: one of --tab N, --site NAME or --everything.\n",
+  });
+  expect((await atlantic("route", "set", "direct", "--everything")).err).toMatch(
+    /^No browser with the extension/,
+  );
+  expect((await atlantic("exits")).err).toMatch(/^The server at http:\/\/127\.0\.0\.1:1 does not answer/);
+  expect((await atlantic("fly")).code).toBe(2);
+  const { code, out } = await atlantic("doctor");
+  expect(code).toBe(1);
+  expect(out).toContain("BAD   Exits");
+});
+
+test("without a companion it says how to start one", async () => {
+  await companion.close();
+  const { code, err } = await atlantic("status");
+  expect({ code, err }).toEqual({ code: 1, err: "The companion is not running: start it with npm start.\n" });
+  companion = await startTestCompanion(exits.port);
+});

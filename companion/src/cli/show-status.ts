@@ -1,0 +1,35 @@
+import type { Status } from "@atlantic/shared/control/messages.ts";
+import { bytesInWords, durationInWords } from "./words.ts";
+
+/** The status as a person reads it. */
+export function statusInWords(status: Status, now: number): string {
+  const { upstream, usage, account } = status;
+  return [
+    `Companion    ${status.version}, running for ${durationInWords(now - status.startedAt)}`,
+    `Local proxy  ${status.proxy.host}:${status.proxy.port}`,
+    `Exits by     ${upstream.name}, ${upstream.reachable ? "reachable" : "NOT reachable"}`,
+    ...(upstream.problem === null ? [] : [`             ${upstream.problem}`]),
+    ...browsersInWords(status),
+    ...sessionsInWords(status, now),
+    `Usage        ${bytesInWords(usage.sentBytes)} sent, ${bytesInWords(usage.receivedBytes)} received, ${usage.requests} requests since the start`,
+    ...(account === null
+      ? []
+      : [
+          `Account      ${bytesInWords(account.remainingBytes)} left of ${bytesInWords(account.allowanceBytes)}`,
+        ]),
+  ].join("\n");
+}
+
+function browsersInWords({ browsers }: Status): string[] {
+  if (browsers.length === 0) return ["Browsers     none connected"];
+  return browsers.map(
+    ({ id, name, tabs, routes }) => `Browser      ${name} (${id}): ${tabs} tabs, ${routes} routes`,
+  );
+}
+
+function sessionsInWords({ sessions }: Status, now: number): string[] {
+  return sessions.map(({ routeId, address, problem, expiresAt }) => {
+    const left = expiresAt === null ? "" : `, ${durationInWords(expiresAt - now)} left`;
+    return `Session      ${routeId}: ${address ?? problem ?? "address not known yet"}${left}`;
+  });
+}
