@@ -12,7 +12,7 @@ import { openFirstAccount } from "./first-account.ts";
 import { type GatewayPart, startGatewayPart } from "./gateway-part.ts";
 import { createApp } from "./http/app.ts";
 import type { HealthCheck, PartHealth } from "./http/health.ts";
-import { listen } from "./http/listen.ts";
+import { listen, type WebServer } from "./http/listen.ts";
 import { createLog } from "./log.ts";
 import { readSecrets, type Secrets } from "./secrets.ts";
 import { createServices } from "./services/services.ts";
@@ -49,6 +49,7 @@ export async function startServer(config: Config): Promise<RunningServer> {
 
 async function start(config: Config, endings: Endings): Promise<RunningServer> {
   const log = createLog(config.logLevel);
+  const listener = endings.add(await listenForWeb(config));
   const secrets = await readSecrets(join(config.directory, "secrets.json"));
   const database = endings.add(await openConfiguredDatabase(config));
   await migrateToLatest(database.db);
@@ -56,7 +57,9 @@ async function start(config: Config, endings: Endings): Promise<RunningServer> {
   const gateway = await startGatewayPart({ config, database, secrets, log, endings });
   const worker = config.roles.has("worker") ? endings.add(startWorker({ database, jobs, log })) : null;
   const health = healthChecks({ database, cache, gateway, worker });
-  const web = await startWeb({ config, database, secrets, cache, gateway, log, endings, health });
+  const web = await startWeb({ config, database, secrets, cache, gateway, log, health, listener });
+  // Once more, as the last: ending begins with taking no more requests.
+  endings.add(listener);
   return {
     ...web,
     gateway: gateway.address(),
@@ -83,6 +86,12 @@ function openCache(config: Config): Promise<Cache> | Cache {
   });
 }
 
+function listenForWeb(config: Config): Promise<WebServer> {
+  return listen(config.web).catch((error: unknown) => {
+    throw listenProblem(error, config.web.port, "ATLANTIC_WEB_PORT");
+  });
+}
+
 async function startWeb(parts: {
   config: Config;
   database: OpenDatabase;
@@ -90,13 +99,13 @@ async function startWeb(parts: {
   cache: Cache;
   gateway: GatewayPart;
   log: Logger;
-  endings: Endings;
   health: Record<string, HealthCheck>;
+  listener: WebServer;
 }): Promise<Pick<RunningServer, "webUrl" | "signInUrl" | "credential">> {
   const { config, database, secrets, cache, gateway, log } = parts;
   const { db } = database;
   const credentialKey = Buffer.from(secrets.credentials, "hex");
-  let webUrl = config.web.url ?? `http://localhost:${config.web.port}`;
+  const webUrl = config.web.url ?? `http://localhost:${parts.listener.port}`;
   const auth = createAuth({
     db,
     cache,
@@ -119,7 +128,7 @@ async function startWeb(parts: {
     services,
     health: parts.health,
     log,
-    webUrl: () => webUrl,
+    webUrl,
     https: webUrl.startsWith("https:"),
     trustedProxies: config.trustedProxies,
     page: config.web.page,
@@ -127,11 +136,7 @@ async function startWeb(parts: {
   const first = config.firstAccount
     ? await openFirstAccount({ db, auth, credentialKey, directory: config.directory })
     : null;
-  const server = await listen(app.callback(), config.web).catch((error: unknown) => {
-    throw listenProblem(error, config.web.port, "ATLANTIC_WEB_PORT");
-  });
-  parts.endings.add(server);
-  webUrl = config.web.url ?? `http://localhost:${server.port}`;
+  parts.listener.serve(app.callback());
   return {
     webUrl,
     signInUrl: first === null ? null : `${webUrl}/sign-in/once#${first.signInToken}`,

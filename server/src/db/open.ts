@@ -29,7 +29,8 @@ export type DatabasePlace =
  *
  * PGlite is one connection: inside `db.transaction()` use the transaction and never `db`, which would wait for itself.
  *
- * @throws DirectoryInUseError when another process has the PGlite directory open.
+ * @throws DirectoryInUseError when another process has the PGlite directory open; the driver's error when Postgres
+ *   cannot be reached.
  */
 export async function openDatabase(place: DatabasePlace): Promise<OpenDatabase> {
   return place.kind === "postgres" ? openPostgres(place) : openPglite(place);
@@ -48,6 +49,11 @@ async function openPostgres(place: { url: string; connections?: number }): Promi
   // A connection that breaks while idle is replaced by the pool; without a listener it would end the process.
   pool.on("error", () => {});
   const db = new Kysely<Schema>({ dialect: new PostgresDialect({ pool }) });
+  // The pool connects with its first query: whether it can is to be known now.
+  await pool.query("select 1").catch(async (error: unknown) => {
+    await pool.end();
+    throw error;
+  });
   return {
     kind: "postgres",
     db,

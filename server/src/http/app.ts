@@ -22,8 +22,8 @@ export interface AppParts {
   readonly services: Services;
   readonly health: Readonly<Record<string, HealthCheck>>;
   readonly log: Logger;
-  /** The address people type; asked late, because the port may be chosen late. */
-  readonly webUrl: () => string;
+  /** The address people type. */
+  readonly webUrl: string;
   readonly https: boolean;
   readonly trustedProxies: readonly string[];
   /** Where the built web page lies. */

@@ -10,7 +10,7 @@ const DOCUMENT_PATH = "/api/openapi.json";
  * The same procedures as REST, and the OpenAPI document of it. What translates is loaded with the first request that
  * needs it: most servers never get one.
  */
-export function restRoutes(parts: { contextOf: ContextOf; log: Logger; baseUrl: () => string }): Middleware {
+export function restRoutes(parts: { contextOf: ContextOf; log: Logger; baseUrl: string }): Middleware {
   const library = once(() => import("trpc-to-openapi"));
   const handler = once(async () =>
     (await library()).createOpenApiNodeHttpHandler({
@@ -27,7 +27,7 @@ export function restRoutes(parts: { contextOf: ContextOf; log: Logger; baseUrl: 
       title: "Atlantic Proxy",
       description: "Bytes are decimal text, a GB is 10^9 bytes; moments are milliseconds since 1970, UTC.",
       version: "1",
-      baseUrl: `${parts.baseUrl()}${REST_PATH}`,
+      baseUrl: `${parts.baseUrl}${REST_PATH}`,
       securitySchemes: {
         session: { type: "apiKey", in: "cookie", name: "atlantic.session_token" },
         credential: { type: "http", scheme: "basic", description: "A gateway credential: reads only" },
