@@ -5,9 +5,10 @@ import { type Row, rowSchema } from "./row.ts";
 import type { Suite, SuiteContext } from "./suite.ts";
 import { api } from "./suites/api.ts";
 import { gateway } from "./suites/gateway.ts";
+import { memory } from "./suites/memory.ts";
 import { describeRows } from "./table.ts";
 
-const suites: readonly Suite[] = [gateway, api];
+const suites: readonly Suite[] = [gateway, api, memory];
 
 try {
   const {

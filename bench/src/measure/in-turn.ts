@@ -6,17 +6,17 @@ export interface Contestant<Value> {
 
 /**
  * Measures every contestant once a round, in turn, so that whatever else the machine does meets all alike.
- * Each round starts with another one. The first round warms up and is thrown away.
+ * Each round starts with another one. The first rounds warm up, compilers above all, and are thrown away.
  * @returns the values of each contestant by name, one a round
  */
 export async function inTurn<Value>(
   rounds: number,
   contestants: readonly Contestant<Value>[],
-  { warmUp = true } = {},
+  { warmUpRounds = 2 } = {},
 ): Promise<Map<string, Value[]>> {
   const values = new Map<string, Value[]>(contestants.map(({ name }) => [name, []]));
-  for (let round = warmUp ? -1 : 0; round < rounds; round++) {
-    for (const { name, measure } of rotated(contestants, round + 1)) {
+  for (let round = -warmUpRounds; round < rounds; round++) {
+    for (const { name, measure } of rotated(contestants, round + warmUpRounds)) {
       const value = await measure();
       if (round >= 0) values.get(name)?.push(value);
     }

@@ -11,7 +11,9 @@ export function pinningProblem(): string | undefined {
   return undefined;
 }
 
-/** The program and arguments that run `argv`, and all that it starts, on one core. */
-export function pinned(core: number, argv: readonly [string, ...string[]]): [string, string[]] {
+/** The program and arguments that run `argv`, and all that it starts, on one core; on any where it is null. */
+export function pinned(core: number | null, argv: readonly [string, ...string[]]): [string, string[]] {
+  const [program, ...rest] = argv;
+  if (core === null) return [program, rest];
   return ["taskset", ["--cpu-list", String(core), ...argv]];
 }

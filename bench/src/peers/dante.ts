@@ -24,9 +24,13 @@ export async function startDante({ core, originPort, folder }: PeerOptions): Pro
   const { pid, close } = await startPinned(core, ["danted", "-f", configuration], port);
   return {
     name: "dante",
-    note: "SOCKS5 without credentials",
     pid,
-    ways: { socks5: { kind: "socks5", port, name: `127.0.0.1:${originPort}`, credential: null } },
+    ways: {
+      socks5: {
+        way: { kind: "socks5", port, name: `127.0.0.1:${originPort}`, credential: null },
+        note: "no credentials",
+      },
+    },
     close,
   };
 }

@@ -44,11 +44,16 @@ export async function startHaproxy({ core, originPort, folder }: PeerOptions): P
   const { pid, close } = await startPinned(core, ["haproxy", "-db", "-q", "-f", configuration], tcpPort);
   return {
     name: "haproxy",
-    note: "requests: Basic credentials, one fixed origin; tunnels: a TCP relay with neither CONNECT nor credentials",
     pid,
     ways: {
-      forward: { kind: "forward", port: httpPort, name: `127.0.0.1:${originPort}`, credential },
-      tunnel: { kind: "relay", port: tcpPort },
+      forward: {
+        way: { kind: "forward", port: httpPort, name: `127.0.0.1:${originPort}`, credential },
+        note: "credentials, one fixed origin",
+      },
+      tunnel: {
+        way: { kind: "relay", port: tcpPort },
+        note: "bare TCP relay, neither CONNECT nor credentials",
+      },
     },
     close,
   };

@@ -1,14 +1,17 @@
 import type { Way } from "../load/load.ts";
 
+export type PeerWay = "forward" | "tunnel" | "socks5";
+
 /** A proxy under measurement, started and ready. */
 export interface Peer {
   readonly name: string;
-  /** What the reader must know to compare: credentials, kind of proxying. */
-  readonly note: string;
   /** The process whose CPU time, with that of its children, is the proxy's. */
   readonly pid: number;
-  /** How it is used for what; a missing way is one that it does not have. */
-  readonly ways: Partial<Record<"forward" | "tunnel" | "socks5", Way>>;
+  /**
+   * How it is used for what; a missing way is one that it
+   * does not have. The note is what the reader must know to compare.
+   */
+  readonly ways: Partial<Record<PeerWay, { readonly way: Way; readonly note: string }>>;
   close(): Promise<void>;
 }
 

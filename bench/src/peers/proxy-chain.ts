@@ -3,6 +3,8 @@ import { newCredential } from "./credential.ts";
 import type { Peer, PeerOptions } from "./peer.ts";
 import { freePort, startPinned } from "./pinned-process.ts";
 
+const NOTE = "credentials, nothing metered";
+
 /** proxy-chain on this same Node, with a check of the credential in JavaScript. */
 export async function startProxyChain({ core, originPort }: PeerOptions): Promise<Peer> {
   const port = await freePort();
@@ -13,11 +15,10 @@ export async function startProxyChain({ core, originPort }: PeerOptions): Promis
   const name = `127.0.0.1:${originPort}`;
   return {
     name: "proxy-chain",
-    note: "Basic credentials, nothing metered",
     pid,
     ways: {
-      forward: { kind: "forward", port, name, credential },
-      tunnel: { kind: "connect", port, name, credential },
+      forward: { way: { kind: "forward", port, name, credential }, note: NOTE },
+      tunnel: { way: { kind: "connect", port, name, credential }, note: NOTE },
     },
     close,
   };

@@ -5,6 +5,7 @@ import { newCredential } from "./credential.ts";
 import type { Peer, PeerOptions } from "./peer.ts";
 import { freePort, startPinned } from "./pinned-process.ts";
 
+const NOTE = "credentials, no cache, no log";
 const USER = "proxy";
 
 /** squid with one worker, Basic credentials by its own helper, no cache and no log. */
@@ -22,11 +23,10 @@ export async function startSquid({ core, originPort, folder }: PeerOptions): Pro
   const name = `127.0.0.1:${originPort}`;
   return {
     name: "squid",
-    note: "Basic credentials, no cache, no log",
     pid,
     ways: {
-      forward: { kind: "forward", port, name, credential },
-      tunnel: { kind: "connect", port, name, credential },
+      forward: { way: { kind: "forward", port, name, credential }, note: NOTE },
+      tunnel: { way: { kind: "connect", port, name, credential }, note: NOTE },
     },
     close,
   };
