@@ -21,6 +21,13 @@ export interface UsageSummary {
   };
 }
 
+/** An account's usage, followed. */
+export interface UsageWatch {
+  read(): Promise<UsageSummary & { readonly at: Date; readonly openConnections: number }>;
+  /** Calls the listener whenever usage of the account was stored; the returned function stops that. */
+  onChange(listener: () => void): () => void;
+}
+
 /** A stretch of time that ends now. */
 export type UsageRange = "day" | "week" | "month";
 
@@ -115,17 +122,22 @@ export class UsageService {
     });
   }
 
-  /** How many connections the account has open at this process's gateway. */
-  countOpen(caller: Caller): number {
-    return this.#gateway.countOpen(authorise(caller, "usage.read").userId);
-  }
-
-  /** Calls the listener whenever usage of the caller's account was stored; the returned function stops that. */
-  onChange(caller: Caller, listener: () => void): () => void {
+  /**
+   * How things are for the caller's account, and when that changes. Who may watch is decided now, not with each look.
+   */
+  watch(caller: Caller): UsageWatch {
     const { userId } = authorise(caller, "usage.read");
-    return this.#gateway.onUsage((changed) => {
-      if (changed === userId) listener();
-    });
+    return {
+      read: async () => ({
+        ...(await this.summary(caller)),
+        at: this.#now(),
+        openConnections: this.#gateway.countOpen(userId),
+      }),
+      onChange: (listener) =>
+        this.#gateway.onUsage((changed) => {
+          if (changed === userId) listener();
+        }),
+    };
   }
 
   #cut(range: UsageRange): { bucketMs: number; buckets: number; from: Date } {

@@ -1,6 +1,5 @@
 import { z } from "zod";
-import type { Caller } from "../services/caller.ts";
-import type { UsageService } from "../services/usage.ts";
+import type { UsageWatch } from "../services/usage.ts";
 import { procedure, router } from "./procedures.ts";
 import { moment, presentSummary, presentTotals, summaryShape, totalsShape } from "./shapes.ts";
 
@@ -12,6 +11,9 @@ type LiveUsage = z.infer<typeof liveShape>;
 
 /** The shortest time between two messages of the subscription. */
 const LIVE_INTERVAL_MS = 500;
+
+/** The longest: what another process's gateway or a top-up changed is seen by then. */
+const IDLE_INTERVAL_MS = 10_000;
 
 export const usageRouter = router({
   summary: procedure
@@ -49,37 +51,29 @@ export const usageRouter = router({
       };
     }),
 
-  /** Says at once how things are, then again whenever something changed, at most twice a second. */
-  live: procedure.subscription(async function* ({ ctx, signal }): AsyncGenerator<LiveUsage> {
-    yield* liveUsage(ctx.services.usage, ctx.caller, signal ?? new AbortController().signal);
-  }),
+  /** Says at once how things are, then again when something changed, at most twice a second. */
+  live: procedure.subscription(({ ctx, signal }) =>
+    liveUsage(ctx.services.usage.watch(ctx.caller), signal ?? new AbortController().signal),
+  ),
 });
 
-async function* liveUsage(
-  usage: UsageService,
-  caller: Caller,
-  signal: AbortSignal,
-): AsyncGenerator<LiveUsage> {
+async function* liveUsage(watch: UsageWatch, signal: AbortSignal): AsyncGenerator<LiveUsage> {
   let changed = Promise.withResolvers<void>();
-  const stopListening = usage.onChange(caller, () => changed.resolve());
+  const stopListening = watch.onChange(() => changed.resolve());
   const aborted = new Promise<void>((resolve) =>
     signal.addEventListener("abort", () => resolve(), { once: true }),
   );
   try {
     while (!signal.aborted) {
       changed = Promise.withResolvers<void>();
-      yield await readLive(usage, caller);
+      const { at, openConnections, ...summary } = await watch.read();
+      yield { at: at.getTime(), openConnections, ...presentSummary(summary) };
       await Promise.race([pause(LIVE_INTERVAL_MS), aborted]);
-      await Promise.race([changed.promise, aborted]);
+      await Promise.race([changed.promise, pause(IDLE_INTERVAL_MS), aborted]);
     }
   } finally {
     stopListening();
   }
-}
-
-async function readLive(usage: UsageService, caller: Caller): Promise<LiveUsage> {
-  const summary = presentSummary(await usage.summary(caller));
-  return { at: Date.now(), openConnections: usage.countOpen(caller), ...summary };
 }
 
 function pause(milliseconds: number): Promise<void> {
