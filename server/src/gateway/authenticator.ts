@@ -9,10 +9,20 @@ export interface Identity {
   readonly wish: GatewayUsername;
 }
 
+/** A login as it was read: what does not change however often it is shown. */
+interface Login {
+  readonly wish: GatewayUsername;
+  readonly password: string;
+}
+
+const MAX_KNOWN_LOGINS = 5_000;
+
 /** Turns a user name and password into an identity, from Basic (RFC 7617) or RFC 1929. */
 export class Authenticator {
   readonly #verifier: CredentialVerifier;
   readonly #throttle: AttemptThrottle;
+  /** Clients show the same login for each connection: it is read once. Whether it is right is asked every time. */
+  readonly #known = new Map<string, Login>();
 
   constructor(verifier: CredentialVerifier, clock: () => number) {
     this.#verifier = verifier;
@@ -25,19 +35,27 @@ export class Authenticator {
    */
   fromHeader(value: string | undefined, client: string): Identity | Promise<Identity> {
     if (value === undefined) throw new ProxyError("authentication_required");
-    const encoded = /^basic +([A-Za-z0-9+/]+={0,2})$/i.exec(value)?.[1];
-    const decoded = encoded === undefined ? "" : Buffer.from(encoded, "base64").toString("utf8");
-    const colon = decoded.indexOf(":");
-    if (colon < 0)
-      throw new ProxyError("authentication_required", "Only Basic authentication is understood.");
-    return this.fromLogin(decoded.slice(0, colon), decoded.slice(colon + 1), client);
+    return this.#identify(this.#known.get(value) ?? this.#read(value, () => readBasic(value)), client);
   }
 
   /** @throws ProxyError `bad_username`, `wrong_credentials` or `too_many_attempts` */
   fromLogin(username: string, password: string, client: string): Identity | Promise<Identity> {
-    if (this.#throttle.isClosed(client)) throw new ProxyError("too_many_attempts");
+    const name = `${username}:${password}`;
+    return this.#identify(this.#known.get(name) ?? this.#read(name, () => [username, password]), client);
+  }
+
+  #read(name: string, split: () => readonly [username: string, password: string]): Login {
+    const [username, password] = split();
     const wish = parseGatewayUsername(username);
     if ("problem" in wish) throw new ProxyError("bad_username", wish.problem);
+    if (this.#known.size >= MAX_KNOWN_LOGINS) this.#known.clear();
+    const login = { wish, password };
+    this.#known.set(name, login);
+    return login;
+  }
+
+  #identify({ wish, password }: Login, client: string): Identity | Promise<Identity> {
+    if (this.#throttle.isClosed(client)) throw new ProxyError("too_many_attempts");
     const answer = this.#verifier.verify(wish.credential, password);
     if (answer instanceof Promise) {
       return answer.then((credential) => this.#identity(credential, wish, client));
@@ -50,4 +68,13 @@ export class Authenticator {
     this.#throttle.failed(client);
     throw new ProxyError("wrong_credentials");
   }
+}
+
+/** @throws ProxyError `authentication_required` when it is not Basic authentication */
+function readBasic(value: string): [username: string, password: string] {
+  const encoded = /^basic +([A-Za-z0-9+/]+={0,2})$/i.exec(value)?.[1];
+  const decoded = encoded === undefined ? "" : Buffer.from(encoded, "base64").toString("utf8");
+  const colon = decoded.indexOf(":");
+  if (colon < 0) throw new ProxyError("authentication_required", "Only Basic authentication is understood.");
+  return [decoded.slice(0, colon), decoded.slice(colon + 1)];
 }

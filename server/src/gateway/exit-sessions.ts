@@ -1,5 +1,6 @@
 import { createHmac, randomBytes } from "node:crypto";
 import type { GatewayUsername } from "@atlantic/shared/exits/gateway-username.ts";
+import type { ExitSession } from "@atlantic/shared/exits/selector.ts";
 import type { LiveSession } from "./upstreams/upstream.ts";
 
 const MAX_SESSIONS = 100_000;
@@ -18,6 +19,8 @@ export class ExitSessions {
   readonly #key: Uint8Array;
   readonly #clock: () => number;
   readonly #sessions = new Map<string, NumberedSession>();
+  /** A wish that was read once is asked for again and again. */
+  readonly #lastOfWish = new WeakMap<GatewayUsername, { credentialId: string; session: LiveSession }>();
 
   /** @param parts.key secret, so that nobody can compute another's session key. Default: random for this process. */
   constructor(parts: { clock: () => number; key?: Uint8Array }) {
@@ -26,8 +29,17 @@ export class ExitSessions {
   }
 
   /** The session that a user name asks for; undefined where it asks for none. */
-  of(credentialId: string, { exit, session }: GatewayUsername): LiveSession | undefined {
-    if (session === undefined) return undefined;
+  of(credentialId: string, wish: GatewayUsername): LiveSession | undefined {
+    if (wish.session === undefined) return undefined;
+    const last = this.#lastOfWish.get(wish);
+    if (last && last.credentialId === credentialId && last.session.expiresAt > this.#clock())
+      return last.session;
+    const session = this.#find(credentialId, wish, wish.session);
+    this.#lastOfWish.set(wish, { credentialId, session });
+    return session;
+  }
+
+  #find(credentialId: string, { exit }: GatewayUsername, session: ExitSession): LiveSession {
     // Where the exit differs the session does, as with every provider.
     const name = JSON.stringify([credentialId, session.id, Object.entries(exit).sort(), session.mode]);
     const now = this.#clock();

@@ -35,11 +35,15 @@ export interface CheckedTarget {
 /** Ports that are closed because mail is handed in there: abuse of others' exits. */
 const CLOSED_PORTS: ReadonlySet<number> = new Set([25, 465, 587]);
 
+const MAX_LITERALS = 10_000;
+
 /** Checks targets before anything is dialled. */
 export class TargetGuard {
   readonly #allowed: readonly AllowedRange[];
   readonly #hosts: ReadonlyMap<string, CheckedTarget>;
   readonly #ownPorts: Set<number>;
+  /** Literal addresses that passed: the rules do not change, so their answer does not either. */
+  readonly #checkedLiterals = new Map<string, CheckedTarget>();
   readonly #lookup: (host: string) => Promise<readonly string[]>;
 
   /** @throws Error when the rules cannot be read */
@@ -52,6 +56,7 @@ export class TargetGuard {
 
   addOwnPort(port: number): void {
     this.#ownPorts.add(port);
+    this.#checkedLiterals.clear();
   }
 
   /**
@@ -64,7 +69,14 @@ export class TargetGuard {
     if (listed) return listed;
     if (CLOSED_PORTS.has(port)) throw new ProxyError("forbidden_port");
     if (isIP(name) === 0) return this.#resolve(name, port);
-    return this.#checked(name, port, [name]);
+    return this.#checkedLiterals.get(`${name} ${port}`) ?? this.#checkLiteral(name, port);
+  }
+
+  #checkLiteral(address: string, port: number): CheckedTarget {
+    const target = this.#checked(address, port, [address]);
+    if (this.#checkedLiterals.size >= MAX_LITERALS) this.#checkedLiterals.clear();
+    this.#checkedLiterals.set(`${address} ${port}`, target);
+    return target;
   }
 
   async #resolve(host: string, port: number): Promise<CheckedTarget> {

@@ -33,12 +33,17 @@ const silent = pino({ level: "silent" });
 
 /** @param changes what differs from a gateway with local exits that may reach loopback */
 export async function startGatewayFixture(
-  changes: Partial<GatewayOptions> & { kind?: DatabaseKind } = {},
+  changes: Partial<GatewayOptions> & { kind?: DatabaseKind; flushMs?: number } = {},
 ): Promise<GatewayFixture> {
   const database = await openTemporaryDatabase(changes.kind ?? "pglite");
   const { db } = database;
   const account = await createAccount(db);
-  const usage = new StoredUsage({ db, gatewayId: randomUUID(), logger: silent, flushMs: 50 });
+  const usage = new StoredUsage({
+    db,
+    gatewayId: randomUUID(),
+    logger: silent,
+    flushMs: changes.flushMs ?? 50,
+  });
   const gateway = await startGateway({
     host: "127.0.0.1",
     port: 0,
