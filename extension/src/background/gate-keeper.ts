@@ -51,6 +51,8 @@ export class GateKeeper {
     this.#parts.book.add(tab.id, tab.url ?? "", tab.openerTabId);
     this.#parts.book.recall(tab.id, question.url);
     this.#parts.book.isComing(tab.id, waiter.question.url);
+    const site = siteOf(question.url);
+    if (question.sent && site !== null) this.#parts.book.promise(tab.id, site);
     await this.#parts.conductor.settle();
     if (this.#waiters.has(waiter)) this.#judge(waiter);
   }

@@ -13,6 +13,8 @@ const tabStateSchema = z.object({
   site: z.string().nullable(),
   /** The site that it is about to show. */
   coming: z.string().nullable(),
+  /** The site to which a form may be sent again, until that moment. */
+  promised: z.object({ site: z.string(), until: z.number() }).nullable(),
 });
 export type TabState = z.infer<typeof tabStateSchema>;
 

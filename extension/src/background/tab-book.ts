@@ -7,6 +7,9 @@ import type { TabFacts } from "./wanted-plan.ts";
 
 const MAX_DOCUMENTS = 5_000;
 
+/** How long a stopped form may be looked at before it is sent again. */
+const PROMISE_MS = 5 * 60_000;
+
 /** Every tab that the extension has heard of, with the site whose connections its page uses. */
 export class TabBook {
   readonly #tabs = new Map<number, TabState>();
@@ -31,10 +34,12 @@ export class TabBook {
   }
 
   facts(): TabFacts[] {
-    return this.all().map(({ tabId, rule, site, coming }) => ({
+    return this.all().map(({ tabId, rule, site, coming, promised }) => ({
       tabId,
       rule,
-      sites: [site, coming].filter((name) => name !== null),
+      sites: [site, coming, promised && promised.until > Date.now() ? promised.site : null].filter(
+        (name) => name !== null,
+      ),
     }));
   }
 
@@ -45,7 +50,14 @@ export class TabBook {
     const opener = openerId === undefined ? undefined : this.#tabs.get(openerId);
     const rule: TabRule | null = opener?.rule ? { ...opener.rule, because: "opener" } : null;
     const site = siteOf(url) === null ? (opener?.site ?? null) : null;
-    const tab: TabState = { tabId, rule, url, site: url.startsWith("about:") ? site : null, coming: null };
+    const tab: TabState = {
+      tabId,
+      rule,
+      url,
+      site: url.startsWith("about:") ? site : null,
+      coming: null,
+      promised: null,
+    };
     this.#tabs.set(tabId, tab);
     return tab;
   }
@@ -72,6 +84,12 @@ export class TabBook {
     if (tab && site !== null) tab.coming = site;
   }
 
+  /** Keeps the way to a site free for a form that was stopped on its way there. */
+  promise(tabId: number, site: string): void {
+    const tab = this.#tabs.get(tabId);
+    if (tab) tab.promised = { site, until: Date.now() + PROMISE_MS };
+  }
+
   /** Nothing came of it. */
   isNotComing(tabId: number): void {
     const tab = this.#tabs.get(tabId);
@@ -87,6 +105,7 @@ export class TabBook {
     // A page without a site of its own that a page has opened shares the opener's connections.
     if (!url.startsWith("about:") || site !== null) tab.site = site;
     if (!isGate(url)) tab.coming = null;
+    if (site !== null && site === tab.promised?.site) tab.promised = null;
     if (documentId !== undefined && tab.site !== null) this.#remember(documentId, tab.site);
   }
 
