@@ -36,6 +36,8 @@ export interface Origins {
   readonly seen: Seen[];
   /** `host:port` of each site to where it listens. */
   readonly hosts: Readonly<Record<string, string>>;
+  /** Ends every connection, and so every tunnel. */
+  cut(): void;
   close(): Promise<void>;
 }
 
@@ -79,11 +81,15 @@ export async function startOrigins({ key, cert }: Certificate): Promise<Origins>
       [`${name}:80`, `127.0.0.1:${plainPort}`],
     ]),
   );
+  const cut = () => {
+    for (const socket of open) socket.destroy();
+  };
   return {
     seen,
     hosts,
+    cut,
     async close() {
-      for (const socket of open) socket.destroy();
+      cut();
       await Promise.all(servers.map((server) => new Promise((done) => server.close(done))));
     },
   };

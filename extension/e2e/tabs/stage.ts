@@ -2,8 +2,10 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { startExitProxy } from "@atlantic/companion/src/testing/exit-proxy.ts";
-import { type Route, routeId } from "@atlantic/shared/routing/route.ts";
+import type { Route } from "@atlantic/shared/routing/route.ts";
 import { type BrowserContext, chromium, type Page, type Worker } from "playwright-core";
+import { EXTENSION_ID } from "../../id.ts";
+import { PAGE_PORT, type PageCommand } from "../../src/messages.ts";
 import { buildExtension } from "./build-extension.ts";
 import { makeCertificate } from "./certificate.ts";
 import { CompanionProcess } from "./companion-process.ts";
@@ -130,9 +132,40 @@ export class Stage {
     });
   }
 
-  /** Ends every tunnel on this route, as a new session does. */
-  async cutTunnels(place: Place): Promise<void> {
-    await this.companion.control.request("session.rotate", { routeId: routeId(routeTo(place)) });
+  /** Ends the extension's service worker, as the browser does when it has been idle. */
+  async stopBackground(): Promise<void> {
+    const page = await this.#ownPage();
+    const session = await this.#context.newCDPSession(page);
+    await session.send("ServiceWorker.enable");
+    await session.send("ServiceWorker.stopAllWorkers");
+    await page.close();
+  }
+
+  /** Sends a command as the popup does. */
+  async command(command: PageCommand): Promise<void> {
+    const page = await this.#ownPage();
+    await page.evaluate(
+      async ([name, sent]) => {
+        const port = chrome.runtime.connect({ name });
+        const answered = new Promise((resolve) => port.onMessage.addListener(resolve));
+        port.postMessage(sent);
+        await answered;
+      },
+      [PAGE_PORT, command] as const,
+    );
+    await page.close();
+  }
+
+  /** What the browser's proxy setting is now. */
+  async proxyMode(): Promise<string> {
+    const { value } = await this.#worker.evaluate(() => chrome.proxy.settings.get({}));
+    return String(value?.mode);
+  }
+
+  async #ownPage(): Promise<Page> {
+    const page = await this.#context.newPage();
+    await page.goto(`chrome-extension://${EXTENSION_ID}/options.html`);
+    return page;
   }
 
   /** The browser's number of the tab that shows this page. */

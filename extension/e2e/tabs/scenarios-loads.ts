@@ -1,0 +1,97 @@
+import { busyLoads } from "./busy-loads.ts";
+import { loadPage } from "./load-page.ts";
+import type { Place } from "./origins.ts";
+import type { Scenario } from "./scenario.ts";
+import { Scorer } from "./tally.ts";
+
+const threeSites = [
+  { host: "a.test", place: "us" },
+  { host: "b.test", place: "de" },
+  { host: "c.test", place: "direct" },
+];
+const threeOldSites = threeSites.map(({ host, place }) => ({ host: `h1${host}`, place }));
+const oneSite = [
+  { host: "a.test", place: "us" },
+  { host: "a.test", place: "de" },
+];
+
+const FLIPS = 6;
+const MANY = 30;
+
+/** At least 2,000 requests. */
+export const threeTabs: Scenario = {
+  name: "three tabs, three ways, tunnels cut between rounds",
+  run: (stage) => busyLoads(stage, threeSites, { scheme: "https", rounds: 13, count: 10, cutTunnels: true }),
+};
+
+export const threeTabsShort: Scenario = {
+  name: "three tabs, three ways, tunnels cut between rounds",
+  run: (stage) => busyLoads(stage, threeSites, { scheme: "https", rounds: 6, count: 4, cutTunnels: true }),
+};
+
+export const threeTabsSteadily: Scenario = {
+  name: "three tabs, three ways, tunnels kept",
+  run: (stage) => busyLoads(stage, threeSites, { scheme: "https", rounds: 5, count: 6, cutTunnels: false }),
+};
+
+export const oldSites: Scenario = {
+  name: "three tabs, sites of HTTP/1.1",
+  run: (stage) => busyLoads(stage, threeOldSites, { scheme: "https", rounds: 4, count: 4, cutTunnels: true }),
+};
+
+export const plainHttp: Scenario = {
+  name: "plain http, two tabs of one site and another",
+  run: (stage) =>
+    busyLoads(stage, [...oneSite, { host: "c.test", place: "direct" }], {
+      scheme: "http",
+      rounds: 4,
+      count: 4,
+      cutTunnels: true,
+    }),
+};
+
+export const oneSiteTwoRoutes: Scenario = {
+  name: "one site, two ways, by the address bar",
+  run: (stage) => busyLoads(stage, oneSite, { scheme: "https", rounds: 5, count: 4, cutTunnels: true }),
+};
+
+export const thirtyTabs: Scenario = {
+  name: "thirty tabs at once",
+  run: (stage) => {
+    const places: Place[] = ["us", "de", "jp", "direct"];
+    const loads = Array.from({ length: MANY }, (_, index) => ({
+      host: `s${index}.test`,
+      place: places[index % places.length] ?? "direct",
+    }));
+    return busyLoads(stage, loads, { scheme: "https", rounds: 1, count: 2, cutTunnels: false });
+  },
+};
+
+/** The tab goes elsewhere while its page is loading: what comes after the change comes from the new place. */
+export const turnedInMidLoad: Scenario = {
+  name: "a route changed in mid-load",
+  async run(stage) {
+    const scorer = new Scorer(stage.origins.seen);
+    const other = await stage.newTabTo("direct");
+    await loadPage(other.page, "https://c.test/page?t=&n=0&k=1", scorer);
+    const tab = await stage.newTabTo("us");
+    let place: Place = "us";
+    for (let turn = 0; turn < FLIPS; turn += 1) {
+      const next: Place = place === "us" ? "de" : "us";
+      const url = `https://a.test/page?t=turn${turn}&n=${turn}&k=12&ws=1`;
+      const loading = tab.page.goto(url, { waitUntil: "load" }).catch(() => null);
+      await tab.page.waitForURL((now) => now.href === url, { waitUntil: "commit" });
+      await stage.send(tab.tabId, next);
+      const after = new Scorer(stage.origins.seen);
+      after.expect(`turn${turn}`, next);
+      await loading;
+      scorer.join(after);
+      const settled = `settled${turn}`;
+      scorer.expect(settled, next);
+      await loadPage(tab.page, `https://a.test/page?t=${settled}&n=${turn}&k=2&ws=1`, scorer);
+      place = next;
+    }
+    await Promise.all([tab.page.close(), other.page.close()]);
+    return scorer;
+  },
+};
