@@ -1,6 +1,7 @@
 import { type Kysely, sql, type Transaction } from "kysely";
 import type { Schema } from "../db/schema.ts";
 import { type UsageEvent, usageEventId } from "./usage-event.ts";
+import type { ConnectionRecord } from "./usage-recorder.ts";
 
 /** What an account has left after a fold. */
 export interface BalanceAfter {
@@ -22,11 +23,14 @@ export async function foldUsage(
 ): Promise<BalanceAfter[]> {
   if (events.length === 0) return [];
   return db.transaction().execute(async (transaction) => {
-    await insertConnections(transaction, gatewayId, events);
-    const known = await lockConnections(transaction, events);
+    const begun = await insertConnections(transaction, gatewayId, events);
+    const known = await lockConnections(transaction, events, begun);
     const fresh = await insertEvents(transaction, gatewayId, events, known);
     const folded = fold(fresh, known);
-    await updateConnections(transaction, folded.connections);
+    await updateConnections(
+      transaction,
+      folded.connections.filter(({ id }) => !begun.has(id)),
+    );
     await addToHours(transaction, folded.hours);
     return addToBalances(transaction, folded.bytesOfUser);
   });
@@ -42,49 +46,76 @@ interface Standing {
   readonly closed: boolean;
 }
 
+function unseen(id: string): Standing {
+  return { id, sent: 0n, received: 0n, requests: 0n, lastSeq: 0, closed: false };
+}
+
+/**
+ * Inserts the rows that may be missing, with all that the batch says of them: a short connection is written once.
+ * @returns the ids of those that were missing indeed
+ */
 async function insertConnections(
   db: Transaction<Schema>,
   gatewayId: string,
   events: readonly UsageEvent[],
-): Promise<void> {
-  const unstored = events.filter(({ connectionStored }) => !connectionStored);
-  if (unstored.length === 0) return;
-  const connections = uniqueById(unstored.map(({ connection }) => connection));
-  const column = <Value>(pick: (connection: (typeof connections)[number]) => Value) => connections.map(pick);
-  await sql`
+): Promise<Set<string>> {
+  const records = new Map<string, ConnectionRecord>();
+  for (const { connection, connectionStored } of events) {
+    if (!connectionStored) records.set(connection.id, connection);
+  }
+  if (records.size === 0) return new Set();
+  const states = statesAfter(events, new Map([...records.keys()].map((id) => [id, unseen(id)])));
+  const rows = [...records.values()].flatMap((record) => {
+    const state = states.get(record.id);
+    return state ? [{ record, state }] : [];
+  });
+  const column = <Value>(pick: (row: (typeof rows)[number]) => Value) => rows.map(pick);
+  const inserted = await sql<{ id: string }>`
     insert into proxy_connections (
       id, user_id, credential_id, gateway_id, client, protocol, target_host, target_port,
-      exit_country, exit_city, exit_label, exit_address, upstream, opened_at
+      exit_country, exit_city, exit_label, exit_address, upstream, opened_at,
+      sent_bytes, received_bytes, requests, last_seq, closed_at, outcome
     )
     select c.id, k.user_id, k.id, ${gatewayId}, c.client, c.protocol, c.target_host, c.target_port,
-      c.exit_country, c.exit_city, c.exit_label, c.exit_address, c.upstream, c.opened_at
+      c.exit_country, c.exit_city, c.exit_label, c.exit_address, c.upstream, c.opened_at,
+      c.sent_bytes, c.received_bytes, c.requests, c.last_seq, c.closed_at, c.outcome
     from unnest(
-      ${column(({ id }) => id)}::uuid[], ${column(({ credentialId }) => credentialId)}::text[],
-      ${column(({ client }) => client)}::text[], ${column(({ protocol }) => protocol)}::text[],
-      ${column(({ targetHost }) => targetHost)}::text[], ${column(({ targetPort }) => targetPort)}::int[],
-      ${column(({ exitCountry }) => exitCountry)}::text[], ${column(({ exitCity }) => exitCity)}::text[],
-      ${column(({ exitLabel }) => exitLabel)}::text[], ${column(({ exitAddress }) => exitAddress)}::text[],
-      ${column(({ upstream }) => upstream)}::text[],
-      ${column(({ openedAt }) => new Date(openedAt).toISOString())}::timestamptz[]
+      ${column(({ record }) => record.id)}::uuid[], ${column(({ record }) => record.credentialId)}::text[],
+      ${column(({ record }) => record.client)}::text[], ${column(({ record }) => record.protocol)}::text[],
+      ${column(({ record }) => record.targetHost)}::text[], ${column(({ record }) => record.targetPort)}::int[],
+      ${column(({ record }) => record.exitCountry)}::text[], ${column(({ record }) => record.exitCity)}::text[],
+      ${column(({ record }) => record.exitLabel)}::text[], ${column(({ record }) => record.exitAddress)}::text[],
+      ${column(({ record }) => record.upstream)}::text[],
+      ${column(({ record }) => new Date(record.openedAt).toISOString())}::timestamptz[],
+      ${column(({ state }) => String(state.sent))}::bigint[],
+      ${column(({ state }) => String(state.received))}::bigint[],
+      ${column(({ state }) => String(state.requests))}::bigint[], ${column(({ state }) => state.lastSeq)}::int[],
+      ${column(({ state }) => (state.end ? new Date(state.end.at).toISOString() : null))}::timestamptz[],
+      ${column(({ state }) => state.end?.outcome ?? null)}::text[]
     ) as c (
       id, credential_id, client, protocol, target_host, target_port,
-      exit_country, exit_city, exit_label, exit_address, upstream, opened_at
+      exit_country, exit_city, exit_label, exit_address, upstream, opened_at,
+      sent_bytes, received_bytes, requests, last_seq, closed_at, outcome
     )
     join proxy_credentials k on k.id = c.credential_id
     on conflict (id) do nothing
+    returning id
   `.execute(db);
+  return new Set(inserted.rows.map(({ id }) => id));
 }
 
-function uniqueById<Item extends { id: string }>(items: readonly Item[]): Item[] {
-  return [...new Map(items.map((item) => [item.id, item])).values()];
-}
-
-/** Locks the rows in one order everywhere, so that two folds never wait for each other. */
+/**
+ * How the batch's connections stood before it. Rows are locked in one order everywhere, so that two folds never wait
+ * for each other; those that have just begun are nobody else's yet.
+ */
 async function lockConnections(
   db: Transaction<Schema>,
   events: readonly UsageEvent[],
+  begun: ReadonlySet<string>,
 ): Promise<Map<string, Standing>> {
-  const ids = [...new Set(events.map(({ connection }) => connection.id))];
+  const known = new Map([...begun].map((id) => [id, unseen(id)]));
+  const ids = [...new Set(events.map(({ connection }) => connection.id))].filter((id) => !begun.has(id));
+  if (ids.length === 0) return known;
   const { rows } = await sql<{
     id: string;
     sent_bytes: bigint;
@@ -96,19 +127,17 @@ async function lockConnections(
     select id, sent_bytes, received_bytes, requests, last_seq, closed_at is not null as closed
     from proxy_connections where id = any(${ids}::uuid[]) order by id for update
   `.execute(db);
-  return new Map(
-    rows.map((row) => [
-      row.id,
-      {
-        id: row.id,
-        sent: row.sent_bytes,
-        received: row.received_bytes,
-        requests: row.requests,
-        lastSeq: row.last_seq,
-        closed: row.closed,
-      },
-    ]),
-  );
+  for (const row of rows) {
+    known.set(row.id, {
+      id: row.id,
+      sent: row.sent_bytes,
+      received: row.received_bytes,
+      requests: row.requests,
+      lastSeq: row.last_seq,
+      closed: row.closed,
+    });
+  }
+  return known;
 }
 
 /** @returns the events that were not there yet */
@@ -166,27 +195,38 @@ interface Folded {
 
 const HOUR_MS = 3_600_000;
 
-/** What the fresh events add to what stands. Pure, so that its arithmetic can be tried by itself. */
+/** What the fresh events add to what stands. */
 function fold(fresh: readonly UsageEvent[], known: ReadonlyMap<string, Standing>): Folded {
-  const connections = new Map<string, ConnectionChange>();
   const hours = new Map<string, HourlyUsage>();
   const bytesOfUser = new Map<string, bigint>();
-  for (const event of [...fresh].sort((a, b) => a.seq - b.seq)) {
-    const { connection, end } = event;
-    const before = connections.get(connection.id) ?? known.get(connection.id);
-    if (before === undefined) continue;
-    const after = advance(before, event);
-    const closes = after.closed && !before.closed;
+  const connections = statesAfter(fresh, known, (event, before, after) => {
+    const { userId } = event.connection;
     const hour = hourOf(hours, event);
     hour.sent += after.sent - before.sent;
     hour.received += after.received - before.received;
     hour.requests += after.requests - before.requests;
-    if (closes && end?.failed) hour.failed += 1n;
+    if (after.closed && !before.closed && event.end?.failed) hour.failed += 1n;
     const bytes = after.sent - before.sent + after.received - before.received;
-    bytesOfUser.set(connection.userId, (bytesOfUser.get(connection.userId) ?? 0n) + bytes);
-    connections.set(connection.id, after);
-  }
+    bytesOfUser.set(userId, (bytesOfUser.get(userId) ?? 0n) + bytes);
+  });
   return { connections: [...connections.values()], hours: [...hours.values()], bytesOfUser };
+}
+
+/** The connections as they stand after these events, each step shown on the way. */
+function statesAfter(
+  events: readonly UsageEvent[],
+  known: ReadonlyMap<string, Standing>,
+  step: (event: UsageEvent, before: Standing, after: Standing) => void = () => {},
+): Map<string, ConnectionChange> {
+  const states = new Map<string, ConnectionChange>();
+  for (const event of [...events].sort((a, b) => a.seq - b.seq)) {
+    const before = states.get(event.connection.id) ?? known.get(event.connection.id);
+    if (before === undefined) continue;
+    const after = advance(before, event);
+    step(event, before, after);
+    states.set(event.connection.id, after);
+  }
+  return states;
 }
 
 function advance(before: Standing & { end?: ConnectionChange["end"] }, event: UsageEvent): ConnectionChange {

@@ -8,7 +8,7 @@ import type { ConnectionTotals, MeteredConnection, UsageRecorder } from "./usage
 /** Time from a byte to its row in the database, when the database keeps up: below half a second. */
 const FLUSH_MS = 400;
 /** Connections in one transaction. */
-const BATCH = 2_000;
+const BATCH = 500;
 /** How long an account's balance is believed without looking again. */
 const BALANCE_FRESH_MS = 1_000;
 /** Connections that may wait for a database that does not answer, before no more are opened. */
