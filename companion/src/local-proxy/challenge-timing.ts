@@ -51,13 +51,16 @@ export class ChallengeTiming {
     signal: AbortSignal,
   ): Promise<Challenge["kind"] | undefined> {
     const start = performance.now();
+    let patience = 0;
     while (!signal.aborted) {
       const now = performance.now();
       const waiting = this.#waitingFor(target, known, now);
       const verdict = judgeAll(waiting);
       if (verdict === "open" && this.#mayChallenge(target, waiting, now)) return challengeKind(waiting);
       if (verdict === "helpless") this.#askForHelpers(target, waiting, now);
-      const left = start + this.#patience(verdict) - now;
+      // A browser that was away may have more to tell than it could in the moment in which it came back.
+      patience = Math.max(patience, this.#patience(verdict));
+      const left = start + patience - now;
       if (left <= 0) return undefined;
       await this.#registry.nextChange(Math.min(left, LOOK_MS), signal);
       await delay(0);
