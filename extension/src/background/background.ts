@@ -13,7 +13,7 @@ import { GateKeeper } from "./gate-keeper.ts";
 import { helpFrame } from "./helper-request.ts";
 import { ImagePolicy } from "./image-policy.ts";
 import type { Intent } from "./intent.ts";
-import { tellSettled, tellStarted } from "./request-notices.ts";
+import { RequestNotices } from "./request-notices.ts";
 import { readRuntime, writeRuntime } from "./runtime.ts";
 import { Showing } from "./showing.ts";
 import { Store } from "./store.ts";
@@ -35,6 +35,7 @@ export class Background {
   readonly #gate: GateKeeper;
   readonly #policy = new ImagePolicy(() => this.#changed());
   readonly #showing: Showing;
+  readonly #notices: RequestNotices;
   readonly #strays = new Set<string>();
 
   private constructor(store: Store, engine: Engine) {
@@ -44,6 +45,7 @@ export class Background {
       ready: ({ proxyPort }) => {
         if (proxyPort !== store.intent.proxyPort) store.change({ proxyPort });
         this.#conductor.forget();
+        this.#notices.tellAgain();
         this.#changed();
       },
       helperWanted: (wanted) => void helpFrame(wanted).catch(() => {}),
@@ -53,6 +55,7 @@ export class Background {
       },
       pairingToken: async () => this.#pairingToken(),
     });
+    this.#notices = new RequestNotices(this.#companion, this.#book);
     this.#conductor = new Conductor(engine, this.#companion, this.#book, () => ({
       ...store.intent,
       imagesMayBeChallenged: this.#policy.isOn,
@@ -171,7 +174,7 @@ export class Background {
 
   requestStarted(details: Browser.webRequest.OnBeforeRequestDetails): void {
     if (!this.#store.intent.enabled) return;
-    tellStarted(details, this.#companion, this.#book, this.#policy.isOn);
+    this.#notices.started(details, this.#policy.isOn);
     if (details.type === "main_frame" && details.tabId >= 0) {
       this.#book.add(details.tabId, "", undefined);
       this.#book.isComing(details.tabId, details.url);
@@ -180,7 +183,7 @@ export class Background {
   }
 
   requestSettled(details: { requestId: string }): void {
-    tellSettled(details, this.#companion);
+    this.#notices.settled(details);
   }
 
   requestFailed(details: { requestId: string; url: string; error: string }): void {

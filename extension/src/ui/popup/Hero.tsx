@@ -63,10 +63,7 @@ function whyOf(model: PopupModel): string {
   }
   if (model.conflict !== null) return model.conflict;
   if (model.session?.problem) return model.session.problem;
-  const why =
-    model.tab && model.tab.site !== null
-      ? model.tab.sentence
-      : "Pages of the browser itself, such as settings and new tabs, use no exit. Choose what applies to everything.";
+  const why = model.tab?.sentence ?? "This page is the browser's own. Choose what applies to everything.";
   return [why, liveSentence(model.live)].filter(Boolean).join(" ");
 }
 

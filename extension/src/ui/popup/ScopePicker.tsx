@@ -11,7 +11,7 @@ interface ScopePickerProps {
 export function ScopePicker({ tab, kind, onPick }: ScopePickerProps) {
   const site = tab?.site ?? null;
   const options = [
-    { kind: "tab", label: "This tab", disabled: site === null },
+    { kind: "tab", label: "This tab", disabled: tab === null },
     { kind: "site", label: site ?? "This site", disabled: site === null },
     { kind: "everything", label: "Everything", disabled: false },
   ] as const;

@@ -38,11 +38,11 @@ export function headlineOf(model: PopupModel): Headline {
   if (!model.enabled) {
     return { ...plain, tone: "direct", word: "Off", title: "No exit, direct", detail: OWN_ADDRESS };
   }
-  const route = model.tab?.route;
-  if (!route || model.tab?.site === null) {
+  if (!model.tab) {
     const detail = "it does not travel through an exit";
     return { ...plain, tone: "on", word: "On", title: "A page of the browser", detail };
   }
+  const route = model.tab.route;
   if (route.kind === "direct") {
     return { ...plain, tone: "direct", word: "Direct", title: "No exit, direct", detail: OWN_ADDRESS };
   }
@@ -63,7 +63,9 @@ function headlineOfExit(model: PopupModel, title: string): Headline {
   const address = model.session?.address ?? null;
   const demonstration = exit?.demonstration ?? false;
   const network = exit?.network ?? "";
-  const detail = address === null ? "address not checked yet" : demonstration ? "" : network;
+  const known = address === null ? "address not checked yet" : demonstration ? "" : network;
+  // What the tab shows now came from the browser itself.
+  const detail = model.tab?.site === null ? "from the next page on" : known;
   if (model.session?.problem) {
     return { tone: "blocked", word: "No answer", title, address, detail, demonstration };
   }

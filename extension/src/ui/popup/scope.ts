@@ -3,10 +3,14 @@ import type { TabModel } from "../../messages.ts";
 
 export type ScopeKind = RouteScope["kind"];
 
-/** Where a choice applies when the popup opens: the scope that decides now, so that choosing changes what is seen. */
+/**
+ * What a choice applies to when the popup opens: the rule that decides now, so that choosing changes what is seen.
+ * Where nothing was chosen yet, that is the tab: the narrowest.
+ */
 export function initialScope(tab: TabModel | null): ScopeKind {
-  if (!tab || tab.site === null) return "everything";
-  return tab.because === "site" || tab.because === "everything" ? tab.because : "tab";
+  if (!tab) return "everything";
+  if (tab.because === "everything") return tab.route.kind === "direct" ? "tab" : "everything";
+  return tab.because === "site" ? "site" : "tab";
 }
 
 /** The scope of a kind for this tab; everything where the tab is a page of the browser itself. */
