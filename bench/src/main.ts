@@ -4,11 +4,13 @@ import { keepResults } from "./results.ts";
 import { type Row, rowSchema } from "./row.ts";
 import type { Suite, SuiteContext } from "./suite.ts";
 import { api } from "./suites/api.ts";
+import { attribution } from "./suites/attribution.ts";
 import { gateway } from "./suites/gateway.ts";
 import { memory } from "./suites/memory.ts";
+import { popup } from "./suites/popup.ts";
 import { describeRows } from "./table.ts";
 
-const suites: readonly Suite[] = [gateway, api, memory];
+const suites: readonly Suite[] = [gateway, attribution, api, popup, memory];
 
 try {
   const {
