@@ -126,11 +126,10 @@ export const popupStates: Readonly<Record<string, PopupModel | null>> = {
     conflict:
       "Another extension, Example VPN, holds the proxy setting, so exits are not used. Switch it off on chrome://extensions, then try again.",
   },
-  "browser-page": withTab(started, {
+  "browser-page": { ...started, tab: null },
+  "new-tab": withTab(started, {
     site: null,
-    route: { kind: "direct" },
-    because: "everything",
-    sentence: "",
+    sentence: "This tab goes through Berlin, Germany because you chose so for this tab.",
   }),
   warnings: {
     ...protectedModel,

@@ -12,6 +12,7 @@ const readySchema = z.object({
   gatewayHost: z.string(),
   gatewayPort: z.int(),
   signInUrl: z.url().nullable(),
+  credential: z.object({ username: z.string(), password: z.string() }).nullable(),
   demonstration: z.object({ echoHost: z.string(), echoAddress: z.string() }).nullable(),
 });
 
