@@ -266,6 +266,33 @@ describe("the API", () => {
     expect(await connections.json()).toEqual({ connections: [], next: null });
   });
 
+  test.each([
+    ["a missing text", "POST", "/credentials", {}, 400],
+    ["a number for a text", "POST", "/credentials", { label: 7 }, 400],
+    ["a list for an object", "POST", "/credentials", [], 400],
+    ["what is no JSON", "POST", "/credentials", "{", 400],
+    ["a body that is too long", "POST", "/credentials", { label: "x".repeat(300_000) }, 413],
+    ["a limit that is no number", "GET", "/connections?limit=many", undefined, 400],
+    ["a yes that is no yes", "GET", "/connections?open=yes", undefined, 400],
+    ["an id that is none", "POST", "/credentials/%00/rotate", {}, 400],
+    ["an escape that is none", "POST", "/credentials/%zz/rotate", {}, 400],
+    ["an address that is not there", "GET", "/nothing", undefined, 404],
+    ["another method", "DELETE", "/credentials", {}, 405],
+  ])("REST refuses %s, before and after right ones", async (_, method, path, body, status) => {
+    const member = await server.join();
+    await get("/api/v1/connections?limit=5&open=true", member.headers);
+    const answer = await fetch(`${server.url}/api/v1${path}`, {
+      method,
+      headers: { "content-type": "application/json", ...member.headers },
+      ...(body === undefined ? {} : { body: typeof body === "string" ? body : JSON.stringify(body) }),
+    });
+    expect([answer.status, await answer.json()]).toEqual([
+      status,
+      expect.objectContaining({ code: expect.any(String) }),
+    ]);
+    expect((await member.api.credentials.list.query()).credentials).toEqual([]);
+  });
+
   test("shows usage of an account without traffic as zeros in every bucket", async () => {
     const member = await server.join();
     const { bucketMs, points } = await member.api.usage.series.query({ range: "week" });

@@ -8,12 +8,10 @@ import type { Services } from "../services/services.ts";
 import { asTrpcError, type Context } from "../trpc/procedures.ts";
 import { appRouter } from "../trpc/router.ts";
 import type { CallerOf } from "./caller.ts";
+import { MAX_BODY_BYTES } from "./read-json-body.ts";
 
 /** Where the procedures are. */
 export const TRPC_PATH = "/api/trpc";
-
-/** The longest body in bytes. */
-export const MAX_BODY_BYTES = 256 * 1024;
 
 /** The most procedures in one request. */
 const MAX_BATCH = 20;

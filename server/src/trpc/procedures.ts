@@ -30,7 +30,8 @@ const trpc = initTRPC
   });
 
 /** All that a stranger learns of an error that nobody foresaw; the log has the rest. */
-const INTERNAL_SENTENCE = "The server failed at this. Try again; if it stays, look into the server's log.";
+export const INTERNAL_SENTENCE =
+  "The server failed at this. Try again; if it stays, look into the server's log.";
 
 export const router = trpc.router;
 
