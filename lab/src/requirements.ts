@@ -2,13 +2,13 @@ import { accessSync, constants } from "node:fs";
 import { delimiter, join } from "node:path";
 
 /** A program that the lab runs, the Debian package that has it, and what it is for. */
-export interface LabProgram {
+interface LabProgram {
   readonly program: string;
   readonly package: string;
   readonly purpose: string;
 }
 
-export const labPrograms: readonly LabProgram[] = [
+const labPrograms: readonly LabProgram[] = [
   { program: "ip", package: "iproute2", purpose: "makes the namespaces and the links between them" },
   { program: "tcpdump", package: "tcpdump", purpose: "captures what a namespace sends" },
   { program: "openssl", package: "openssl", purpose: "makes the certificates of the sites" },
@@ -21,7 +21,7 @@ export const labPrograms: readonly LabProgram[] = [
 const daemonFolders = ["/usr/sbin", "/sbin", "/usr/local/sbin"];
 
 /** The path of an installed program, or undefined. */
-export function findProgram(program: string, path = process.env.PATH ?? ""): string | undefined {
+function findProgram(program: string, path = process.env.PATH ?? ""): string | undefined {
   return [...path.split(delimiter), ...daemonFolders]
     .filter((folder) => folder !== "")
     .map((folder) => join(folder, program))

@@ -2,15 +2,24 @@ import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync, renameSync } from "node:fs";
 import { join } from "node:path";
 import { must } from "@atlantic/lab/src/net/run.ts";
+import { ensurePackages } from "../../../scripts/debian-packages.ts";
 
 const source = join(import.meta.dirname, "../../load/load.rs");
 const cache = join(import.meta.dirname, "../../../node_modules/.cache/atlantic-bench");
 
-/** Compiles the load generator once for each state of its source. @returns the program's path */
+const compiler = { name: "rustc", program: "rustc", untested: "the load generator cannot be compiled" };
+
+/**
+ * Compiles the load generator once for each state of its source, with rustc, which Debian has as a package.
+ * @returns the program's path
+ */
 export async function buildLoad(): Promise<string> {
   const digest = createHash("sha256").update(readFileSync(source)).digest("hex").slice(0, 12);
   const program = join(cache, `load-${digest}`);
   if (existsSync(program)) return program;
+  const { missing } = await ensurePackages([compiler]);
+  const [without] = missing;
+  if (without) throw new Error(`There is no rustc: ${without.why}.`);
   mkdirSync(cache, { recursive: true });
   const unfinished = `${program}.${process.pid}`;
   await must(["rustc", "-O", "--edition", "2021", "-o", unfinished, source]);

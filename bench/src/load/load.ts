@@ -40,7 +40,7 @@ const timedSchema = z.object({
 export type TimedRun = z.infer<typeof timedSchema>;
 
 const bulkSchema = z.object({ bytes: z.int(), seconds: z.number().positive() });
-export type BulkRun = z.infer<typeof bulkSchema>;
+type BulkRun = z.infer<typeof bulkSchema>;
 
 /** The load generator, with an origin that runs until `close`, both on one core. */
 export interface Load {

@@ -12,7 +12,7 @@ export interface Packet {
   readonly tcp: TcpFields | null;
 }
 
-export interface TcpFields {
+interface TcpFields {
   readonly sequence: number;
   readonly syn: boolean;
   readonly ack: boolean;

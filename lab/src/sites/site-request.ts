@@ -1,7 +1,7 @@
 import { z } from "zod";
 
 /** A request as a site saw it. */
-export const siteRequestSchema = z.object({
+const siteRequestSchema = z.object({
   /** The address that the request came from: the exit's, when it came through one. */
   address: z.string(),
   host: z.string(),
