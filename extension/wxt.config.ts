@@ -19,6 +19,8 @@ const permissions = [
 
 export default defineConfig({
   srcDir: "src",
+  // Tests build into directories of their own, so that no build takes another's files away.
+  outDir: process.env.ATLANTIC_EXTENSION_OUT ?? ".output",
   publicDir: "public",
   imports: false,
   modules: ["@wxt-dev/module-react"],

@@ -79,6 +79,11 @@ export const browserPlanSchema = z.object({
       perRequest: z.boolean(),
       /** The policy AllowCrossOriginAuthPrompt is on: cross-site images may be challenged. */
       imagesMayBeChallenged: z.boolean(),
+      /**
+       * Tunnels of the steady plan before, under this route, may finish what they carry: no tab has turned since, and
+       * the browser asks for new tunnels under another proxy name, so none can be used again.
+       */
+      keepSteady: routeIdSchema.optional(),
     }),
   ]),
   routes: z.record(routeIdSchema, routeSchema),

@@ -5,7 +5,7 @@ import { challengerOf, compileProxyScript, type ProxyScript, probeHost, proxyFor
 
 const script: fc.Arbitrary<ProxyScript> = fc.record({
   port: fc.integer({ min: 1, max: 65_535 }),
-  naming: fc.constantFrom("shared" as const, "own" as const),
+  naming: fc.constantFrom("steady" as const, "shared" as const, "own" as const),
   generation: fc.nat({ max: 1_000 }),
 });
 const host = fc.oneof(fc.domain(), fc.nat({ max: 1_000 }).map(probeHost), fc.ipV4());
@@ -46,7 +46,9 @@ describe("the proxy script", () => {
     fc.assert(
       fc.property(script, fc.domain(), random, (some, name, fraction) => {
         const [challenger = "", port = ""] = proxyFor(some, name, fraction).slice("PROXY ".length).split(":");
-        expect(challengerOf(challenger, Number(port), some.port)).toBe(some.naming);
+        expect(challengerOf(challenger, Number(port), some.port)).toBe(
+          some.naming === "own" ? "own" : "shared",
+        );
       }),
     );
     expect(challengerOf("r1.localhost.evil.test", 9150, 9150)).toBeUndefined();

@@ -35,7 +35,7 @@ export function agrees(plan: BrowserPlan, attribution: Attribution): boolean {
 export function isWrong(plan: BrowserPlan, attribution: Attribution, isAwaited: boolean): boolean {
   if (!routeOf(plan, attribution.routeId) || !fitsMode(plan, attribution.routeId)) return true;
   if (plan.mode.kind === "steady") return false;
-  if (attribution.kind === "steady") return true;
+  if (attribution.kind === "steady") return plan.mode.keepSteady !== attribution.routeId;
   if (attribution.kind === "tab" && hasTabMoved(plan, attribution)) return true;
   if (plan.mode.perRequest || isOwn(attribution)) return false;
   if (hasOtherRouteAt(plan, attribution.site, attribution.routeId)) return true;

@@ -13,7 +13,7 @@ export interface Identified {
 }
 
 /** How long a plan that is under way may take to arrive: it travels by another way than the request. */
-const PLAN_WAIT_MS = 250;
+const PLAN_WAIT_MS = 1_500;
 
 /** Checks an attribution against the browser's plan, waiting shortly for a plan that is on its way. */
 export async function checkAttribution(

@@ -9,7 +9,7 @@ import type { HelperRequests } from "./helper-requests.ts";
 import type { Target } from "./open-flows.ts";
 
 /** How long the notice of a request may come after the request for its tunnel. */
-export const NOTICE_WAIT_MS = 400;
+export const NOTICE_WAIT_MS = 1_500;
 
 /** The same while no browser is connected, or one has no plan yet: its extension may be waking up. */
 export const WAKE_WAIT_MS = 3_000;
@@ -51,7 +51,7 @@ export class ChallengeTiming {
     signal: AbortSignal,
   ): Promise<Challenge["kind"] | undefined> {
     const start = performance.now();
-    let patience = 0;
+    let unseenPatience = 0;
     while (!signal.aborted) {
       const now = performance.now();
       const waiting = this.#waitingFor(target, known, now);
@@ -59,8 +59,8 @@ export class ChallengeTiming {
       if (verdict === "open" && this.#mayChallenge(target, waiting, now)) return challengeKind(waiting);
       if (verdict === "helpless") this.#askForHelpers(target, waiting, now);
       // A browser that was away may have more to tell than it could in the moment in which it came back.
-      patience = Math.max(patience, this.#patience(verdict));
-      const left = start + patience - now;
+      unseenPatience = Math.max(unseenPatience, this.#unseenPatience());
+      const left = start + (verdict === "unseen" ? unseenPatience : HELPER_WAIT_MS) - now;
       if (left <= 0) return undefined;
       await this.#registry.nextChange(Math.min(left, LOOK_MS), signal);
       await delay(0);
@@ -82,8 +82,7 @@ export class ChallengeTiming {
     });
   }
 
-  #patience(verdict: GateVerdict["kind"]): number {
-    if (verdict !== "unseen") return HELPER_WAIT_MS;
+  #unseenPatience(): number {
     const browsers = this.#registry.all();
     const isReady = browsers.length > 0 && browsers.every((browser) => browser.plan !== null);
     return isReady ? NOTICE_WAIT_MS : WAKE_WAIT_MS;

@@ -1,12 +1,18 @@
 import { execFile } from "node:child_process";
+import { mkdtemp } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 
 const root = join(import.meta.dirname, "../..");
 
-/** Builds the extension for Chrome as it ships. @returns the folder to load */
-export async function buildExtension(): Promise<string> {
+/** Builds the extension for Chrome as it ships, into a directory of its own. @returns the folder to load */
+export async function buildExtension(given?: string): Promise<string> {
+  const directory = given ?? (await mkdtemp(join(tmpdir(), "atlantic-extension-")));
   const wxt = join(root, "../node_modules/wxt/bin/wxt.mjs");
-  await promisify(execFile)(process.execPath, [wxt, "build"], { cwd: root });
-  return join(root, ".output/chrome-mv3");
+  await promisify(execFile)(process.execPath, [wxt, "build"], {
+    cwd: root,
+    env: { ...process.env, ATLANTIC_EXTENSION_OUT: directory },
+  });
+  return join(directory, "chrome-mv3");
 }

@@ -99,7 +99,9 @@ function handler(scheme: "http" | "https", seen: Seen[]) {
   return async (request: Request, response: Response): Promise<void> => {
     const host = hostOf(request);
     const url = new URL(request.url ?? "/", `${scheme}://${host}`);
-    seen.push(observed(scheme, request, url, await bodyOf(request)));
+    // Once the sender has gone its address cannot be asked for any more.
+    const place = placeOf(request.socket.remoteAddress ?? "");
+    seen.push(observed(scheme, request, url, place, await bodyOf(request)));
     const open = {
       "cache-control": "no-store",
       "access-control-allow-origin": "*",
@@ -164,12 +166,12 @@ function upgradeOn(
 ): void {
   server.on("upgrade", (request, socket, head) => {
     const url = new URL(request.url ?? "/", `${scheme}://${hostOf(request)}`);
-    seen.push(observed(scheme, request, url, ""));
+    seen.push(observed(scheme, request, url, placeOf(request.socket.remoteAddress ?? ""), ""));
     sockets.handleUpgrade(request, socket, head, (webSocket: WebSocket) => webSocket.send("hello"));
   });
 }
 
-function observed(scheme: Seen["scheme"], request: Request, url: URL, body: string): Seen {
+function observed(scheme: Seen["scheme"], request: Request, url: URL, place: Place, body: string): Seen {
   return {
     scheme,
     host: url.hostname,
@@ -177,7 +179,7 @@ function observed(scheme: Seen["scheme"], request: Request, url: URL, body: stri
     method: request.method ?? "GET",
     letter: url.searchParams.get("t") ?? "",
     round: url.searchParams.get("n") ?? "",
-    place: placeOf(request.socket.remoteAddress ?? ""),
+    place,
     body,
     leaked: Object.keys(request.headers).filter((name) => /^(x-atlantic|proxy-)/.test(name)),
   };

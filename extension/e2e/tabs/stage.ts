@@ -59,8 +59,9 @@ export class Stage {
   }
 
   static async open(given: StageOptions): Promise<Stage> {
-    const options = { ...given, extension: given.extension ?? (await buildExtension()) };
     const directory = await mkdtemp(join(tmpdir(), "atlantic-tabs-"));
+    const extension = given.extension ?? (await buildExtension(join(directory, "build")));
+    const options = { ...given, extension };
     const certificate = await makeCertificate(directory, siteNames);
     const origins = await startOrigins(certificate);
     const exits = await startExitProxy(portsOf(origins.hosts));

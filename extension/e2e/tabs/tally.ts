@@ -30,7 +30,8 @@ export class Scorer {
     this.#places.set(letter, place);
   }
 
-  isBroken(what: string): void {if (process.env.DBG) console.log("BROKEN", what);
+  isBroken(what: string): void {
+    if (process.env.DBG) console.log("BROKEN", what);
     this.#broken.push(what);
   }
 

@@ -1,4 +1,5 @@
 import { decide, type Rules, type TabRule } from "@atlantic/shared/routing/decide.ts";
+import type { Naming } from "@atlantic/shared/routing/pac.ts";
 import { BLOCK, type Route, type RouteId, routeId } from "@atlantic/shared/routing/route.ts";
 import type { Engine, Wanted } from "../engine/engine.ts";
 import type { Guard, TabClass, TabHeaders } from "../engine/guard.ts";
@@ -17,8 +18,6 @@ export interface Score {
   readonly imagesMayBeChallenged: boolean;
 }
 
-type Naming = "shared" | "own";
-
 const BLOCKED = routeId(BLOCK);
 
 /**
@@ -35,6 +34,8 @@ export class Conductor {
   #applied: Wanted | null = null;
   /** The plan that was sent last: the companion may follow it before it is heard to. */
   #sent: Wanted | null = null;
+  /** The steady route before the attributed plan, while its tunnels may finish what they carry. */
+  #kept: RouteId | null = null;
   #naming: Naming | null = null;
   #port = 0;
   #isOn: boolean | undefined;
@@ -142,7 +143,7 @@ export class Conductor {
     this.#applied = null;
     await this.#engine.setGuard({ ...closedGuard(), headerToken: null });
     if (this.#naming === null || this.#port !== score.proxyPort)
-      await this.#switchScript("shared", score.proxyPort, false);
+      await this.#switchScript("steady", score.proxyPort, false);
   }
 
   async #switchOff(): Promise<void> {
@@ -163,17 +164,22 @@ export class Conductor {
     }
     if (before === null || JSON.stringify(before) !== JSON.stringify(wanted))
       await this.#apply(wanted, score);
-    const naming: Naming = wanted.mode.kind === "attributed" && wanted.mode.perRequest ? "own" : "shared";
+    const naming = namingOf(wanted);
     if (naming !== this.#naming || score.proxyPort !== this.#port)
       await this.#switchScript(naming, score.proxyPort, true);
     await this.#engine.setGuard(this.#guardOf(wanted, score, token));
   }
 
   async #apply(wanted: Wanted, score: Score): Promise<void> {
+    this.#kept = keptUnder(this.#applied, wanted, this.#kept);
     const mode =
       wanted.mode.kind === "steady"
         ? wanted.mode
-        : { ...wanted.mode, imagesMayBeChallenged: score.imagesMayBeChallenged };
+        : {
+            ...wanted.mode,
+            imagesMayBeChallenged: score.imagesMayBeChallenged,
+            ...(this.#kept !== null && { keepSteady: this.#kept }),
+          };
     this.revision += 1;
     this.#sent = wanted;
     await this.#companion.ask("plan.apply", {
@@ -223,7 +229,11 @@ export class Conductor {
       const next = after.classes[index] ?? { free: old.free, freeToPost: old.freeToPost };
       return { tabIds, free: both(old.free, next.free), freeToPost: both(old.freeToPost, next.freeToPost) };
     });
-    return { ...after, classes, silenced: [...new Set([...after.silenced, ...turned(before, wanted)])] };
+    return {
+      ...after,
+      classes,
+      silenced: [...new Set([...after.silenced, ...(isPerRequest(wanted) ? turned(before, wanted) : [])])],
+    };
   }
 
   /** Tabs with the same rule of their own. Tabs that nobody knows yet are free only while no tab has a rule. */
@@ -252,9 +262,24 @@ function isTurn(before: Wanted, wanted: Wanted): boolean {
   return JSON.stringify(before.mode) !== JSON.stringify(wanted.mode) || turned(before, wanted).length > 0;
 }
 
-/** Tabs that stay on a site under another route while its tunnels are, or will be, of one request each. */
+function isPerRequest({ mode }: Wanted): boolean {
+  return mode.kind === "attributed" && mode.perRequest;
+}
+
+/** Two routes use tunnels under other proxy names than one route did, so that neither finds the other's. */
+function namingOf({ mode }: Wanted): Naming {
+  if (mode.kind === "steady") return "steady";
+  return mode.perRequest ? "own" : "shared";
+}
+
+/** Whose steady tunnels may finish: those of the route that all tabs had, until one of these tabs turns. */
+function keptUnder(before: Wanted | null, wanted: Wanted, kept: RouteId | null): RouteId | null {
+  if (before === null || wanted.mode.kind === "steady" || turned(before, wanted).length > 0) return null;
+  return before.mode.kind === "steady" ? before.mode.routeId : kept;
+}
+
+/** Tabs that stay on a site under another route. */
 function turned(before: Wanted, wanted: Wanted): number[] {
-  if (wanted.mode.kind === "steady" || !wanted.mode.perRequest) return [];
   return wanted.tabs
     .filter(({ tabId, site, routeId: id }) =>
       before.tabs.some((old) => old.tabId === tabId && old.site === site && old.routeId !== id),
