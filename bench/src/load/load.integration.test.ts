@@ -1,0 +1,66 @@
+import { createServer } from "node:net";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { pinningProblem } from "../measure/pinned.ts";
+import { cpuSecondsOf } from "../measure/process-cpu.ts";
+import { startProxyChain } from "../peers/proxy-chain.ts";
+import { buildLoad } from "./build.ts";
+import { type Load, startLoad } from "./load.ts";
+
+// Elsewhere the bench says itself that it cannot run; under CI that is a failure.
+const canRun = pinningProblem() === undefined || process.env.CI === "true";
+
+describe.runIf(canRun)("the load generator", () => {
+  let load: Load;
+  beforeAll(async () => {
+    load = await startLoad(await buildLoad(), 0);
+  });
+  afterAll(() => load.close());
+
+  test("counts what it did, directly and through a proxy that asks for credentials", async () => {
+    const peer = await startProxyChain({ core: 1, originPort: load.originPort, folder: "" });
+    try {
+      const { forward, tunnel } = peer.ways;
+      const ways = [{ kind: "direct" } as const, forward?.way, tunnel?.way].filter(
+        (way) => way !== undefined,
+      );
+      for (const way of ways) {
+        for (const kind of ["requests", "connections"] as const) {
+          const run = await load.timed(kind, way, { seconds: 0.3, threads: 4 });
+          expect(run.count).toBeGreaterThan(0);
+          expect(run.p50Micros).toBeLessThanOrEqual(run.p99Micros);
+        }
+      }
+      expect(cpuSecondsOf(peer.pid)).toBeGreaterThan(0);
+    } finally {
+      await peer.close();
+    }
+  });
+
+  test.each(["down", "up"] as const)("carries every byte %s", async (direction) => {
+    const { bytes } = await load.bulk({ kind: "direct" }, 10_000_019, direction);
+    expect(bytes).toBe(10_000_019);
+  });
+
+  test("a wrong credential is a failure and not a measurement", async () => {
+    const peer = await startProxyChain({ core: 1, originPort: load.originPort, folder: "" });
+    try {
+      const way = peer.ways.tunnel?.way;
+      if (way?.kind !== "connect") throw new Error("proxy-chain has tunnels");
+      const wrong = { ...way, credential: { username: "nobody", password: "wrong" } };
+      const run = load.timed("connections", wrong, { seconds: 0.3, threads: 1 });
+      await expect(run).rejects.toThrow(/failed: .*407/);
+    } finally {
+      await peer.close();
+    }
+  });
+
+  test("a server that answers nothing is a failure", async () => {
+    const mute = createServer((socket) => socket.end()).listen(0, "127.0.0.1");
+    await new Promise((resolve) => mute.once("listening", resolve));
+    const address = mute.address();
+    const port = typeof address === "object" && address ? address.port : 0;
+    const run = load.timed("requests", { kind: "relay", port }, { seconds: 0.3, threads: 1 });
+    await expect(run).rejects.toThrow("failed");
+    mute.close();
+  });
+});
