@@ -42,11 +42,11 @@ async function buildPage(name: string, outDir: string): Promise<void> {
   const root = join(import.meta.dirname, "../src/entrypoints", name);
   await build({
     configFile: false,
-    logLevel: "warn",
+    logLevel: "error",
     root,
     base: "./",
     plugins: [react()],
-    build: { outDir },
+    build: { outDir, emptyOutDir: true },
   });
 }
 
