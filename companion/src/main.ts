@@ -1,54 +1,7 @@
-import { pino } from "pino";
-import { ClearError } from "./clear-error.ts";
-import { type RunningCompanion, startCompanion } from "./companion.ts";
-import { readConfig } from "./config.ts";
+import { enableCompileCache } from "node:module";
+import { join } from "node:path";
 import { companionPaths, dataDirectory } from "./data-paths.ts";
-import { pairingBlock } from "./pairing/announce-pairing.ts";
 
-const log = pino(
-  { level: process.env.ATLANTIC_LOG ?? "warn", base: { part: "companion" } },
-  pino.destination(2),
-);
-process.title = "atlantic-companion";
-
-try {
-  run(await start());
-} catch (error) {
-  fail(error);
-}
-
-async function start(): Promise<RunningCompanion> {
-  const paths = companionPaths(dataDirectory());
-  const config = readConfig(paths.config);
-  return startCompanion({
-    config,
-    paths,
-    log,
-    announcePairing: (request) => void process.stdout.write(pairingBlock(request)),
-  });
-}
-
-function run(companion: RunningCompanion): void {
-  const { proxyPort, controlSocket } = companion;
-  process.send?.({ kind: "ready", proxyPort, controlSocket });
-  let isEnding = false;
-  const end = () => {
-    if (isEnding) return;
-    isEnding = true;
-    companion.close().then(() => process.exit(0), fail);
-  };
-  process.on("SIGTERM", end);
-  process.on("SIGINT", end);
-  process.on("disconnect", end);
-}
-
-function fail(error: unknown): never {
-  const sentence =
-    error instanceof ClearError ? error.message : "The companion failed to start; its log says why.";
-  if (!(error instanceof ClearError)) log.fatal({ err: error }, "The companion failed");
-  if (process.send) process.send({ kind: "failed", sentence }, () => process.exit(1));
-  else process.stderr.write(`${sentence}\n`);
-  process.exitCode = 1;
-  if (!process.send) process.exit(1);
-  return undefined as never;
-}
+// Compiled code is kept: a start from it takes half the time and 30 MB less, as the compiler is not needed.
+enableCompileCache(join(companionPaths(dataDirectory()).directory, "cache"));
+await import("./run.ts");

@@ -1,6 +1,10 @@
 import { request as httpRequest, type IncomingMessage, type ServerResponse } from "node:http";
 import { pipeline } from "node:stream";
-import { ATTRIBUTION_HEADER, parseAttribution } from "@atlantic/shared/control/attribution.ts";
+import {
+  ATTRIBUTION_HEADER,
+  type Attribution,
+  parseAttribution,
+} from "@atlantic/shared/control/attribution.ts";
 import { errorText, proxyErrorOf, proxyErrors } from "@atlantic/shared/errors.ts";
 import { checkAttribution, type Identified } from "./attribution-check.ts";
 import type { TunnelParts } from "./connect-handler.ts";
@@ -51,7 +55,7 @@ export class PlainHandler {
     const [, token, text] =
       /^([0-9a-f]{48})\/(.{1,600})$/.exec(typeof header === "string" ? header : "") ?? [];
     const browser = token && registry.byHeaderToken(token);
-    const attribution = text && parseAttribution(text);
+    const attribution = text && alone(parseAttribution(text));
     return browser && attribution ? checkAttribution(registry, browser, attribution, signal) : undefined;
   }
 
@@ -86,6 +90,11 @@ export class PlainHandler {
     outgoing.on("error", (error) => fail(response, error));
     pipeline(request, outgoing, () => {});
   }
+}
+
+/** A plain request is decided by itself, on whatever connection it comes: no other request can go where it went. */
+function alone(attribution: Attribution | undefined): Attribution | undefined {
+  return attribution?.kind === "tab" ? { ...attribution, own: true } : attribution;
 }
 
 /** Only `http:` with a host: anything else is not a plain proxy request (RFC 9112 §3.2.2). */

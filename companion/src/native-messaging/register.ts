@@ -87,6 +87,8 @@ function wrapperText({ dataDir, extensionId, ticket }: HostRegistration): string
   return [
     "#!/bin/sh",
     `export ATLANTIC_DATA=${quoted(dataDir)}`,
+    // A sleeping extension waits for the relay: compiled code is kept.
+    `export NODE_COMPILE_CACHE=${quoted(join(dataDir, "companion", "cache"))}`,
     `export ATLANTIC_EXTENSION_ID=${quoted(extensionId)}`,
     ...(ticket === undefined ? [] : [`export ATLANTIC_PAIRING_TICKET=${quoted(ticket)}`]),
     `exec ${quoted(process.execPath)} --disable-warning=ExperimentalWarning ${quoted(relay)} "$@"`,

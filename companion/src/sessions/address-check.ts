@@ -1,15 +1,13 @@
-import { type RequestOptions, request } from "node:http";
 import { errorText, ProxyError } from "@atlantic/shared/errors.ts";
 import type { Route, RouteId } from "@atlantic/shared/routing/route.ts";
 import { z } from "zod";
+import { fetchText } from "../upstream/fetch-text.ts";
 import type { RouteDialer } from "../upstream/route-dialer.ts";
 import type { SessionBook } from "./session-book.ts";
 
 const answerSchema = z.object({ address: z.union([z.ipv4(), z.ipv6()]) });
 
 const TIMEOUT_MS = 15_000;
-const MAX_ANSWER_BYTES = 10_000;
-
 /** Finds out which address sites see on a route, by asking a page that says so, through the route itself. */
 export class AddressCheck {
   readonly #url: URL | null;
@@ -71,26 +69,6 @@ export class AddressCheck {
       throw new ProxyError("upstream_failed", firstLine(text) ?? `The check answered ${status}.`);
     return answerSchema.parse(JSON.parse(text)).address;
   }
-}
-
-function fetchText(options: RequestOptions): Promise<{ status: number; text: string }> {
-  return new Promise((resolve, reject) => {
-    const outgoing = request(options, (response) => {
-      const chunks: Buffer[] = [];
-      let size = 0;
-      response.on("data", (chunk: Buffer) => {
-        chunks.push(chunk);
-        size += chunk.length;
-        if (size > MAX_ANSWER_BYTES) response.destroy(new Error("The answer is too long."));
-      });
-      response.on("error", reject);
-      response.on("end", () => {
-        resolve({ status: response.statusCode ?? 0, text: Buffer.concat(chunks).toString("utf8") });
-      });
-    });
-    outgoing.on("error", reject);
-    outgoing.end();
-  });
 }
 
 function problemOf(error: unknown): string {

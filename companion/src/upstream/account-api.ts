@@ -2,6 +2,7 @@ import { bytesText, type ExitView, exitViewSchema } from "@atlantic/shared/contr
 import { z } from "zod";
 import type { UpstreamConfig } from "../config.ts";
 import { basicAuthorization } from "./exit-upstream.ts";
+import { fetchText } from "./fetch-text.ts";
 
 export interface AccountBalance {
   /** Decimal text. */
@@ -29,7 +30,7 @@ export function accountApi(config: UpstreamConfig): AccountApi {
   const read = <Schema extends z.ZodType>(path: string, schema: Schema) => readJson(config, path, schema);
   return {
     exits: async () => (await read("/api/v1/exits", exitsSchema)).exits,
-    balance: async () => (await read("/api/v1/usage/summary", usageSchema)).balance,
+    balance: async () => (await read("/api/v1/usage", usageSchema)).balance,
   };
 }
 
@@ -38,18 +39,30 @@ async function readJson<Schema extends z.ZodType>(
   path: string,
   schema: Schema,
 ): Promise<z.output<Schema>> {
-  const response = await fetch(new URL(path, apiUrl), {
+  const url = new URL(path, apiUrl);
+  const { status, text } = await fetchText({
+    secure: url.protocol === "https:",
+    host: url.hostname.replace(/^\[|\]$/g, ""),
+    port: url.port,
+    path: url.pathname,
     headers: { authorization: basicAuthorization(username, password), accept: "application/json" },
-    redirect: "error",
     signal: AbortSignal.timeout(TIMEOUT_MS),
   }).catch((cause: unknown) => {
     throw new Error(`The server at ${apiUrl} does not answer: check that it runs.`, { cause });
   });
-  if (response.status === 401 || response.status === 403) {
+  if (status === 401 || status === 403) {
     throw new Error(`The server at ${apiUrl} refused this companion's credential: check it in your account.`);
   }
-  if (!response.ok) throw new Error(`The server at ${apiUrl} answered ${response.status} to ${path}.`);
-  const body = schema.safeParse(await response.json());
+  if (status !== 200) throw new Error(`The server at ${apiUrl} answered ${status} to ${path}.`);
+  const body = schema.safeParse(jsonOf(text));
   if (body.success) return body.data;
   throw new Error(`The server at ${apiUrl} answered in a way that this companion does not understand.`);
+}
+
+function jsonOf(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
 }
