@@ -28,7 +28,8 @@ export interface TestAccount {
   readonly password: string;
 }
 
-const HMAC_KEY = Buffer.alloc(32, 7);
+/** The HMAC key of the test accounts' passwords. */
+export const HMAC_KEY = Buffer.alloc(32, 7);
 const silent = pino({ level: "silent" });
 
 /** @param changes what differs from a gateway with local exits that may reach loopback */
