@@ -110,7 +110,7 @@ interface Summary {
 async function summary({ webUrl, credential }: Started): Promise<Summary> {
   const basic = Buffer.from(`${credential.username}:${credential.password}`).toString("base64");
   const read = async () => {
-    const response = await fetch(`${webUrl}/api/v1/usage/summary`, {
+    const response = await fetch(`${webUrl}/api/v1/usage`, {
       headers: { authorization: `Basic ${basic}` },
     });
     expect(response.status).toBe(200);

@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn } from "node:child_process";
+import { randomInt } from "node:crypto";
 import { once } from "node:events";
 import { createServer } from "node:net";
 import { join } from "node:path";
@@ -54,11 +55,20 @@ export async function startProduct(data: string): Promise<Started> {
     child.stdout.on("data", look);
     child.once("exit", () => reject(new Error(`The start command ended:\n${output()}`)));
   });
+  try {
+    return describe(child, output);
+  } catch (error) {
+    child.kill("SIGTERM");
+    throw error;
+  }
+}
+
+function describe(child: ChildProcess, output: () => string): Started {
   const credential = find(output(), /-x 'http:\/\/(\w+)-cc-de:(\w+)@/);
   return {
     child,
     output,
-    webUrl: find(output(), /Web page +(\S+)/)[0],
+    webUrl: find(output(), /Web page +(http\S+)/)[0],
     signInUrl: find(output(), /Sign in +(\S+)/)[0],
     gateway: find(output(), /Gateway +(\S+)/)[0],
     credential: { username: credential[0], password: credential[1] ?? "" },
@@ -71,22 +81,22 @@ export async function startProduct(data: string): Promise<Started> {
   };
 }
 
-/** Ports that were free a moment ago. */
+/** Ports that were free a moment ago, below those that the system gives to outgoing connections. */
 export async function freePorts(count: number): Promise<number[]> {
-  const servers = await Promise.all(
-    Array.from({ length: count }, async () => {
-      const server = createServer().listen(0, "127.0.0.1");
-      await once(server, "listening");
-      return server;
-    }),
-  );
-  const ports = servers.map((server) => {
-    const address = server.address();
-    if (address === null || typeof address === "string") throw new Error("The test server has no port.");
-    return address.port;
+  const ports = new Set<number>();
+  while (ports.size < count) {
+    const port = randomInt(20_000, 32_000);
+    if (await isFree(port)) ports.add(port);
+  }
+  return [...ports];
+}
+
+function isFree(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const server = createServer().listen(port, "127.0.0.1");
+    server.once("error", () => resolve(false));
+    server.once("listening", () => server.close(() => resolve(true)));
   });
-  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
-  return ports;
 }
 
 function find(text: string, pattern: RegExp): [string, ...string[]] {
