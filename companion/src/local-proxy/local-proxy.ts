@@ -4,17 +4,22 @@ import { ClearError } from "../clear-error.ts";
 import { ConnectHandler, type TunnelParts } from "./connect-handler.ts";
 import { parseTarget } from "./parse-target.ts";
 import { PlainHandler } from "./plain-handler.ts";
+import { SocksHandler } from "./socks-handler.ts";
 
 export const PROXY_HOST = "127.0.0.1";
 
-/** The proxy that browsers use: CONNECT and plain http on one loopback port. */
+const SOCKS5 = 0x05;
+
+/** The proxy that browsers use: CONNECT, plain http and SOCKS5 on one loopback port. */
 export class LocalProxy {
   readonly #sockets = new Set<Socket>();
   readonly #http: HttpServer;
+  readonly #socks: SocksHandler;
   readonly #server: Server;
 
   constructor(parts: TunnelParts) {
     this.#http = httpServer(parts);
+    this.#socks = new SocksHandler(parts);
     this.#server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => this.#accept(socket));
   }
 
@@ -43,7 +48,16 @@ export class LocalProxy {
     socket.once("close", () => this.#sockets.delete(socket));
     // Stays for the socket's life: an error between two owners must not end the process.
     socket.on("error", () => socket.destroy());
-    this.#http.emit("connection", socket);
+    socket.once("data", (first: Buffer) => this.#sort(socket, first));
+  }
+
+  /** SOCKS5 begins with its version, HTTP with a letter. */
+  #sort(socket: Socket, first: Buffer): void {
+    socket.pause();
+    socket.unshift(first);
+    if (first[0] === SOCKS5) this.#socks.handle(socket).catch(() => socket.destroy());
+    else this.#http.emit("connection", socket);
+    socket.resume();
   }
 }
 
