@@ -7,7 +7,7 @@ const flag = z.enum(["0", "1"]).transform((value) => value === "1");
 const roleNames = ["web", "gateway", "worker"] as const;
 
 /** What a process of the server does: all of it by default. */
-export type Role = (typeof roleNames)[number];
+type Role = (typeof roleNames)[number];
 
 const roles = z
   .string()

@@ -1,4 +1,3 @@
-import { randomUUID } from "node:crypto";
 import { join } from "node:path";
 import type { Logger } from "pino";
 import type { Config } from "./config.ts";
@@ -7,6 +6,7 @@ import type { Endings } from "./endings.ts";
 import type { CredentialVerifier } from "./gateway/credential.ts";
 import { StoredCredentials } from "./gateway/stored-credentials.ts";
 import { buildUpstreams, readUpstreamsFile, type UpstreamsFile } from "./gateway/upstreams/configuration.ts";
+import { readGatewayId } from "./gateway-id.ts";
 import { announceGateway } from "./gateway-presence.ts";
 import type { PartHealth } from "./http/health.ts";
 import type { Secrets } from "./secrets.ts";
@@ -25,7 +25,7 @@ export interface GatewayPart {
 }
 
 /** The site on which the demonstration's exits can be told apart. */
-export interface Demonstration {
+interface Demonstration {
   readonly echoHost: string;
   /** Where it listens: a loopback address and its port. */
   readonly echoAddress: string;
@@ -66,16 +66,16 @@ function elsewhere(config: Config, verifier: CredentialVerifier): GatewayPart {
 async function startHere(parts: Parts, verifier: CredentialVerifier): Promise<GatewayPart> {
   const { config, database, log, endings } = parts;
   const { db } = database;
-  const gatewayId = randomUUID();
-  const [{ startGateway }, { StoredUsage }, file] = await Promise.all([
+  const [{ startGateway }, { startStoredUsage }, file, gatewayId] = await Promise.all([
     import("./gateway/gateway.ts"),
     import("./metering/stored-usage.ts"),
     readConfiguredUpstreams(config),
+    readGatewayId(config.directory),
   ]);
   const upstreams = buildUpstreams(file);
   await storeLocations(db, uniqueById(upstreams.flatMap((upstream) => upstream.places)));
-  endings.add(await announceGateway(database, gatewayId));
-  const usage = endings.add(new StoredUsage({ db, gatewayId, logger: log }));
+  endings.add(await announceGateway(db, gatewayId));
+  const usage = endings.add(await startStoredUsage({ db, gatewayId, logger: log }));
   const demonstration = config.demonstration ? await startDemonstration(endings) : null;
   const gateway = await startGateway({
     ...config.gateway,

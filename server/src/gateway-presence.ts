@@ -1,19 +1,11 @@
-import type { OpenDatabase } from "./db/open.ts";
+import type { Kysely } from "kysely";
+import type { Schema } from "./db/schema.ts";
 
 /** How often a living gateway renews its row. The worker believes in its crash after six times as long. */
 const RENEW_MS = 10_000;
 
-/**
- * Says in the database that this run of the gateway lives, from now until `close`.
- *
- * @param id of this run.
- */
-export async function announceGateway(
-  { db, kind }: OpenDatabase,
-  id: string,
-): Promise<{ close(): Promise<void> }> {
-  // A PGlite directory is this process's alone: every other run that is written there has ended.
-  if (kind === "pglite") await db.deleteFrom("gateways").execute();
+/** Says in the database that this gateway lives, from now until `close`. */
+export async function announceGateway(db: Kysely<Schema>, id: string): Promise<{ close(): Promise<void> }> {
   const renew = async () => {
     const now = new Date();
     await db

@@ -62,6 +62,32 @@ describe("accounts", () => {
     expect((await get("/api/v1/account", { cookie: cookiesOf(back) })).status).toBe(200);
   });
 
+  test("a session that was ended elsewhere is over at once, though it was used a moment ago", async () => {
+    const member = await server.join();
+    const other = await signIn(member.email, MEMBER_PASSWORD, "198.51.100.206");
+    const headers = { cookie: cookiesOf(other) };
+    expect((await get("/api/v1/account", headers)).status).toBe(200);
+    const ended = await post("/api/auth/revoke-other-sessions", {}, member.headers);
+    expect(ended.status).toBe(200);
+    expect((await get("/api/v1/account", headers)).status).toBe(401);
+    expect((await get("/api/v1/account", member.headers)).status).toBe(200);
+  });
+
+  test("another password ends the other sessions when that is asked for", async () => {
+    const member = await server.join();
+    const other = await signIn(member.email, MEMBER_PASSWORD, "198.51.100.207");
+    const headers = { cookie: cookiesOf(other) };
+    expect((await get("/api/v1/account", headers)).status).toBe(200);
+    const changed = await post(
+      "/api/auth/change-password",
+      { currentPassword: MEMBER_PASSWORD, newPassword: "another long password", revokeOtherSessions: true },
+      member.headers,
+    );
+    expect(changed.status).toBe(200);
+    expect((await get("/api/v1/account", headers)).status).toBe(401);
+    expect((await signIn(member.email, MEMBER_PASSWORD, "198.51.100.208")).status).toBe(401);
+  });
+
   test("a wrong password and an unknown address get the same answer", async () => {
     const member = await server.join();
     const wrong = await signIn(member.email, "not the right password", "198.51.100.201");
@@ -308,6 +334,26 @@ describe("the API", () => {
     expect(await health.json()).toMatchObject({ state: "up", parts: { database: { state: "up" } } });
     expect(health.headers.get("content-security-policy")).toContain("frame-ancestors 'none'");
     expect(health.headers.get("x-content-type-options")).toBe("nosniff");
+  });
+});
+
+describe("behind https", () => {
+  test("the session's cookie is bound to the host and to https, and works", async () => {
+    const secure = await startTemporaryServer({
+      ATLANTIC_ROLES: "web",
+      ATLANTIC_WEB_URL: "https://proxy.example",
+    });
+    const signedUp = await fetch(`${secure.url}/api/auth/sign-up/email`, {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify({ email: "ada@example.test", name: "Ada", password: MEMBER_PASSWORD }),
+    });
+    const [cookie = ""] = signedUp.headers.getSetCookie();
+    expect(cookie).toMatch(/^__Host-atlantic\.session_token=.*; Path=\/; HttpOnly; Secure; SameSite=Lax$/);
+    const answer = await fetch(`${secure.url}/api/v1/account`, { headers: { cookie: cookiesOf(signedUp) } });
+    expect(answer.status).toBe(200);
+    expect(answer.headers.get("strict-transport-security")).toContain("max-age");
+    await secure.close();
   });
 });
 

@@ -2,6 +2,7 @@ import { join } from "node:path";
 import { migrateToLatest } from "@atlantic/migrations/migrate.ts";
 import type { Logger } from "pino";
 import { createAuth } from "./auth/auth.ts";
+import { SessionReader } from "./auth/session-reader.ts";
 import type { Cache } from "./cache/cache.ts";
 import { createMemoryCache } from "./cache/memory-cache.ts";
 import { createRedisCache } from "./cache/redis-cache.ts";
@@ -22,7 +23,9 @@ import { startWorker, type Worker } from "./worker/worker.ts";
 
 /** What a started server tells. */
 export interface RunningServer {
+  /** The address for people. */
   readonly webUrl: string;
+  readonly webPort: number;
   readonly gateway: { readonly host: string; readonly port: number };
   /** Signs the first account in, once; null when there is no first account. */
   readonly signInUrl: string | null;
@@ -62,6 +65,7 @@ async function start(config: Config, endings: Endings): Promise<RunningServer> {
   endings.add(listener);
   return {
     ...web,
+    webPort: listener.port,
     gateway: gateway.address(),
     demonstration: gateway.demonstration,
     close: () => endings.run(),
@@ -106,12 +110,14 @@ async function startWeb(parts: {
   const { db } = database;
   const credentialKey = Buffer.from(secrets.credentials, "hex");
   const webUrl = config.web.url ?? `http://localhost:${parts.listener.port}`;
+  const sessions = new SessionReader();
   const auth = createAuth({
     db,
     cache,
     secret: secrets.auth,
     webUrl,
     signUp: config.signUp,
+    onSessionsChanged: () => sessions.forgetAll(),
     log: (level, message) => log[level === "error" ? "error" : "debug"](message),
   });
   const services = createServices({
@@ -123,6 +129,7 @@ async function startWeb(parts: {
   });
   const app = createApp({
     auth,
+    sessions,
     cache,
     verifier: gateway.verifier,
     services,

@@ -26,6 +26,8 @@ export interface AuthParts {
   /** The web page's address: whether it is https decides about the cookie. */
   readonly webUrl: string;
   readonly signUp: { readonly open: boolean; readonly allowanceBytes: bigint };
+  /** Called when a session has ended or an account has changed. */
+  readonly onSessionsChanged: () => void;
   /** Told of what the library itself would print. */
   readonly log: (level: "debug" | "info" | "warn" | "error", message: string) => void;
 }
@@ -91,7 +93,8 @@ function ownOrigin(request: Request | undefined, secure: boolean): string | null
   return host ? `${secure ? "https" : "http"}://${host}` : null;
 }
 
-function accountHooks({ db, signUp }: AuthParts) {
+function accountHooks({ db, signUp, onSessionsChanged }: AuthParts) {
+  const forget = async () => onSessionsChanged();
   return {
     user: {
       create: {
@@ -100,15 +103,20 @@ function accountHooks({ db, signUp }: AuthParts) {
           await record(db, "account.created", sourceOf(context, user.id));
         },
       },
+      update: { after: forget },
+      delete: { after: forget },
     },
     session: {
+      update: { after: forget },
       create: {
         after: async (session: { userId: string }, context: HookContext) =>
           record(db, "account.signed_in", sourceOf(context, session.userId)),
       },
       delete: {
-        after: async (session: { userId: string }, context: HookContext) =>
-          record(db, "account.signed_out", sourceOf(context, session.userId)),
+        after: async (session: { userId: string }, context: HookContext) => {
+          onSessionsChanged();
+          await record(db, "account.signed_out", sourceOf(context, session.userId));
+        },
       },
     },
   };

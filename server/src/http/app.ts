@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import Koa, { type Middleware } from "koa";
 import type { Logger } from "pino";
 import type { Auth } from "../auth/auth.ts";
+import type { SessionReader } from "../auth/session-reader.ts";
 import type { Cache } from "../cache/cache.ts";
 import type { CredentialVerifier } from "../gateway/credential.ts";
 import type { Services } from "../services/services.ts";
@@ -17,6 +18,7 @@ import { webPage } from "./web-page.ts";
 /** What the web application is made of. */
 export interface AppParts {
   readonly auth: Auth;
+  readonly sessions: SessionReader;
   readonly cache: Cache;
   readonly verifier: CredentialVerifier;
   readonly services: Services;

@@ -1,6 +1,6 @@
 import type { IncomingMessage } from "node:http";
-import { fromNodeHeaders } from "better-auth/node";
 import type { Auth } from "../auth/auth.ts";
+import type { SessionReader } from "../auth/session-reader.ts";
 import type { Cache } from "../cache/cache.ts";
 import type { CredentialVerifier } from "../gateway/credential.ts";
 import type { Caller, Principal } from "../services/caller.ts";
@@ -16,18 +16,21 @@ const FAILURE_WINDOW_MS = 60_000;
 /** … after which it is not listened to for the rest of it. */
 const MAX_FAILURES = 20;
 
+interface CallerParts {
+  readonly auth: Auth;
+  readonly sessions: SessionReader;
+  readonly verifier: CredentialVerifier;
+  readonly cache: Cache;
+  readonly addressOf: ClientAddress;
+}
+
 /**
  * Reads the caller from the session cookie, or from HTTP Basic with a gateway credential (RFC 7617).
  *
  * The returned function throws ServiceError: not_signed_in for a wrong credential, too_many after too many of those,
  * not_allowed when another site made a browser send the cookie.
  */
-export function createCallerOf(parts: {
-  auth: Auth;
-  verifier: CredentialVerifier;
-  cache: Cache;
-  addressOf: ClientAddress;
-}): CallerOf {
+export function createCallerOf(parts: CallerParts): CallerOf {
   return async (request) => {
     const principal = await principalOf(request, parts);
     if (principal === null) return null;
@@ -40,22 +43,16 @@ export function createCallerOf(parts: {
   };
 }
 
-async function principalOf(
-  request: IncomingMessage,
-  parts: { auth: Auth; verifier: CredentialVerifier; cache: Cache; addressOf: ClientAddress },
-): Promise<Principal | null> {
+async function principalOf(request: IncomingMessage, parts: CallerParts): Promise<Principal | null> {
   const { authorization, cookie } = request.headers;
   if (authorization !== undefined) {
     return basicPrincipal(authorization, parts.addressOf(request), parts.verifier, parts.cache);
   }
   if (cookie === undefined) return null;
-  const found = await parts.auth.api.getSession({
-    headers: fromNodeHeaders({ cookie }),
-    query: { disableRefresh: true },
-  });
-  if (found === null) return null;
+  const session = await parts.sessions.read(parts.auth, cookie);
+  if (session === null) return null;
   refuseCrossSite(request);
-  return { kind: "session", userId: found.user.id, sessionId: found.session.id };
+  return { kind: "session", ...session };
 }
 
 async function basicPrincipal(

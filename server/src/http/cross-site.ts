@@ -2,7 +2,7 @@ import type { IncomingMessage } from "node:http";
 import { ServiceError } from "../services/errors.ts";
 
 /** A script of another site cannot set this header without asking first, and nobody is given leave. */
-export const OWN_REQUEST_HEADER = "x-atlantic-request";
+const OWN_REQUEST_HEADER = "x-atlantic-request";
 
 /**
  * Refuses what another site made a browser send with our cookie. Needed only where a cookie says who asks.

@@ -11,7 +11,7 @@ import type { CallerOf } from "./caller.ts";
 import { MAX_BODY_BYTES } from "./read-json-body.ts";
 
 /** Where the procedures are. */
-export const TRPC_PATH = "/api/trpc";
+const TRPC_PATH = "/api/trpc";
 
 /** The most procedures in one request. */
 const MAX_BATCH = 20;

@@ -23,7 +23,7 @@ export interface IssuedCredential {
 }
 
 /** The most credentials that an account may have live at once. */
-export const MAX_LIVE_CREDENTIALS = 100;
+const MAX_LIVE_CREDENTIALS = 100;
 
 /** Issues, rotates and revokes the credentials with which clients authenticate at the gateway. */
 export class CredentialService {

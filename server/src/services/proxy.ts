@@ -26,7 +26,7 @@ export interface ConnectionRecipe {
 }
 
 /** Stands where a password belongs: passwords are shown once, when they are made. */
-export const PASSWORD_PLACEHOLDER = "••••";
+const PASSWORD_PLACEHOLDER = "••••";
 
 /** Says how to connect through an exit, what is connected, and ends connections. */
 export class ProxyService {

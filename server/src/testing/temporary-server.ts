@@ -52,7 +52,7 @@ export async function startTemporaryServer(
       ...environment,
     }),
   );
-  const url = server.webUrl.replace("localhost", "127.0.0.1");
+  const url = `http://127.0.0.1:${server.webPort}`;
   let members = 0;
   return {
     ...server,
