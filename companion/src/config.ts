@@ -6,7 +6,7 @@ const port = z.int().min(1).max(65_535);
 
 const authority = z.string().regex(/^.+:\d{1,5}$/, "host:port");
 
-export const upstreamConfigSchema = z.discriminatedUnion("kind", [
+const upstreamConfigSchema = z.discriminatedUnion("kind", [
   z.object({
     kind: z.literal("gateway"),
     host: z.string().min(1),

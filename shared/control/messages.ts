@@ -33,7 +33,7 @@ export const exitViewSchema = z.object({
 export type ExitView = z.infer<typeof exitViewSchema>;
 
 /** A sticky session of a route, as the companion holds it. */
-export const sessionViewSchema = z.object({
+const sessionViewSchema = z.object({
   routeId: routeIdSchema,
   startedAt: moment,
   /** When the address may change; null where every connection may get another one. */
@@ -46,7 +46,7 @@ export const sessionViewSchema = z.object({
 });
 export type SessionView = z.infer<typeof sessionViewSchema>;
 
-export const statusSchema = z.object({
+const statusSchema = z.object({
   version: z.string(),
   startedAt: moment,
   proxy: z.object({ host: z.string(), port: z.int() }),
@@ -67,7 +67,7 @@ export const statusSchema = z.object({
 export type Status = z.infer<typeof statusSchema>;
 
 /** What a browser wants, whole, every time it changes. The companion closes each tunnel that it makes wrong. */
-export const browserPlanSchema = z.object({
+const browserPlanSchema = z.object({
   revision: z.int().positive(),
   mode: z.discriminatedUnion("kind", [
     /** Every tab has this route: no tunnel is attributed. */
@@ -92,7 +92,7 @@ export const browserPlanSchema = z.object({
 export type BrowserPlan = z.infer<typeof browserPlanSchema>;
 
 /** What the extension sees of a request before Chrome asks for its tunnel. It never decides a route. */
-export const pendingRequestSchema = z.object({
+const pendingRequestSchema = z.object({
   requestId: z.string(),
   tabId: z.int(),
   frameId: z.int(),
@@ -103,7 +103,7 @@ export const pendingRequestSchema = z.object({
 });
 export type PendingRequest = z.infer<typeof pendingRequestSchema>;
 
-export const routeScopeSchema = z.discriminatedUnion("kind", [
+const routeScopeSchema = z.discriminatedUnion("kind", [
   z.object({ kind: z.literal("tab"), tabId: z.int() }),
   z.object({ kind: z.literal("site"), site: z.string() }),
   z.object({ kind: z.literal("everything") }),
@@ -248,7 +248,7 @@ export const browserNotices = {
 export type BrowserNotice = keyof typeof browserNotices;
 
 /** Why a control request failed. */
-export const controlErrorSchema = z.object({
+const controlErrorSchema = z.object({
   code: z.enum(["malformed", "unknown_request", "not_allowed", "not_found", "unavailable", "internal"]),
   /** What happened and what to do, for people. */
   message: z.string(),

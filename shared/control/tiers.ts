@@ -3,7 +3,7 @@
  * read the status, choose exits, change policy, and open the kill switch or export credentials.
  * A browser never gets `release`: that asks the operating system.
  */
-export const tiers = ["none", "status", "choose", "policy", "release"] as const;
+const tiers = ["none", "status", "choose", "policy", "release"] as const;
 export type Tier = (typeof tiers)[number];
 
 /** Whether a client of tier `held` may do what needs tier `needed`. */

@@ -31,7 +31,7 @@ export function routeInWords(route: Route): string {
 }
 
 /** The id by which `atlantic exits` lists an exit and `atlantic route set` takes it. */
-export function exitId({ country, city, ...rest }: ExitSelector): string {
+function exitId({ country, city, ...rest }: ExitSelector): string {
   const more = Object.entries(rest).map(([key, value]) => `${key}=${value}`);
   return [[country, city].filter(Boolean).join("-") || "any", ...more].join(" ");
 }

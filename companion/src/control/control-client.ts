@@ -11,7 +11,7 @@ import { isOwnPeer } from "./own-peer.ts";
 type Params<Name extends CompanionRequest> = z.input<(typeof companionRequests)[Name]["params"]>;
 type Result<Name extends CompanionRequest> = z.output<(typeof companionRequests)[Name]["result"]>;
 
-export const NOT_RUNNING = "The companion is not running: start it with npm start.";
+const NOT_RUNNING = "The companion is not running: start it with npm start.";
 
 /** A program's connection to the companion, as the `atlantic` command uses it. */
 export class ControlClient {

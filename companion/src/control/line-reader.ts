@@ -1,7 +1,7 @@
 import { MAX_MESSAGE_BYTES } from "@atlantic/shared/control/messages.ts";
 
 /** A peer sent a line that is longer than a message may be. */
-export class LineTooLongError extends Error {
+class LineTooLongError extends Error {
   override readonly name = "LineTooLongError";
 }
 

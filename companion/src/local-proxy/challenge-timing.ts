@@ -9,13 +9,13 @@ import type { HelperRequests } from "./helper-requests.ts";
 import type { Target } from "./open-flows.ts";
 
 /** How long the notice of a request may come after the request for its tunnel. */
-export const NOTICE_WAIT_MS = 1_500;
+const NOTICE_WAIT_MS = 1_500;
 
 /** The same while no browser is connected, or one has no plan yet: its extension may be waking up. */
-export const WAKE_WAIT_MS = 3_000;
+const WAKE_WAIT_MS = 3_000;
 
 /** How long a tunnel waits for a helper. Most such requests move onto the helper's own tunnel long before. */
-export const HELPER_WAIT_MS = 10_000;
+const HELPER_WAIT_MS = 10_000;
 
 /** Where images wait too, one challenge for a host is out at a time, for at most this long. */
 const ONE_CHALLENGE_MS = 400;

@@ -5,7 +5,7 @@ const isLittle = endianness() === "LE";
 const PREFIX_BYTES = 4;
 
 /** The longest message that is taken from a browser; the same as a line of the control socket. */
-export const MAX_FRAME_BYTES = 1_000_000;
+const MAX_FRAME_BYTES = 1_000_000;
 
 export class FrameTooLongError extends Error {
   override readonly name = "FrameTooLongError";

@@ -8,7 +8,7 @@ import { makePrivateDirectory } from "../state/state-file.ts";
 /** The name under which the extension asks for its companion. */
 export const HOST_NAME = "org.atlantic_proxy.companion";
 
-export type BrowserFamily = "chromium" | "firefox";
+type BrowserFamily = "chromium" | "firefox";
 
 export interface HostRegistration {
   readonly dataDir: string;

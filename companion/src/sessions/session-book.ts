@@ -5,7 +5,7 @@ import type { RouteId } from "@atlantic/shared/routing/route.ts";
 import { routeIdSchema } from "@atlantic/shared/routing/route.ts";
 import { z } from "zod";
 
-export const DEFAULT_LIFETIME_MINUTES = 10;
+const DEFAULT_LIFETIME_MINUTES = 10;
 
 const moment = z.int().nonnegative();
 

@@ -6,7 +6,7 @@ import { pairedBrowserSchema } from "../pairing/pairing-store.ts";
 import { keptSessionSchema } from "../sessions/session-book.ts";
 
 /** What outlives the companion: who is paired, and which session each route has. */
-export const companionStateSchema = z.object({
+const companionStateSchema = z.object({
   version: z.literal(1),
   paired: z.array(pairedBrowserSchema),
   sessions: z.array(keptSessionSchema),

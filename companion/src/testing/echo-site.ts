@@ -3,7 +3,7 @@ import { createServer, type IncomingHttpHeaders } from "node:http";
 import { createServer as createRawServer } from "node:net";
 
 /** What a site saw of a request. */
-export interface SeenRequest {
+interface SeenRequest {
   readonly url: string;
   readonly method: string;
   readonly address: string;
