@@ -3,10 +3,10 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Capture } from "./capture/capture.ts";
 import { type Conversation, conversations, type Turn } from "./capture/conversations.ts";
 import type { LabExit } from "./exits/exit.ts";
+import { type GatewayInLab, startGatewayInLab, type Usage } from "./gateway-in-lab.ts";
 import { createLab, type Lab } from "./lab.ts";
 import type { Finished } from "./net/run.ts";
 import { labProblem } from "./requirements.ts";
-import { type GatewayInLab, startGatewayInLab, type Usage } from "./testing/gateway-in-lab.ts";
 
 // Elsewhere the test run lists the lab as untested; under CI a lab that cannot run is a failure.
 const canRun = labProblem() === undefined || process.env.CI === "true";

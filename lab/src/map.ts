@@ -1,9 +1,10 @@
 import { proxyUrl } from "./check.ts";
+import type { GatewayInLab } from "./gateway-in-lab.ts";
 import type { Lab } from "./lab.ts";
 import { nodes } from "./topology.ts";
 
 /** What a person needs to use the lab: who is where, and commands to copy. */
-export function labMap(lab: Lab): string {
+export function labMap(lab: Lab, gateway?: GatewayInLab): string {
   const rows = nodes.map(({ role, addresses, names }) => [
     role,
     addresses.join(" "),
@@ -28,6 +29,13 @@ export function labMap(lab: Lab): string {
     "A site, directly and through an exit:",
     `  ${curl} https://shop.lab.test/address`,
     ...(firstExit ? [`  ${curl} -x ${proxyUrl(firstExit)} https://shop.lab.test/address`] : []),
+    ...(gateway
+      ? [
+          "Through our gateway, which has these exits as its upstreams (cc-us, cc-de, cc-jp):",
+          `  ${curl} -x ${gateway.proxyUrl("http", "cc-de")} https://shop.lab.test/address`,
+          `  ${curl} -x ${gateway.proxyUrl("socks5h", "cc-jp")} https://shop.lab.test/address`,
+        ]
+      : []),
     "A shell of the client, and what it sends:",
     `  ip netns exec ${lab.namespaces.client} bash`,
     `  ip netns exec ${lab.namespaces.client} tcpdump -ni eth0`,

@@ -1,10 +1,10 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { z } from "zod";
-import type { LabExit } from "../exits/exit.ts";
-import type { Lab } from "../lab.ts";
-import { serverReady } from "../server-ready.ts";
-import { nodeOf } from "../topology.ts";
+import type { LabExit } from "./exits/exit.ts";
+import type { Lab } from "./lab.ts";
+import { serverReady } from "./server-ready.ts";
+import { nodeOf } from "./topology.ts";
 
 const GATEWAY_PORT = 7777;
 const WEB_PORT = 3000;
@@ -33,7 +33,7 @@ export async function startGatewayInLab(lab: Lab): Promise<GatewayInLab> {
   const data = join(lab.folder, "data");
   mkdirSync(join(data, "server"), { recursive: true, mode: 0o700 });
   writeFileSync(join(data, "server/upstreams.json"), JSON.stringify(upstreamsFile(lab)), { mode: 0o600 });
-  const entry = join(import.meta.dirname, "../../../server/src/main.ts");
+  const entry = join(import.meta.dirname, "../../server/src/main.ts");
   const argv = [process.execPath, "--disable-warning=ExperimentalWarning", entry];
   const env = {
     ATLANTIC_DATA: data,
