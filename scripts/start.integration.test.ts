@@ -32,7 +32,7 @@ describe("npm start", () => {
     const [line] = /curl -x '.*/.exec(started.output()) ?? [];
     const { stdout } = await run("sh", ["-c", `${line}address`]);
     expect(JSON.parse(stdout)).toMatchObject({
-      country: "DE",
+      country: "de",
       address: expect.stringMatching(/^127\.1\.2\./),
     });
   });
