@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { startExitProxy } from "@atlantic/companion/src/testing/exit-proxy.ts";
 import type { Route } from "@atlantic/shared/routing/route.ts";
 import { type BrowserContext, chromium, type Page, type Worker } from "playwright-core";
+import { z } from "zod";
 import { EXTENSION_ID } from "../../id.ts";
 import { PAGE_PORT, type PageCommand } from "../../src/messages.ts";
 import { buildExtension } from "./build-extension.ts";
@@ -11,6 +12,8 @@ import { makeCertificate } from "./certificate.ts";
 import { CompanionProcess } from "./companion-process.ts";
 import { type Origins, type Place, siteNames, startOrigins } from "./origins.ts";
 import { setTripwire, type Tripwire } from "./tripwire.ts";
+
+const tabsSchema = z.array(z.object({ id: z.int().optional(), title: z.string().optional() }));
 
 export interface StageOptions {
   /** Whether the policy AllowCrossOriginAuthPrompt is on. */
@@ -145,22 +148,19 @@ export class Stage {
   /** Sends a command as the popup does. */
   async command(command: PageCommand): Promise<void> {
     const page = await this.#ownPage();
-    await page.evaluate(
-      async ([name, sent]) => {
-        const port = chrome.runtime.connect({ name });
-        const answered = new Promise((resolve) => port.onMessage.addListener(resolve));
-        port.postMessage(sent);
-        await answered;
-      },
-      [PAGE_PORT, command] as const,
-    );
+    await page.evaluate(`new Promise((resolve) => {
+      const port = chrome.runtime.connect({ name: ${JSON.stringify(PAGE_PORT)} });
+      port.onMessage.addListener(resolve);
+      port.postMessage(${JSON.stringify(command)});
+    })`);
     await page.close();
   }
 
   /** What the browser's proxy setting is now. */
   async proxyMode(): Promise<string> {
-    const { value } = await this.#worker.evaluate(() => chrome.proxy.settings.get({}));
-    return String(value?.mode);
+    return String(
+      await this.#worker.evaluate("chrome.proxy.settings.get({}).then(({ value }) => value.mode)"),
+    );
   }
 
   async #ownPage(): Promise<Page> {
@@ -173,26 +173,33 @@ export class Stage {
   async tabIdOf(page: Page): Promise<number> {
     const mark = `tab ${Math.random()}`;
     const before = await page.title();
-    await page.evaluate((title) => {
-      document.title = title;
-    }, mark);
+    await page.evaluate(`document.title = ${JSON.stringify(mark)}`);
     let tabId: number | undefined;
     await until(async () => {
-      const tabs = await this.#worker.evaluate(() => chrome.tabs.query({}));
+      const tabs = tabsSchema.parse(await this.#worker.evaluate("chrome.tabs.query({})"));
       tabId = tabs.find(({ title }) => title === mark)?.id;
       return tabId !== undefined;
     });
-    await page.evaluate((title) => {
-      document.title = title;
-    }, before);
+    await page.evaluate(`document.title = ${JSON.stringify(before)}`);
     return tabId ?? -1;
   }
 
-  /** Closes the browser and opens it again with its session. */
+  /** Closes every tab but one. */
+  async closeTabs(): Promise<void> {
+    const [, ...others] = this.#context.pages();
+    await Promise.all(others.map((page) => page.close().catch(() => {})));
+  }
+
+  /**
+   * Closes the browser and opens it again with its session. Chrome loads an extension of the command line after the
+   * tabs that it restores, so the command line also has the floor that an administrator's policy would be: the companion
+   * is the proxy before any extension says so.
+   */
   async restartBrowser(): Promise<void> {
     await this.#context.close();
     const { context, worker } = await launch(this.#options, this.#directory, this.#spki, this.tripwire.port, [
       "--restore-last-session",
+      `--proxy-server=127.0.0.1:${this.companion.proxyPort}`,
     ]);
     this.#context = context;
     this.#worker = worker;

@@ -82,13 +82,14 @@ export class Background {
   static async start(engine: Engine): Promise<Background> {
     const store = await Store.open();
     const background = new Background(store, engine);
-    await background.#recover();
+    const early = await background.#recover();
     background.#companion.connect();
-    background.#changed();
+    void background.#settled().then(() => background.#loadAgain(early));
     return background;
   }
 
-  async #recover(): Promise<void> {
+  /** @returns tabs that began to load before this extension was there */
+  async #recover(): Promise<number[]> {
     const runtime = await readRuntime();
     if (runtime) {
       this.#book.load(runtime.tabs);
@@ -98,10 +99,17 @@ export class Background {
       this.#book.expect(this.#store.intent.tabs);
       setTimeout(() => this.#book.expect([]), RESTORE_MS);
     }
-    await this.#meetTabs(runtime === undefined);
+    return this.#meetTabs(runtime === undefined);
   }
 
-  async #meetTabs(isFresh: boolean): Promise<void> {
+  /** Nobody knows which way they went: now they go theirs. */
+  async #loadAgain(tabIds: readonly number[]): Promise<void> {
+    if (!this.#store.intent.enabled) return;
+    for (const tabId of tabIds) await browser.tabs.reload(tabId).catch(() => {});
+  }
+
+  async #meetTabs(isFresh: boolean): Promise<number[]> {
+    const early: number[] = [];
     const tabs = await browser.tabs.query({});
     const ids = new Set(tabs.map(({ id }) => id));
     for (const { tabId } of this.#book.all()) if (!ids.has(tabId)) this.#book.remove(tabId);
@@ -111,8 +119,10 @@ export class Background {
       this.#book.add(tab.id, url, undefined);
       this.#book.recall(tab.id, url);
       this.#book.shows(tab.id, url, undefined);
-      if (isFresh) this.#book.recall(tab.id, tab.pendingUrl ?? url);
+      this.#book.recall(tab.id, tab.pendingUrl ?? url);
+      if (isFresh && siteOf(tab.pendingUrl ?? url) !== null) early.push(tab.id);
     }
+    return early;
   }
 
   // The tabs.

@@ -1,36 +1,32 @@
-interface NoticesProps {
+interface ProblemProps {
   readonly problem: string | null;
-  readonly warnings: readonly string[];
   readonly onDismiss: () => void;
 }
 
-/** What went wrong with the last command, and what the person should know. */
-export function Notices({ problem, warnings, onDismiss }: NoticesProps) {
-  if (problem === null && warnings.length === 0) return null;
+/** What went wrong with the last command. */
+export function Problem({ problem, onDismiss }: ProblemProps) {
+  if (problem === null) return null;
   return (
-    <div className="notices">
-      {problem !== null && (
-        <div className="notice bad row" role="alert">
-          <span className="grow">{problem}</span>
-          <button type="button" className="button quiet" onClick={onDismiss}>
-            Dismiss
-          </button>
-        </div>
-      )}
-      {warnings.length > 0 && <Warnings warnings={warnings} />}
+    <div className="problem notice bad row" role="alert">
+      <span className="grow">{problem}</span>
+      <button type="button" className="button quiet" onClick={onDismiss}>
+        Dismiss
+      </button>
     </div>
   );
 }
 
-function Warnings({ warnings: [first, ...others] }: { readonly warnings: readonly string[] }) {
+/** What the person should know: one line that opens to the whole. */
+export function Warnings({ warnings }: { readonly warnings: readonly string[] }) {
+  if (warnings.length === 0) return null;
   return (
-    <details className="notice">
-      <summary>
-        {others.length > 0 && <b>{others.length + 1} notices. </b>}
-        {first}
+    <details className="warnings panel">
+      <summary className="clip">
+        <b>{warnings.length === 1 ? "1 notice" : `${warnings.length} notices`}</b>
+        <span className="gist"> · {warnings[0]}</span>
       </summary>
       <ul>
-        {others.map((warning) => (
+        {warnings.map((warning) => (
           <li key={warning}>{warning}</li>
         ))}
       </ul>

@@ -7,7 +7,7 @@ import { ExitList } from "./ExitList.tsx";
 import { FirstRun } from "./FirstRun.tsx";
 import { Hero } from "./Hero.tsx";
 import { headlineOf, type Tone } from "./headline.ts";
-import { Notices } from "./Notices.tsx";
+import { Problem, Warnings } from "./Notices.tsx";
 import { Opening } from "./Opening.tsx";
 import { ScopePicker } from "./ScopePicker.tsx";
 import { SessionRow } from "./SessionRow.tsx";
@@ -29,7 +29,7 @@ export function Popup({ page }: { readonly page: Page }) {
       <Header state={model ? stateOf(model) : { tone: "direct", word: "Connecting" }} />
       <main>
         <h1 className="unseen">Atlantic Proxy</h1>
-        <Notices problem={problem} warnings={model?.warnings ?? []} onDismiss={page.dismissProblem} />
+        <Problem problem={problem} onDismiss={page.dismissProblem} />
         <Body model={model} send={page.send} />
       </main>
     </div>
@@ -83,6 +83,7 @@ function Routing({ model, send }: { readonly model: PopupModel; readonly send: B
         onChoose={(route) => send({ kind: "choose", scope, route })}
       />
       <SessionRow model={model} onRotate={() => send({ kind: "rotate" })} />
+      <Warnings warnings={model.warnings} />
       <UsageFooter usage={model.usage} />
     </>
   );
