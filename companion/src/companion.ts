@@ -20,6 +20,7 @@ import { type PairingRequest, PairingRequests } from "./pairing/pairing-requests
 import { PairingStore } from "./pairing/pairing-store.ts";
 import { Tickets } from "./pairing/tickets.ts";
 import { AddressCheck } from "./sessions/address-check.ts";
+import { keepAddressesKnown } from "./sessions/keep-known.ts";
 import { SessionBook } from "./sessions/session-book.ts";
 import { readState, writeState } from "./state/state-file.ts";
 import { StatusNews } from "./status/status-news.ts";
@@ -44,8 +45,8 @@ export interface RunningCompanion {
   close(): Promise<void>;
 }
 
-/** How often the usage that clients see is looked at for changes. */
-const USAGE_LOOK_MS = 1_000;
+/** How often the usage and the sessions that clients see are looked at. */
+const LOOK_MS = 1_000;
 
 /**
  * Builds the companion and starts it: the control socket first, which also keeps a second one from starting.
@@ -184,19 +185,20 @@ export async function startCompanion(options: CompanionOptions): Promise<Running
   }
   void watch.start();
   let usageSeen = "";
-  const usageLook = setInterval(() => {
+  const look = setInterval(() => {
     const now = JSON.stringify(usage.totals());
     if (now !== usageSeen && links.size > 0) news.changed();
     usageSeen = now;
-  }, USAGE_LOOK_MS);
-  usageLook.unref();
+    keepAddressesKnown(registry, addresses);
+  }, LOOK_MS);
+  look.unref();
   log.info({ proxyPort, upstream: upstream.name }, "The companion is ready");
 
   return {
     proxyPort,
     controlSocket: paths.controlSocket,
     async close() {
-      clearInterval(usageLook);
+      clearInterval(look);
       watch.stop();
       news.stop();
       flows.closeAll();

@@ -9,6 +9,7 @@ import type { PairingRequests } from "../pairing/pairing-requests.ts";
 import type { PairingStore } from "../pairing/pairing-store.ts";
 import type { Tickets } from "../pairing/tickets.ts";
 import type { AddressCheck } from "../sessions/address-check.ts";
+import { keepAddressesKnown } from "../sessions/keep-known.ts";
 import type { SessionBook } from "../sessions/session-book.ts";
 import { VERSION } from "../version.ts";
 import { ControlFailure } from "./control-failure.ts";
@@ -42,6 +43,7 @@ export function requestHandlers(parts: RequestParts): RequestHandlers {
     hello: (link, { client, pairingToken }) => {
       link.name = client.name;
       if (client.kind === "cli" && !link.isRelayed) {
+        // The same user at a terminal. `release` will ask polkit or the terminal; nothing needs it yet.
         link.tier = "policy";
         return { tier: link.tier, version: VERSION, browser: null };
       }
@@ -132,9 +134,7 @@ function applyPlan(
     throw new ControlFailure("malformed", "A newer plan has been applied already.");
   }
   const closedTunnels = registry.apply(browser, plan);
-  for (const [routeId, route] of Object.entries(plan.routes) as [RouteId, Route][]) {
-    void addresses.runIfUnknown(routeId, route);
-  }
+  keepAddressesKnown(registry, addresses);
   return { revision: plan.revision, closedTunnels };
 }
 

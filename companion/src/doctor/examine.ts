@@ -1,4 +1,5 @@
 import { statSync } from "node:fs";
+import { addonState } from "@atlantic/native";
 import type { BrowserRegistry } from "../browsers/browser-registry.ts";
 import type { CompanionConfig } from "../config.ts";
 import type { CompanionPaths } from "../data-paths.ts";
@@ -30,6 +31,7 @@ export async function examine(parts: ExamineParts): Promise<Finding[]> {
     configFinding(parts),
     browsersFinding(parts),
     addressFinding(parts),
+    addonFinding(),
   ];
 }
 
@@ -101,6 +103,20 @@ function addressFinding({ config }: ExamineParts): Finding {
     verdict: "warning",
     detail,
     remedy: "Set addressCheckUrl in config.json to a page that answers it.",
+  };
+}
+
+function addonFinding(): Finding {
+  const name = "Native addon";
+  const state = addonState();
+  if (state.kind === "loaded") return good(name, "Loaded: the kernel says who is at the control socket.");
+  if (state.kind === "not built")
+    return good(name, "Not built: everything works without it, by permissions alone.");
+  return {
+    name,
+    verdict: "warning",
+    detail: `It cannot be loaded: ${state.problem}`,
+    remedy: "npm run build:native -w native",
   };
 }
 

@@ -1,3 +1,4 @@
+import type { SessionView } from "@atlantic/shared/control/messages.ts";
 import { errorText, ProxyError } from "@atlantic/shared/errors.ts";
 import type { Route, RouteId } from "@atlantic/shared/routing/route.ts";
 import { z } from "zod";
@@ -8,6 +9,9 @@ import type { SessionBook } from "./session-book.ts";
 const answerSchema = z.object({ address: z.union([z.ipv4(), z.ipv6()]) });
 
 const TIMEOUT_MS = 15_000;
+
+/** A check that failed is made again after this long. */
+const RETRY_AFTER_MS = 20_000;
 /** Finds out which address sites see on a route, by asking a page that says so, through the route itself. */
 export class AddressCheck {
   readonly #url: URL | null;
@@ -30,9 +34,11 @@ export class AddressCheck {
     return running.finally(() => this.#running.delete(id));
   }
 
-  /** Checks a session that has no answer yet. */
+  /** Checks a session that has no answer yet, or only a problem a while ago; begins one where there is none. */
   async runIfUnknown(routeId: RouteId, route: Route): Promise<void> {
-    if (this.#sessions.view(routeId)?.addressCheckedAt == null) await this.run(routeId, route);
+    const view = this.#sessions.view(routeId);
+    const isDue = view === undefined || view.addressCheckedAt === null || isOldProblem(view, Date.now());
+    if (isDue) await this.run(routeId, route);
   }
 
   async #check(
@@ -69,6 +75,10 @@ export class AddressCheck {
       throw new ProxyError("upstream_failed", firstLine(text) ?? `The check answered ${status}.`);
     return answerSchema.parse(JSON.parse(text)).address;
   }
+}
+
+function isOldProblem({ problem, addressCheckedAt }: SessionView, now: number): boolean {
+  return problem !== null && addressCheckedAt !== null && now - addressCheckedAt >= RETRY_AFTER_MS;
 }
 
 function problemOf(error: unknown): string {
