@@ -4,7 +4,7 @@ import { readArguments } from "./arguments.ts";
 const known = ["gateway", "api"];
 
 test("without names every suite runs", () => {
-  expect(readArguments([], known)).toEqual({ suites: known, json: null, rounds: 5, help: false });
+  expect(readArguments([], known)).toEqual({ suites: known, json: null, rounds: 5, only: null, help: false });
 });
 
 test("suites, the file and the rounds are taken as they are given", () => {

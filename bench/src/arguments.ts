@@ -5,10 +5,12 @@ export interface BenchArguments {
   /** Where the rows go as JSON; null for nowhere. */
   readonly json: string | null;
   readonly rounds: number;
+  /** Only cases whose name has this in it, in suites that have cases; null for all. */
+  readonly only: string | null;
   readonly help: boolean;
 }
 
-/** Reads `[suite…] [--json FILE] [--rounds N]`. @throws Error with a sentence for people */
+/** Reads `[suite…] [--json FILE] [--rounds N] [--only TEXT]`. @throws Error with a sentence for people */
 export function readArguments(argv: readonly string[], known: readonly string[]): BenchArguments {
   const { values, positionals } = parseArgs({
     args: [...argv],
@@ -16,6 +18,7 @@ export function readArguments(argv: readonly string[], known: readonly string[])
     options: {
       json: { type: "string" },
       rounds: { type: "string", default: "5" },
+      only: { type: "string" },
       help: { type: "boolean", default: false },
     },
   });
@@ -25,5 +28,5 @@ export function readArguments(argv: readonly string[], known: readonly string[])
   const rounds = Number(values.rounds);
   if (!Number.isInteger(rounds) || rounds < 1) throw new Error("--rounds wants a whole number from 1 on.");
   const suites = positionals.length === 0 ? known : positionals;
-  return { suites, json: values.json ?? null, rounds, help: values.help };
+  return { suites, json: values.json ?? null, rounds, only: values.only ?? null, help: values.help };
 }

@@ -1,5 +1,6 @@
 import { writeFileSync } from "node:fs";
-import { readArguments } from "./arguments.ts";
+import { availableParallelism, loadavg } from "node:os";
+import { type BenchArguments, readArguments } from "./arguments.ts";
 import { keepResults } from "./results.ts";
 import { type Row, rowSchema } from "./row.ts";
 import type { Suite, SuiteContext } from "./suite.ts";
@@ -13,32 +14,27 @@ import { describeRows } from "./table.ts";
 const suites: readonly Suite[] = [gateway, attribution, api, popup, memory];
 
 try {
-  const {
-    help,
-    json,
-    rounds,
-    suites: wanted,
-  } = readArguments(
-    process.argv.slice(2),
-    suites.map(({ name }) => name),
-  );
-  if (help) process.stdout.write(describeHelp());
-  else
-    process.exitCode = await measure(
-      suites.filter(({ name }) => wanted.includes(name)),
-      rounds,
-      json,
-    );
+  const known = suites.map(({ name }) => name);
+  const wanted = readArguments(process.argv.slice(2), known);
+  if (wanted.help) process.stdout.write(describeHelp());
+  else process.exitCode = await measure(wanted);
 } catch (error) {
   process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
   process.exitCode = 1;
 }
 
 /** @returns the exit code: 1 when anything could not be measured; a bar that does not hold is a result, not a failure */
-async function measure(chosen: readonly Suite[], rounds: number, json: string | null): Promise<number> {
+async function measure({ suites: names, rounds, only, json }: BenchArguments): Promise<number> {
+  const [busy = 0] = loadavg();
+  if (busy > availableParallelism()) {
+    const others = `a load average of ${busy.toFixed(1)} on ${availableParallelism()} cores`;
+    process.stdout.write(
+      `This machine is busy with other things (${others}): what is measured now is not steady.\n`,
+    );
+  }
   const rows: Row[] = [];
   const failures: string[] = [];
-  for (const suite of chosen) {
+  for (const suite of suites.filter(({ name }) => names.includes(name))) {
     process.stdout.write(`\n${suite.name}: ${suite.about}\n`);
     const raw: Record<string, unknown> = {};
     const unmeasured = (what: string, problem: unknown) => {
@@ -48,6 +44,7 @@ async function measure(chosen: readonly Suite[], rounds: number, json: string | 
     };
     const context: SuiteContext = {
       rounds,
+      wants: (name) => only === null || name.includes(only),
       progress: (line) => void process.stdout.write(`  ${line} …\n`),
       keep(name, values) {
         raw[name] = values;
@@ -69,5 +66,5 @@ async function measure(chosen: readonly Suite[], rounds: number, json: string | 
 
 function describeHelp(): string {
   const lines = suites.map(({ name, about }) => `  ${name.padEnd(12)} ${about}`);
-  return `npm run bench -- [suite…] [--json FILE] [--rounds N]\n\n${lines.join("\n")}\n`;
+  return `npm run bench -- [suite…] [--json FILE] [--rounds N] [--only TEXT]\n\n${lines.join("\n")}\n`;
 }

@@ -1,5 +1,5 @@
 import { mkdirSync, writeFileSync } from "node:fs";
-import { cpus, release, totalmem } from "node:os";
+import { cpus, loadavg, release, totalmem } from "node:os";
 import { join } from "node:path";
 import type { Row } from "./row.ts";
 
@@ -28,5 +28,7 @@ function machine(): Record<string, unknown> {
     memoryBytes: totalmem(),
     kernel: release(),
     node: process.versions.node,
+    /** At the end: much more than the suite's own processes means that something else was at work. */
+    loadAverage: loadavg(),
   };
 }

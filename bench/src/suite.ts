@@ -8,6 +8,8 @@ export interface SuiteContext {
   keep(name: string, values: unknown): void;
   /** A row that could not be measured: it is reported, and the bench fails. */
   unmeasured(what: string, problem: unknown): void;
+  /** Whether a case was asked for. */
+  wants(name: string): boolean;
   /** Rounds of each case. */
   readonly rounds: number;
 }

@@ -142,9 +142,9 @@ export const gateway: Suite = {
     try {
       const field: Field = { load, ours: await start(ourselves), rivals: await start(rivals) };
       const rows: Row[] = [];
-      for (const one of cases)
+      for (const one of cases.filter(({ name }) => context.wants(name)))
         rows.push(...(await attempt(context, one.name, () => measureCase(context, one, field))));
-      for (const way of ["forward", "tunnel"] as const) {
+      for (const way of (["forward", "tunnel"] as const).filter((each) => context.wants(latencyCase[each]))) {
         rows.push(
           ...(await attempt(context, `added latency, ${way}`, () =>
             measureAddedLatency(context, way, field),
@@ -273,16 +273,18 @@ function checkDirect(one: Case, readings: ReadonlyMap<string, readonly Record<st
   }
 }
 
+const latencyCase = {
+  forward: "one keep-alive request after the other",
+  tunnel: "one new tunnel with a GET after the other",
+};
+
 /** One client, one request after the other: what each proxy adds to the direct path. */
 async function measureAddedLatency(
   context: SuiteContext,
   way: "forward" | "tunnel",
   field: Field,
 ): Promise<Row[]> {
-  const what = {
-    forward: "one keep-alive request after the other",
-    tunnel: "one new tunnel with a GET after the other",
-  }[way];
+  const what = latencyCase[way];
   const kind = way === "forward" ? "requests" : "connections";
   context.progress(`added latency, ${what}`);
   const { load, ours, rivals } = field;
