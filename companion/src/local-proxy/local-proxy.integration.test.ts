@@ -283,6 +283,32 @@ describe("changes of the plan", () => {
   });
 });
 
+describe("a rotated session", () => {
+  test("closes the route's tunnels, in every browser, and the next ones have another session", async () => {
+    await browser.attributed([
+      { tabId: 1, site: "a.test", route: US },
+      { tabId: 2, site: "b.test", route: DE },
+    ]);
+    const [us, de] = [await tunnelOf(1, "a.test", US), await tunnelOf(2, "b.test", DE)];
+    await browser.control.ask("session.rotate", { routeId: routeId(US) });
+    await us.connection.ended();
+    de.connection.socket.write("still here\n");
+    expect(await de.connection.line()).toBe("still here");
+    await tunnelOf(1, "a.test", US);
+    const sessions = exits.logins
+      .filter((login) => login.includes("-cc-us-"))
+      .map((login) => login.split("-sid-")[1]);
+    expect(new Set(sessions).size).toBe(2);
+  });
+
+  test("is refused for a route that nobody uses", async () => {
+    await browser.steady(US);
+    await expect(browser.control.ask("session.rotate", { routeId: routeId(DE) })).rejects.toMatchObject({
+      code: "not_found",
+    });
+  });
+});
+
 describe("nothing goes out that should not", () => {
   test("a browser that is gone: its tunnels close and its secret opens nothing", async () => {
     await browser.steady(US);

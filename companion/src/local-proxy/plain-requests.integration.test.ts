@@ -177,6 +177,18 @@ test("a body arrives whole, and the Host is the URL's whatever the request says"
   expect(echo.seen[0]).toMatchObject({ method: "POST", body, headers: { host: "plain.test" } });
 });
 
+test("a request that is under way when its tab's route changes is cut, not finished on the old way", async () => {
+  const connection = await ProxyConnection.open(companion.proxyPort);
+  const header = browser.header(tabAttribution(1, "plain.test", US));
+  connection.socket.write(
+    `POST http://plain.test/ HTTP/1.1\r\nHost: plain.test\r\nContent-Length: 10\r\n${ATTRIBUTION_HEADER}: ${header}\r\n\r\nhalf`,
+  );
+  while (exits.logins.length === 0) await browser.control.ask("status.get", {});
+  const { closedTunnels } = await browser.attributed([{ tabId: 1, site: "plain.test", route: DE }]);
+  expect(closedTunnels).toBe(1);
+  await connection.ended();
+});
+
 test("an upstream that refuses is a page, never a password dialog and never a direct connection", async () => {
   exits.refuseWith = 407;
   expect((await get(of(1, "plain.test", US))).status).toBe(502);

@@ -20,19 +20,24 @@ export interface EchoSite {
 /** A plain http site that keeps what it saw and answers `{address}` with where the request came from. */
 export async function startEchoSite(): Promise<EchoSite> {
   const seen: SeenRequest[] = [];
-  const server = createServer(async (request, response) => {
-    let body = "";
-    for await (const chunk of request.setEncoding("utf8")) body += chunk;
+  const server = createServer((request, response) => {
     const address = request.socket.remoteAddress ?? "";
-    seen.push({
-      url: request.url ?? "",
-      method: request.method ?? "",
-      address,
-      headers: request.headers,
-      body,
+    let body = "";
+    request.setEncoding("utf8").on("data", (chunk) => {
+      body += chunk;
     });
-    response.setHeader("content-type", "application/json");
-    response.end(JSON.stringify({ address, body }));
+    request.on("error", () => {});
+    request.on("end", () => {
+      seen.push({
+        url: request.url ?? "",
+        method: request.method ?? "",
+        address,
+        headers: request.headers,
+        body,
+      });
+      response.setHeader("content-type", "application/json");
+      response.end(JSON.stringify({ address, body }));
+    });
   });
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
