@@ -62,6 +62,7 @@ export class OpenFlows {
   readonly #byId = new Map<string, Flow>();
   readonly #byCredential = new Map<string, Set<Flow>>();
   readonly #countByUser = new Map<string, number>();
+  readonly #waitingForNone: (() => void)[] = [];
 
   open(record: ConnectionRecord): Flow {
     const flow = new Flow(record, (ended) => this.#remove(ended));
@@ -83,6 +84,12 @@ export class OpenFlows {
     const left = this.count(userId) - 1;
     if (left > 0) this.#countByUser.set(userId, left);
     else this.#countByUser.delete(userId);
+    if (this.#byId.size === 0) for (const resolve of this.#waitingForNone.splice(0)) resolve();
+  }
+
+  /** Resolves when no flow is open any more. */
+  async none(): Promise<void> {
+    if (this.#byId.size > 0) await new Promise<void>((resolve) => this.#waitingForNone.push(resolve));
   }
 
   count(userId?: string): number {

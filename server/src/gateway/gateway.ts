@@ -1,4 +1,5 @@
 import { createServer, type Server, type Socket } from "node:net";
+import { setTimeout } from "node:timers/promises";
 import { Authenticator } from "./authenticator.ts";
 import type { ClientConnection, GatewayContext } from "./context.ts";
 import { ExitSessions } from "./exit-sessions.ts";
@@ -13,6 +14,7 @@ import { SocksConnection } from "./socks5/socks-connection.ts";
 import { TargetGuard } from "./target-guard.ts";
 
 const SWEEP_MS = 1_000;
+const STILL_DIALLING_MS = 2_000;
 
 /**
  * Starts the metered forward proxy: HTTP/1.1 forwarding, CONNECT and SOCKS5 on one port, always with authentication.
@@ -154,6 +156,8 @@ class RunningGateway implements Gateway {
     for (const connection of this.#connections) connection.destroy();
     this.#pool.close();
     await closed;
+    // What is still dialling ends by its own time-out, which nobody who stops the server wants to wait for.
+    await Promise.race([this.#flows.none(), setTimeout(STILL_DIALLING_MS, undefined, { ref: false })]);
     await this.#options.usage.flush();
   }
 }

@@ -8,12 +8,10 @@ const text = fc.string({
   maxLength: 63,
 });
 
-const greeting = fc
-  .uint8Array({ minLength: 1, maxLength: 255 })
-  .map((methods) => ({
-    bytes: Buffer.from([5, methods.length, ...methods]),
-    message: { methods: [...methods] },
-  }));
+const greeting = fc.uint8Array({ minLength: 1, maxLength: 255 }).map((methods) => ({
+  bytes: Buffer.from([5, methods.length, ...methods]),
+  message: { methods: [...methods] },
+}));
 
 const login = fc.tuple(text, text).map(([username, password]) => ({
   bytes: Buffer.concat([
