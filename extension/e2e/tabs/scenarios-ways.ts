@@ -135,7 +135,7 @@ export const byRedirect: Scenario = {
 export const restored: Scenario = {
   name: "restored tabs",
   async run(stage) {
-    const before = new Scorer(stage.origins.seen);
+    const scorer = new Scorer(stage.origins.seen);
     const tabs = [
       { letter: "back-us", host: "a.test", place: "us" },
       { letter: "back-de", host: "b.test", place: "de" },
@@ -144,16 +144,13 @@ export const restored: Scenario = {
     ];
     for (const { letter, host, place } of tabs) {
       const { page } = await stage.newTabTo(place);
-      before.expect(letter, place);
-      await loadPage(page, `https://${host}/page?t=${letter}&n=0&k=2`, before);
+      scorer.expect(letter, place);
+      await loadPage(page, `https://${host}/page?t=${letter}&n=0&k=2`, scorer);
     }
     await stage.restartBrowser();
-    const after = new Scorer(stage.origins.seen);
-    for (const { letter, place } of tabs) after.expect(letter, place);
-    await until(() =>
-      tabs.every(({ letter }) => after.seen().some((one) => one.letter === letter && one.path === "/page")),
-    );
-    before.join(after);
-    return before;
+    const loads = (letter: string) =>
+      scorer.seen().filter((one) => one.letter === letter && one.path === "/page").length;
+    await until(() => tabs.every(({ letter }) => loads(letter) === 2));
+    return scorer;
   },
 };

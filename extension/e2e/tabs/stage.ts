@@ -1,7 +1,10 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { startExitProxy } from "@atlantic/companion/src/testing/exit-proxy.ts";
+import {
+  type GatewayFixture,
+  startGatewayFixture,
+} from "@atlantic/server/src/gateway/testing/gateway-fixture.ts";
 import type { Route } from "@atlantic/shared/routing/route.ts";
 import { type BrowserContext, chromium, type Page, type Worker } from "playwright-core";
 import { z } from "zod";
@@ -27,7 +30,7 @@ export function routeTo(place: Place): Route {
   return place === "direct" ? { kind: "direct" } : { kind: "exit", exit: { country: place } };
 }
 
-/** Sites, exits, the companion and Chromium with the extension, all real, all on loopback. */
+/** Sites, the gateway with its exits, the companion and Chromium with the extension, all real, all on loopback. */
 export class Stage {
   readonly origins: Origins;
   readonly companion: CompanionProcess;
@@ -35,7 +38,7 @@ export class Stage {
   readonly #directory: string;
   readonly #options: Required<StageOptions>;
   readonly #spki: string;
-  readonly #exits: { close(): void };
+  readonly #exits: GatewayFixture;
   #context: BrowserContext;
   #worker: Worker;
 
@@ -46,7 +49,7 @@ export class Stage {
     directory: string;
     options: Required<StageOptions>;
     spki: string;
-    exits: { close(): void };
+    exits: GatewayFixture;
     context: BrowserContext;
     worker: Worker;
   }) {
@@ -67,15 +70,15 @@ export class Stage {
     const options = { ...given, extension };
     const certificate = await makeCertificate(directory, siteNames);
     const origins = await startOrigins(certificate);
-    const exits = await startExitProxy(portsOf(origins.hosts));
+    const exits = await startGatewayFixture({ targets: { hosts: { ...origins.hosts } }, flushMs: 500 });
     const tripwire = await setTripwire();
     const companion = await CompanionProcess.start(join(directory, "data"), {
       upstream: {
         kind: "gateway",
         host: "127.0.0.1",
-        port: exits.port,
-        username: "atl_e2etabs1",
-        password: "secret",
+        port: exits.gateway.port,
+        username: exits.account.username,
+        password: exits.account.password,
         apiUrl: "http://127.0.0.1:1",
       },
       hosts: { ...origins.hosts },
@@ -208,7 +211,7 @@ export class Stage {
   async close(): Promise<void> {
     await this.#context.close();
     await this.companion.close();
-    this.#exits.close();
+    await this.#exits.close();
     this.tripwire.close();
     await this.origins.close();
     await rm(this.#directory, { recursive: true, force: true });
@@ -244,12 +247,6 @@ async function launch(
   });
   const worker = context.serviceWorkers()[0] ?? (await context.waitForEvent("serviceworker"));
   return { context, worker };
-}
-
-function portsOf(hosts: Readonly<Record<string, string>>): Record<string, number> {
-  return Object.fromEntries(
-    Object.entries(hosts).map(([name, address]) => [name, Number(address.split(":")[1])]),
-  );
 }
 
 const LOOK_MS = 20;
