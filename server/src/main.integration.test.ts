@@ -7,6 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { seedPglite } from "./db/testing/pglite-template.ts";
 import { type DatabaseKind, databaseKinds } from "./db/testing/temporary-database.ts";
 import { startTemporaryPostgres, type TemporaryPostgres } from "./db/testing/temporary-postgres.ts";
 import { cookiesOf } from "./testing/temporary-server.ts";
@@ -76,6 +77,14 @@ test("what a killed server's gateway left open is closed by the next on the same
   expect(lost).toMatchObject({ target: "echo.atlantic.test:80", outcome: "gateway_lost" });
 });
 
+test("the very first start makes everything that later ones find", async () => {
+  const environment = await environmentFor("pglite");
+  await rm(join(directory, "server"), { recursive: true });
+  const { child, ready } = await start(environment);
+  expect(await signIn(ready)).toBe(200);
+  expect(await end(child, "SIGTERM")).toBe(0);
+});
+
 test("a second server on the same data says in one sentence that the first is there", async () => {
   const environment = await environmentFor("pglite");
   await start(environment);
@@ -115,6 +124,7 @@ test.each([
 
 async function environmentFor(kind: DatabaseKind): Promise<Record<string, string>> {
   if (kind === "postgres") postgres = await startTemporaryPostgres();
+  else await seedPglite(join(directory, "server", "pglite"));
   return {
     ATLANTIC_DATA: directory,
     ATLANTIC_WEB_PORT: "0",

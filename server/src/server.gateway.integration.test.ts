@@ -2,93 +2,108 @@ import { once } from "node:events";
 import { request } from "node:http";
 import type { Socket } from "node:net";
 import { json } from "node:stream/consumers";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { databaseKinds } from "./db/testing/temporary-database.ts";
+import { startTemporaryPostgres, type TemporaryPostgres } from "./db/testing/temporary-postgres.ts";
 import { readEvents } from "./testing/read-events.ts";
 import { type Member, startTemporaryServer, type TemporaryServer } from "./testing/temporary-server.ts";
 
 let server: TemporaryServer;
 
-beforeAll(async () => {
-  server = await startTemporaryServer({ ATLANTIC_TRUSTED_PROXIES: "127.0.0.1" });
-});
-afterAll(() => server.close());
+describe.each(databaseKinds)("the gateway in the server on %s", (kind) => {
+  let postgres: TemporaryPostgres | undefined;
 
-test("lists the demonstration's exits, marked as such", async () => {
-  const member = await server.join();
-  const { exits } = await member.api.exits.list.query();
-  expect(exits.map(({ id, label, demonstration, exit }) => [id, label, demonstration, exit.country])).toEqual(
-    [
+  beforeAll(async () => {
+    if (kind === "postgres") postgres = await startTemporaryPostgres();
+    const database = postgres === undefined ? {} : { DATABASE_URL: await postgres.createDatabase() };
+    server = await startTemporaryServer({ ATLANTIC_TRUSTED_PROXIES: "127.0.0.1", ...database });
+  });
+  afterAll(async () => {
+    await server.close();
+    await postgres?.stop();
+  });
+
+  test("lists the demonstration's exits, marked as such", async () => {
+    const member = await server.join();
+    const { exits } = await member.api.exits.list.query();
+    expect(
+      exits.map(({ id, label, demonstration, exit }) => [id, label, demonstration, exit.country]),
+    ).toEqual([
       ["de-berlin", "Berlin, Germany", true, "de"],
       ["us-new_york", "New York, United States", true, "us"],
       ["jp-tokyo", "Tokyo, Japan", true, "jp"],
-    ],
-  );
-});
-
-test("a request through the gateway is in the account: its connection, its bytes, its exit", async () => {
-  const { member, username, password } = await memberWithCredential();
-  const seen = await askEcho(`${username}-cc-de`, password);
-  expect(seen).toMatchObject({ country: "de", demonstration: true });
-  const [connection] = await settled(member);
-  expect(connection).toMatchObject({
-    protocol: "http",
-    target: "echo.atlantic.test:80",
-    exitLabel: "Berlin, Germany",
-    exitAddress: seen.address,
-    credentialLabel: "laptop",
-    requests: 1,
+    ]);
   });
-  const sent = connection?.sentBytes ?? "0";
-  const received = connection?.receivedBytes ?? "0";
-  const { month, balance } = await member.api.usage.summary.query();
-  expect(month).toEqual({ sentBytes: sent, receivedBytes: received, requests: 1, failed: 0 });
-  expect(BigInt(balance.allowanceBytes) - BigInt(balance.remainingBytes)).toBe(
-    BigInt(sent) + BigInt(received),
-  );
-  const { exits } = await member.api.usage.byExit.query({ range: "day" });
-  expect(exits).toEqual([
-    { country: "de", label: "Germany", sentBytes: sent, receivedBytes: received, requests: 1 },
-  ]);
-  const { points } = await member.api.usage.series.query({ range: "day" });
-  expect(points.reduce((sum, point) => sum + BigInt(point.receivedBytes), 0n)).toBe(BigInt(received));
-});
 
-test("the live subscription says how things are, and says it again when bytes were stored", async () => {
-  const { member, username, password } = await memberWithCredential();
-  const stop = new AbortController();
-  const events = readEvents(`${server.url}/api/trpc/usage.live`, member.headers, stop.signal);
-  expect((await events.next()).value).toMatchObject({ month: { requests: 0 }, openConnections: 0 });
-  await askEcho(username, password);
-  expect((await events.next()).value).toMatchObject({ month: { requests: 1 } });
-  stop.abort();
-});
-
-test("an open tunnel is shown, and ends when its owner says so, and only then", async () => {
-  const { member, username, password } = await memberWithCredential();
-  const other = await server.join("Mallory");
-  const tunnel = await openTunnel(username, password);
-  const closed = endOf(tunnel);
-  const connectionId = await openConnection(member);
-  await expect(other.api.proxy.disconnect.mutate({ connectionId })).rejects.toMatchObject({
-    data: { code: "NOT_FOUND" },
+  test("a request through the gateway is in the account: its connection, its bytes, its exit; and in no other", async () => {
+    const { member, username, password } = await memberWithCredential();
+    const seen = await askEcho(`${username}-cc-de`, password);
+    expect(seen).toMatchObject({ country: "de", demonstration: true });
+    const [connection] = await settled(member);
+    expect(connection).toMatchObject({
+      protocol: "http",
+      target: "echo.atlantic.test:80",
+      exitLabel: "Berlin, Germany",
+      exitAddress: seen.address,
+      credentialLabel: "laptop",
+      requests: 1,
+    });
+    const sent = connection?.sentBytes ?? "0";
+    const received = connection?.receivedBytes ?? "0";
+    const { month, balance } = await member.api.usage.summary.query();
+    expect(month).toEqual({ sentBytes: sent, receivedBytes: received, requests: 1, failed: 0 });
+    expect(BigInt(balance.allowanceBytes) - BigInt(balance.remainingBytes)).toBe(
+      BigInt(sent) + BigInt(received),
+    );
+    const { exits } = await member.api.usage.byExit.query({ range: "day" });
+    expect(exits).toEqual([
+      { country: "de", label: "Germany", sentBytes: sent, receivedBytes: received, requests: 1 },
+    ]);
+    const other = await server.join("Mallory");
+    expect((await other.api.connections.list.query({})).connections).toEqual([]);
+    expect((await other.api.usage.byExit.query({ range: "day" })).exits).toEqual([]);
+    expect((await other.api.usage.summary.query()).month.requests).toBe(0);
+    const { points } = await member.api.usage.series.query({ range: "day" });
+    expect(points.reduce((sum, point) => sum + BigInt(point.receivedBytes), 0n)).toBe(BigInt(received));
   });
-  expect(tunnel.closed).toBe(false);
-  expect(await member.api.proxy.disconnect.mutate({ connectionId })).toEqual({ closed: 1 });
-  await closed;
-  expect(await member.api.proxy.disconnect.mutate({ connectionId })).toEqual({ closed: 0 });
-});
 
-test.each(["rotate", "revoke"] as const)(
-  "when a credential is %sd, its tunnels end and it opens no more",
-  async (change) => {
-    const { member, username, password, id } = await memberWithCredential();
+  test("the live subscription says how things are, and says it again when bytes were stored", async () => {
+    const { member, username, password } = await memberWithCredential();
+    const stop = new AbortController();
+    const events = readEvents(`${server.url}/api/trpc/usage.live`, member.headers, stop.signal);
+    expect((await events.next()).value).toMatchObject({ month: { requests: 0 }, openConnections: 0 });
+    await askEcho(username, password);
+    expect((await events.next()).value).toMatchObject({ month: { requests: 1 } });
+    stop.abort();
+  });
+
+  test("an open tunnel is shown, and ends when its owner says so, and only then", async () => {
+    const { member, username, password } = await memberWithCredential();
+    const other = await server.join("Mallory");
     const tunnel = await openTunnel(username, password);
     const closed = endOf(tunnel);
-    await member.api.credentials[change].mutate({ id });
+    const connectionId = await openConnection(member);
+    await expect(other.api.proxy.disconnect.mutate({ connectionId })).rejects.toMatchObject({
+      data: { code: "NOT_FOUND" },
+    });
+    expect(tunnel.closed).toBe(false);
+    expect(await member.api.proxy.disconnect.mutate({ connectionId })).toEqual({ closed: 1 });
     await closed;
-    await expect(openTunnel(username, password)).rejects.toThrow("407");
-  },
-);
+    expect(await member.api.proxy.disconnect.mutate({ connectionId })).toEqual({ closed: 0 });
+  });
+
+  test.each(["rotate", "revoke"] as const)(
+    "when a credential is %sd, its tunnels end and it opens no more",
+    async (change) => {
+      const { member, username, password, id } = await memberWithCredential();
+      const tunnel = await openTunnel(username, password);
+      const closed = endOf(tunnel);
+      await member.api.credentials[change].mutate({ id });
+      await closed;
+      await expect(openTunnel(username, password)).rejects.toThrow("407");
+    },
+  );
+});
 
 async function memberWithCredential() {
   const member = await server.join();

@@ -5,6 +5,7 @@ import { migrateDown, migrateToLatest } from "@atlantic/migrations/migrate.ts";
 import { sql } from "kysely";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { type OpenDatabase, openDatabase } from "./open.ts";
+import { seedPglite } from "./testing/pglite-template.ts";
 import { startTemporaryPostgres, type TemporaryPostgres } from "./testing/temporary-postgres.ts";
 
 describe.each(["pglite", "postgres"] as const)("the data model on %s", (kind) => {
@@ -19,6 +20,7 @@ describe.each(["pglite", "postgres"] as const)("the data model on %s", (kind) =>
 
   beforeEach(async () => {
     directory = await mkdtemp(join(tmpdir(), "atlantic-schema-"));
+    if (kind === "pglite") await seedPglite(directory);
     database = await openDatabase(
       postgres === undefined
         ? { kind: "pglite", directory }

@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createTRPCClient, httpLink, type TRPCClient } from "@trpc/client";
 import { readConfig } from "../config.ts";
+import { seedPglite } from "../db/testing/pglite-template.ts";
 import { type RunningServer, startServer } from "../server.ts";
 import type { AppRouter } from "../trpc/router.ts";
 
@@ -43,6 +44,7 @@ export async function startTemporaryServer(
   environment: Readonly<Record<string, string>> = {},
 ): Promise<TemporaryServer> {
   const directory = await mkdtemp(join(tmpdir(), "atlantic-server-"));
+  if (environment.DATABASE_URL === undefined) await seedPglite(join(directory, "server", "pglite"));
   const server = await startServer(
     readConfig({
       ATLANTIC_DATA: directory,

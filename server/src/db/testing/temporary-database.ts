@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { migrateToLatest } from "@atlantic/migrations/migrate.ts";
 import { type OpenDatabase, openDatabase } from "../open.ts";
+import { seedPglite } from "./pglite-template.ts";
 import { startTemporaryPostgres } from "./temporary-postgres.ts";
 
 /** The databases that everything has to work on. */
@@ -24,6 +25,7 @@ export async function openTemporaryDatabase(kind: DatabaseKind): Promise<OpenDat
 
 async function openPglite(): Promise<{ database: OpenDatabase; remove: () => Promise<void> }> {
   const directory = await mkdtemp(join(tmpdir(), "atlantic-db-"));
+  await seedPglite(directory);
   const database = await openDatabase({ kind: "pglite", directory });
   return { database, remove: () => rm(directory, { recursive: true, force: true }) };
 }
