@@ -17,6 +17,9 @@ const WAKE_WAIT_MS = 3_000;
 /** How long a tunnel waits for a helper. Most such requests move onto the helper's own tunnel long before. */
 const HELPER_WAIT_MS = 10_000;
 
+/** A request that no helper's tunnel has come for after this long will not get one. */
+const GIVE_UP_MS = 4_000;
+
 /** Where images wait too, one challenge for a host is out at a time, for at most this long. */
 const ONE_CHALLENGE_MS = 400;
 
@@ -78,8 +81,32 @@ export class ChallengeTiming {
     return browsers.flatMap((browser) => {
       const { plan } = browser;
       const pending = browser.pending.at(target.host, target.port, now);
-      return plan && pending.length > 0 ? [{ browser, plan, pending: asJudged(plan, pending) }] : [];
+      return plan && pending.length > 0
+        ? [{ browser, plan, pending: this.#asJudged(browser, plan, pending, now) }]
+        : [];
     });
+  }
+
+  /**
+   * Where each request has a tunnel of its own, a challenge fails only the request that nobody may answer for, and no
+   * helper's tunnel would serve it: waiting helps nobody. Nor does it for a request that no helper came for.
+   */
+  #asJudged(
+    browser: Browser,
+    plan: BrowserPlan,
+    pending: readonly Pending[],
+    now: number,
+  ): readonly Pending[] {
+    const isAlone = plan.mode.kind === "attributed" && plan.mode.perRequest;
+    return pending.map((request) =>
+      isAlone || this.#isGivenUp(browser, request, now) ? { ...request, challengeable: true } : request,
+    );
+  }
+
+  /** A page may forbid the helper, and some requests belong to no page: others must not wait for them for long. */
+  #isGivenUp(browser: Browser, request: Pending, now: number): boolean {
+    if (request.tabId < 0) return true;
+    return now - request.since > GIVE_UP_MS && !this.#helpers.hasOpened(browser, request);
   }
 
   #unseenPatience(): number {
@@ -104,15 +131,6 @@ export class ChallengeTiming {
     this.#delicate.set(keyOf(target), now);
     return true;
   }
-}
-
-/**
- * Where each request has a tunnel of its own, a challenge fails only the request that nobody may answer for, and no
- * helper's tunnel would serve it: waiting helps nobody.
- */
-function asJudged(plan: BrowserPlan, pending: readonly Pending[]): readonly Pending[] {
-  const isAlone = plan.mode.kind === "attributed" && plan.mode.perRequest;
-  return isAlone ? pending.map((request) => ({ ...request, challengeable: true })) : pending;
 }
 
 function judgeAll(waiting: readonly Waiting[]): GateVerdict["kind"] {

@@ -87,3 +87,21 @@ test("when the images have gone, whoever waits with them is let go", async () =>
   browser.control.tell("request.settled", { requestId });
   expect(await answer).toBeUndefined();
 });
+
+test("a request that belongs to no page holds nobody back", async () => {
+  image(-1);
+  browser.requestStarted("img.test", 443, { tabId: 2 });
+  const connection = await ProxyConnection.open(companion.proxyPort);
+  expect((await connection.connect("img.test:443"))?.status).toBe(407);
+  expect(browser.control.told.filter(({ name }) => name === "helper.wanted")).toEqual([]);
+});
+
+test("an image whose page forbids helpers does not hold the others back for long", async () => {
+  image(1);
+  browser.requestStarted("img.test", 443, { tabId: 2 });
+  const connection = await ProxyConnection.open(companion.proxyPort);
+  expect((await connection.connect("img.test:443"))?.status).toBe(407);
+  const asked = browser.control.told.filter(({ name }) => name === "helper.wanted");
+  expect(asked.length).toBeGreaterThan(1);
+  expect(asked.every(({ params }) => params.tabId === 1)).toBe(true);
+});

@@ -1,4 +1,5 @@
 import type { Browser } from "../browsers/browser.ts";
+import type { Pending } from "../browsers/pending-requests.ts";
 import type { FrameGroup } from "./challenge-gate.ts";
 import type { Target } from "./open-flows.ts";
 
@@ -18,6 +19,11 @@ export class HelperRequests {
   /** A tunnel was attributed to this tab. */
   tunnelOpened(browser: Browser, tabId: number, target: Target, now: number): void {
     remember(this.#opened, `${browser.id}/${tabId}/${target.host}:${target.port}`, now);
+  }
+
+  /** Whether a tunnel of its tab has opened to its host since it is pending. */
+  hasOpened(browser: Browser, { tabId, host, port, since }: Pending): boolean {
+    return (this.#opened.get(`${browser.id}/${tabId}/${host}:${port}`) ?? Number.NEGATIVE_INFINITY) >= since;
   }
 
   ask(browser: Browser, frames: readonly FrameGroup[], target: Target, now: number): void {
