@@ -1,6 +1,7 @@
 import { lazy, Suspense } from "react";
 import { Route, Routes } from "react-router";
 import { Frame } from "./frame/Frame.tsx";
+import { PageFault } from "./frame/PageFault.tsx";
 import { RequireAccount } from "./frame/RequireAccount.tsx";
 import { NotFound } from "./pages/NotFound.tsx";
 
@@ -15,21 +16,23 @@ const SignInOnce = lazy(() => import("./pages/SignInOnce.tsx"));
 /** Every page of the account, each in a file of its own that is loaded when it is first opened. */
 export function App() {
   return (
-    <Suspense>
-      <Routes>
-        <Route path="/sign-in" element={<SignIn />} />
-        <Route path="/sign-up" element={<SignUp />} />
-        <Route path="/sign-in/once" element={<SignInOnce />} />
-        <Route element={<RequireAccount />}>
-          <Route element={<Frame />}>
-            <Route index element={<Dashboard />} />
-            <Route path="/exits" element={<Exits />} />
-            <Route path="/credentials" element={<Credentials />} />
-            <Route path="/account" element={<Account />} />
-            <Route path="*" element={<NotFound />} />
+    <PageFault>
+      <Suspense>
+        <Routes>
+          <Route path="/sign-in" element={<SignIn />} />
+          <Route path="/sign-up" element={<SignUp />} />
+          <Route path="/sign-in/once" element={<SignInOnce />} />
+          <Route element={<RequireAccount />}>
+            <Route element={<Frame />}>
+              <Route index element={<Dashboard />} />
+              <Route path="/exits" element={<Exits />} />
+              <Route path="/credentials" element={<Credentials />} />
+              <Route path="/account" element={<Account />} />
+              <Route path="*" element={<NotFound />} />
+            </Route>
           </Route>
-        </Route>
-      </Routes>
-    </Suspense>
+        </Routes>
+      </Suspense>
+    </PageFault>
   );
 }

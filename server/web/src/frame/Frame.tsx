@@ -2,6 +2,7 @@ import { useQuery } from "@tanstack/react-query";
 import { Suspense, useEffect, useRef } from "react";
 import { NavLink, Outlet, useLocation } from "react-router";
 import { accountQuery } from "../api/queries.ts";
+import { PageFault } from "./PageFault.tsx";
 
 const pages = [
   { to: "/", name: "Dashboard" },
@@ -43,9 +44,11 @@ export function Frame() {
         </div>
       </nav>
       <main id="main" ref={main} tabIndex={-1}>
-        <Suspense>
-          <Outlet />
-        </Suspense>
+        <PageFault key={pathname}>
+          <Suspense>
+            <Outlet />
+          </Suspense>
+        </PageFault>
       </main>
     </div>
   );

@@ -20,7 +20,7 @@ export default function Credentials() {
       {issued && <IssuedPassword key={issued.password} issued={issued} onDone={() => setIssued(null)} />}
       <section className="panel" aria-labelledby="credentials">
         <h2 id="credentials">Your credentials</h2>
-        {credentials.isError && !list && (
+        {credentials.isError && (
           <FailureNotice error={credentials.error} onRetry={() => credentials.refetch()} />
         )}
         {credentials.isPending && <PendingRows rows={3} />}

@@ -33,9 +33,7 @@ export default function Exits() {
             {exits.data ? countOf(found.length, exits.data.exits.length) : "Exits"}
           </span>
         </h2>
-        {exits.isError && !exits.data && (
-          <FailureNotice error={exits.error} onRetry={() => exits.refetch()} />
-        )}
+        {exits.isError && <FailureNotice error={exits.error} onRetry={() => exits.refetch()} />}
         {exits.isPending && <PendingRows rows={3} />}
         {exits.data?.exits.length === 0 && (
           <p className="muted mt-3">
