@@ -1,4 +1,4 @@
-import { isIPv4, isIPv6 } from "node:net";
+import { isIPv6 } from "node:net";
 import { ProxyError } from "@atlantic/shared/errors.ts";
 
 /** Where a request wants to go. */
@@ -43,11 +43,6 @@ function readAuthority(authority: string, defaultPort: number | undefined): Targ
 /** Whether a `Host` field's value is one that a request may have. */
 export function isHostField(value: string): boolean {
   return value === "" || /^(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~!$&'()*+,;=%-]+)(?::\d*)?$/.test(value);
-}
-
-/** Whether a host is written as an address. */
-export function isAddress(host: string): boolean {
-  return isIPv4(host) || isIPv6(host);
 }
 
 function malformed(detail: string): ProxyError {

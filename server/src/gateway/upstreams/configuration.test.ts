@@ -1,0 +1,97 @@
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { buildUpstreams, DEMONSTRATION, readUpstreamsFile, upstreamsFileSchema } from "./configuration.ts";
+
+let directory: string;
+
+beforeAll(async () => {
+  directory = await mkdtemp(join(tmpdir(), "atlantic-upstreams-"));
+});
+afterAll(() => rm(directory, { recursive: true, force: true }));
+
+async function fileWith(text: string): Promise<string> {
+  const path = join(directory, "upstreams.json");
+  await writeFile(path, text);
+  return path;
+}
+
+describe("upstreams.json", () => {
+  test("is the demonstration when it is not there", async () => {
+    expect(await readUpstreamsFile(join(directory, "missing.json"))).toEqual(DEMONSTRATION);
+    expect(buildUpstreams(DEMONSTRATION).flatMap(({ places }) => places.map(({ id }) => id))).toEqual([
+      "us-new_york",
+      "de-berlin",
+      "jp-tokyo",
+    ]);
+  });
+
+  test.each([
+    ["{", "is not JSON"],
+    ['{"upstreams":[]}', "is wrong at upstreams"],
+    ['{"upstreams":[{"kind":"ftp"}]}', "is wrong at upstreams.0.kind"],
+    ['{"upstreams":[{"kind":"oxylabs","username":"u","password":"hunter2","port":0}]}', "upstreams.0.port"],
+    ['{"upstreams":[{"kind":"local"}],"allowTargets":["localhost"]}', "allowTargets.0"],
+  ])("%s is refused in one sentence without a secret", async (text, words) => {
+    const problem = await readUpstreamsFile(await fileWith(text)).catch((error: Error) => error.message);
+    expect(problem).toContain(words);
+    expect(problem).not.toContain("hunter2");
+  });
+
+  test("several places need a placeholder in the login, or one exit would stand for all of them", () => {
+    const entry = {
+      kind: "generic",
+      name: "two",
+      protocol: "http",
+      host: "proxy.example",
+      port: 8080,
+      username: "u",
+      places: [
+        { country: "us", label: "US" },
+        { country: "de", label: "DE" },
+      ],
+    };
+    expect(upstreamsFileSchema.safeParse({ upstreams: [entry] }).success).toBe(false);
+    const template = { username: "{username}-cc-{country}", password: "{password}" };
+    expect(upstreamsFileSchema.safeParse({ upstreams: [{ ...entry, template }] }).success).toBe(true);
+  });
+});
+
+describe("choosing", () => {
+  const [fixed, chosen] = buildUpstreams(
+    upstreamsFileSchema.parse({
+      upstreams: [
+        {
+          kind: "generic",
+          name: "fixed",
+          protocol: "socks5",
+          host: "proxy.example",
+          port: 1080,
+          places: [{ country: "fr", city: "paris", label: "Paris" }],
+        },
+        { kind: "oxylabs", username: "u", password: "p" },
+      ],
+    }),
+  );
+
+  test("a fixed upstream serves its own place and no other", () => {
+    expect(fixed?.choose({ country: "fr" }, undefined)?.label).toBe("Paris");
+    expect(fixed?.choose({}, undefined)?.country).toBe("fr");
+    expect(fixed?.choose({ country: "de" }, undefined)).toBeUndefined();
+    expect(fixed?.choose({ country: "fr", asn: 1 }, undefined)).toBeUndefined();
+    expect(fixed?.choose({ pool: "other" }, undefined)).toBeUndefined();
+  });
+
+  test("a provider that can choose is left to, and refuses what it cannot", () => {
+    expect(chosen?.choose({ country: "br", city: "rio" }, undefined)?.country).toBe("br");
+    expect(chosen?.choose({ ispTier: "premium" }, undefined)).toBeUndefined();
+  });
+
+  test("what belongs to one session is kept apart from another's", () => {
+    const session = (key: string) => ({ key, lifetimeMinutes: 10, mode: "flex" as const, expiresAt: 0 });
+    const keys = ["a", "b", "a"].map((key) => chosen?.choose({ country: "br" }, session(key))?.key);
+    expect(keys[0]).toBe(keys[2]);
+    expect(keys[0]).not.toBe(keys[1]);
+  });
+});
