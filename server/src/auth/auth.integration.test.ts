@@ -49,6 +49,30 @@ describe.each(databaseKinds)("accounts on %s", (kind) => {
     expect(unbalanced.rows).toEqual([]);
   });
 
+  test("where sign-up is closed nobody makes an account", async () => {
+    const closed = createAuth({
+      db: database.db,
+      cache: createMemoryCache(),
+      secret: "0".repeat(64),
+      webUrl: "http://localhost:3000",
+      signUp: { open: false, allowanceBytes: 0n },
+      onSessionsChanged: () => {},
+      log: () => {},
+    });
+    const answer = await closed.handler(
+      new Request("http://localhost:3000/api/auth/sign-up/email", {
+        method: "POST",
+        headers: { "content-type": "application/json" },
+        body: JSON.stringify({
+          email: "late@example.test",
+          name: "L",
+          password: "correct horse battery staple",
+        }),
+      }),
+    );
+    expect(answer.status).toBe(404);
+  });
+
   test("a sign-in token that is stored cannot be read from the database, and is good once among many at once", async () => {
     await signUp("once@example.test");
     const { db } = database;
