@@ -1,12 +1,8 @@
-import type { ExitView, Status } from "@atlantic/shared/control/messages.ts";
-import { allows } from "@atlantic/shared/control/tiers.ts";
 import type { Logger } from "pino";
-import type { Browser } from "./browsers/browser.ts";
 import { BrowserRegistry } from "./browsers/browser-registry.ts";
 import type { CompanionConfig } from "./config.ts";
-import { ControlFailure } from "./control/control-failure.ts";
 import { ControlServer } from "./control/control-server.ts";
-import { Link } from "./control/link.ts";
+import { Links } from "./control/links.ts";
 import { noticeHandlers } from "./control/notice-handlers.ts";
 import { requestHandlers } from "./control/request-handlers.ts";
 import type { CompanionPaths } from "./data-paths.ts";
@@ -23,13 +19,13 @@ import { AddressCheck } from "./sessions/address-check.ts";
 import { keepAddressesKnown } from "./sessions/keep-known.ts";
 import { SessionBook } from "./sessions/session-book.ts";
 import { readState, writeState } from "./state/state-file.ts";
+import { reportStatus } from "./status/report-status.ts";
 import { StatusNews } from "./status/status-news.ts";
 import { UpstreamWatch } from "./status/upstream-watch.ts";
 import { accountApi } from "./upstream/account-api.ts";
 import { ProxyUpstream } from "./upstream/proxy-upstream.ts";
 import { RouteDialer } from "./upstream/route-dialer.ts";
 import { UsageMeter } from "./upstream/usage-meter.ts";
-import { VERSION } from "./version.ts";
 
 export interface CompanionOptions {
   readonly config: CompanionConfig;
@@ -54,9 +50,8 @@ const LOOK_MS = 1_000;
  */
 export async function startCompanion(options: CompanionOptions): Promise<RunningCompanion> {
   const { config, paths, log } = options;
-  const startedAt = Date.now();
   const state = readState(paths.state);
-  const links = new Set<Link>();
+  const links = new Links();
 
   const save = () => {
     try {
@@ -65,7 +60,7 @@ export async function startCompanion(options: CompanionOptions): Promise<Running
       log.error({ err: error }, "The state could not be written");
     }
   };
-  const news = new StatusNews(() => void publish());
+  const news = new StatusNews(() => links.publish(status()));
   const pairings: PairingStore = new PairingStore(state.paired, save);
   const sessions: SessionBook = new SessionBook(
     {
@@ -98,6 +93,8 @@ export async function startCompanion(options: CompanionOptions): Promise<Running
   const timing = new ChallengeTiming(registry, helpers);
   const proxy = new LocalProxy({ registry, timing, helpers, flows, dialer, usage });
   let proxyPort = config.proxyPort;
+  const report = { startedAt: Date.now(), upstream, watch, registry, sessions, usage };
+  const status = () => reportStatus(report, { host: PROXY_HOST, port: proxyPort });
 
   const tickets = new Tickets();
   const waitingPairings = new PairingRequests();
@@ -121,60 +118,26 @@ export async function startCompanion(options: CompanionOptions): Promise<Running
       await watch.lookIfOld(2_000);
       return status();
     },
-    exits: () => listExits(),
+    api,
     doctor: () => examine({ config, paths, watch, api, registry, pairings }),
     endSession: (routeId) => {
       dialer.forget(routeId);
       flows.closeOn(routeId);
     },
-    linkOf: (browser: Browser) => [...links].find((link) => link.browser === browser),
+    linkOf: (browser) => links.of(browser),
   });
   const notices = noticeHandlers(registry, tickets);
-  const control = new ControlServer((socket) => {
-    const link = new Link(socket, handlers, notices, (request, error) => {
-      log.error({ request, err: error }, "A control request failed");
-    });
-    links.add(link);
-    void link.closed.then(() => {
-      links.delete(link);
-      desk.forget(link);
-      if (link.browser) registry.leave(link.browser);
-    });
-  });
-
-  function status(): Status {
-    return {
-      version: VERSION,
-      startedAt,
-      proxy: { host: PROXY_HOST, port: proxyPort },
-      upstream: { kind: upstream.kind, name: upstream.name, ...watch.health },
-      browsers: registry.all().map(({ id, name, plan }) => ({
-        id,
-        name,
-        tabs: plan?.tabs.length ?? 0,
-        routes: new Set(plan?.tabs.map((tab) => tab.routeId)).size,
-      })),
-      sessions: sessions.views(),
-      usage: usage.totals(),
-      account: watch.balance,
-    };
-  }
-
-  async function listExits(): Promise<ExitView[]> {
-    try {
-      return await api.exits();
-    } catch (error) {
-      throw new ControlFailure(
-        "unavailable",
-        error instanceof Error ? error.message : "The exits are not known.",
-      );
-    }
-  }
-
-  function publish(): void {
-    const now = status();
-    for (const link of links) if (allows(link.tier, "status")) link.tell("status.changed", now);
-  }
+  const control = new ControlServer((socket) =>
+    links.accept(socket, {
+      requests: handlers,
+      notices,
+      reportFailure: (request, error) => log.error({ request, err: error }, "A control request failed"),
+      closed: (link) => {
+        desk.forget(link);
+        if (link.browser) registry.leave(link.browser);
+      },
+    }),
+  );
 
   await control.listen(paths.socketDirectory, paths.controlSocket);
   try {

@@ -11,6 +11,7 @@ import type { Tickets } from "../pairing/tickets.ts";
 import type { AddressCheck } from "../sessions/address-check.ts";
 import { keepAddressesKnown } from "../sessions/keep-known.ts";
 import type { SessionBook } from "../sessions/session-book.ts";
+import type { AccountApi } from "../upstream/account-api.ts";
 import { VERSION } from "../version.ts";
 import { ControlFailure } from "./control-failure.ts";
 import type { Link, RequestHandlers } from "./link.ts";
@@ -25,7 +26,7 @@ export interface RequestParts {
   readonly tickets: Tickets;
   readonly proxy: { readonly host: string; readonly port: () => number };
   readonly status: () => Promise<Status>;
-  readonly exits: () => Promise<ExitView[]>;
+  readonly api: AccountApi;
   readonly doctor: () => ReturnType<RequestHandlers["doctor.run"]>;
   /** Closes what runs on the route's old session. */
   readonly endSession: (routeId: RouteId) => void;
@@ -64,7 +65,7 @@ export function requestHandlers(parts: RequestParts): RequestHandlers {
     },
     "pair.ticket": () => tickets.issue(),
     "status.get": () => parts.status(),
-    "exits.list": () => parts.exits(),
+    "exits.list": () => listExits(parts.api),
     "plan.apply": (link, plan) => applyPlan(parts, link, plan),
     "session.rotate": (_, { routeId }) => rotate(parts, routeId),
     "route.list": () => registry.all().flatMap(tabsOf),
@@ -136,6 +137,15 @@ function applyPlan(
   const closedTunnels = registry.apply(browser, plan);
   keepAddressesKnown(registry, addresses);
   return { revision: plan.revision, closedTunnels };
+}
+
+async function listExits(api: AccountApi): Promise<ExitView[]> {
+  try {
+    return await api.exits();
+  } catch (error) {
+    const message = error instanceof Error ? error.message : "The exits are not known.";
+    throw new ControlFailure("unavailable", message);
+  }
 }
 
 function tabsOf(browser: Browser): z.input<typeof tabViewSchema>[] {
