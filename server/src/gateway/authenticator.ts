@@ -13,6 +13,8 @@ export interface Identity {
 interface Login {
   readonly wish: GatewayUsername;
   readonly password: string;
+  /** Whether it was right once: then it is nobody's guess, and others' guesses must not shut its owner out. */
+  wasRight: boolean;
 }
 
 const MAX_KNOWN_LOGINS = 5_000;
@@ -49,22 +51,22 @@ export class Authenticator {
     const wish = parseGatewayUsername(username);
     if ("problem" in wish) throw new ProxyError("bad_username", wish.problem);
     if (this.#known.size >= MAX_KNOWN_LOGINS) this.#known.clear();
-    const login = { wish, password };
+    const login = { wish, password, wasRight: false };
     this.#known.set(name, login);
     return login;
   }
 
-  #identify({ wish, password }: Login, client: string): Identity | Promise<Identity> {
-    if (this.#throttle.isClosed(client)) throw new ProxyError("too_many_attempts");
-    const answer = this.#verifier.verify(wish.credential, password);
-    if (answer instanceof Promise) {
-      return answer.then((credential) => this.#identity(credential, wish, client));
-    }
-    return this.#identity(answer, wish, client);
+  #identify(login: Login, client: string): Identity | Promise<Identity> {
+    if (!login.wasRight && this.#throttle.isClosed(client)) throw new ProxyError("too_many_attempts");
+    const answer = this.#verifier.verify(login.wish.credential, login.password);
+    if (answer instanceof Promise)
+      return answer.then((credential) => this.#identity(credential, login, client));
+    return this.#identity(answer, login, client);
   }
 
-  #identity(credential: GatewayCredential | undefined, wish: GatewayUsername, client: string): Identity {
-    if (credential) return { credential, wish };
+  #identity(credential: GatewayCredential | undefined, login: Login, client: string): Identity {
+    login.wasRight = credential !== undefined;
+    if (credential) return { credential, wish: login.wish };
     this.#throttle.failed(client);
     throw new ProxyError("wrong_credentials");
   }
