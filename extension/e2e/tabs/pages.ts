@@ -82,6 +82,7 @@ export function serviceWorkerScript({ letter, round }: PageQuery): string {
 addEventListener("activate", (event) => event.waitUntil(clients.claim()));
 addEventListener("fetch", (event) => {
   const url = new URL(event.request.url);
+  if (url.pathname === "/page") event.respondWith(fetch(event.request));
   if (url.pathname !== "/through-worker") return;
   event.respondWith(fetch("/worker-data?t=${letter}&n=${round}&by=service"));
 });`;

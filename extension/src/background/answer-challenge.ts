@@ -95,12 +95,15 @@ function siteOfPage(details: Details, book: TabBook): string | null {
 function straySender(details: Details, parts: ChallengeParts): Sender {
   const site = siteOf(details.initiator ?? "");
   const routes = new Set(
-    parts.conductor.applied?.tabs.filter((tab) => tab.site === site).map((tab) => tab.routeId),
+    parts.conductor
+      .wanted()
+      .tabs.filter((tab) => tab.site === site)
+      .map((tab) => tab.routeId),
   );
   const [only, second] = routes;
   if (only !== undefined && second === undefined) return { tabId: null, site: site ?? "", routeId: only };
-  const mode = parts.conductor.applied?.mode;
-  if (mode?.kind === "steady") return { tabId: null, site: site ?? "", routeId: mode.routeId };
+  const { mode } = parts.conductor.wanted();
+  if (mode.kind === "steady") return { tabId: null, site: site ?? "", routeId: mode.routeId };
   if (site === null || parts.strays() === "everything") {
     return { tabId: null, site: site ?? "", routeId: decide(parts.rules(), null, site).routeId };
   }

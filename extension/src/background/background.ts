@@ -26,6 +26,19 @@ const RESTORE_MS = 60_000;
 
 const TOKEN_BYTES = 32;
 
+/** How a page fails whose service worker got no answer: as a network error, or as the refusal itself. */
+const REFUSED_BY_WORKER: ReadonlySet<string> = new Set([
+  "net::ERR_FAILED",
+  "net::ERR_HTTP_RESPONSE_CODE_FAILURE",
+]);
+
+interface FailedNavigation {
+  readonly tabId: number;
+  readonly frameId: number;
+  readonly url: string;
+  readonly error: string;
+}
+
 /** What the person wants, what the tabs do, and the companion, brought together. */
 export class Background {
   readonly #store: Store;
@@ -37,6 +50,8 @@ export class Background {
   readonly #showing: Showing;
   readonly #notices: RequestNotices;
   readonly #strays = new Set<string>();
+  /** The page that a tab is loading past its worker: once is enough. */
+  readonly #pastWorkers = new Map<number, string>();
 
   private constructor(store: Store, engine: Engine) {
     this.#store = store;
@@ -95,6 +110,7 @@ export class Background {
       this.#book.load(runtime.tabs);
       this.#conductor.load(runtime);
       this.#policy.load(runtime.imagesMayBeChallenged);
+      for (const site of runtime.sitesWithWorkers) this.#book.hasWorkers(site);
     } else {
       this.#book.expect(this.#store.intent.tabs);
       setTimeout(() => this.#book.expect([]), RESTORE_MS);
@@ -163,6 +179,7 @@ export class Background {
     }
     this.#book.add(tabId, url, undefined);
     this.#book.shows(tabId, url, documentId);
+    this.#pastWorkers.delete(tabId);
     this.#showing.pageChanged(tabId);
     this.#changed();
   }
@@ -174,10 +191,38 @@ export class Background {
     this.#remember();
   }
 
-  navigationFailed({ tabId, frameId }: { tabId: number; frameId: number }): void {
-    if (frameId !== 0) return;
-    this.#book.isNotComing(tabId);
+  /** A service worker may answer this navigation, and then no request of the tab's will tell of it. */
+  navigationBegun({ tabId, frameId, url }: { tabId: number; frameId: number; url: string }): void {
+    if (frameId !== 0 || siteOf(url) === null) return;
+    this.#book.add(tabId, "", undefined);
+    this.#book.isComing(tabId, url);
     this.#changed();
+  }
+
+  navigationFailed({ tabId, frameId, url, error }: FailedNavigation): void {
+    if (frameId !== 0) return;
+    if (REFUSED_BY_WORKER.has(error)) this.#pastWorker(tabId, url);
+    else this.#book.isNotComing(tabId);
+    this.#changed();
+  }
+
+  /**
+   * A site that is open under two routes has a worker that may ask for nothing, so the page that it should have brought
+   * did not come. Loaded past its cache, a page is loaded past its worker.
+   */
+  #pastWorker(tabId: number, url: string): void {
+    const site = siteOf(url);
+    const routes = new Set(
+      this.#conductor
+        .wanted()
+        .tabs.filter((tab) => tab.site === site)
+        .map((tab) => tab.routeId),
+    );
+    const isTorn = site !== null && this.#book.sitesWithWorkers.has(site) && routes.size > 1;
+    if (isTorn && this.#pastWorkers.get(tabId) !== url) {
+      this.#pastWorkers.set(tabId, url);
+      void browser.tabs.reload(tabId, { bypassCache: true }).catch(() => {});
+    } else this.#book.isNotComing(tabId);
   }
 
   // The requests.
@@ -185,11 +230,16 @@ export class Background {
   requestStarted(details: Browser.webRequest.OnBeforeRequestDetails): void {
     if (!this.#store.intent.enabled) return;
     this.#notices.started(details, this.#policy.isOn);
+    if (isOfWorker(details)) this.#sawWorker(siteOf(details.initiator ?? ""));
     if (details.type === "main_frame" && details.tabId >= 0) {
       this.#book.add(details.tabId, "", undefined);
       this.#book.isComing(details.tabId, details.url);
       this.#changed();
     }
+  }
+
+  #sawWorker(site: string | null): void {
+    if (site !== null && this.#book.hasWorkers(site)) this.#changed();
   }
 
   requestSettled(details: { requestId: string }): void {
@@ -313,6 +363,7 @@ export class Background {
       generation,
       owners,
       tabs: this.#book.all(),
+      sitesWithWorkers: [...this.#book.sitesWithWorkers],
       imagesMayBeChallenged: this.#policy.found,
     });
     this.#remember();
@@ -348,6 +399,11 @@ export class Background {
       "This browser lets nobody answer for images of other sites, so some take a little longer while several exits are in use. The policy AllowCrossOriginAuthPrompt ends that.";
     return isAttributed && this.#policy.found === false ? [...strays, slowImages] : strays;
   }
+}
+
+/** What is sent after its page has gone belongs to no tab either, and is no worker's. */
+function isOfWorker({ tabId, type }: { tabId: number; type: string }): boolean {
+  return tabId < 0 && !["ping", "csp_report", "other"].includes(type);
 }
 
 function withRule(

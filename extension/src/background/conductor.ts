@@ -19,6 +19,7 @@ export interface Score {
 }
 
 const BLOCKED = routeId(BLOCK);
+const TRY_AGAIN_MS = 1_000;
 
 /**
  * Brings the browser and the companion from one state to the next in an order in which no request can be led wrongly:
@@ -101,6 +102,11 @@ export class Conductor {
     return (owner ?? id) === id;
   }
 
+  /** What the tabs want now, whether or not it has been reached. */
+  wanted(): Wanted {
+    return wantedPlan(this.#score().rules, this.#book.facts(), this.#book.sitesWithWorkers);
+  }
+
   /** Resolves when the browser and the companion are as the state at the time of the call wants them, or cannot be. */
   settle(): Promise<void> {
     this.#isDirty = true;
@@ -121,6 +127,7 @@ export class Conductor {
       } catch (error) {
         this.#applied = null;
         this.#problem = error instanceof Error ? error.message : String(error);
+        setTimeout(() => void this.settle(), TRY_AGAIN_MS);
       }
     }
   }
@@ -134,8 +141,7 @@ export class Conductor {
     }
     const { welcome } = this.#companion;
     if (!welcome) return this.#holdEverything(score);
-    const wanted = wantedPlan(score.rules, this.#book.facts());
-    await this.#reach(wanted, score, welcome.headerToken);
+    await this.#reach(this.wanted(), score, welcome.headerToken);
   }
 
   /** The gate keeps every navigation, and what is under way is led to the companion that is not there. */

@@ -22,6 +22,7 @@ const runtimeSchema = z.object({
   revision: z.int(),
   generation: z.int(),
   tabs: z.array(tabStateSchema),
+  sitesWithWorkers: z.array(z.string()),
   owners: z.array(z.tuple([z.string(), routeIdSchema])),
   /** Null until it has been found out. */
   imagesMayBeChallenged: z.boolean().nullable(),

@@ -14,6 +14,8 @@ const PROMISE_MS = 5 * 60_000;
 export class TabBook {
   readonly #tabs = new Map<number, TabState>();
   readonly #siteOfDocument = new Map<string, string>();
+  /** Sites whose workers have asked for something. */
+  readonly #withWorkers = new Set<string>();
   /** Tabs of the last session that have not come back yet. */
   #remembered: RememberedTab[] = [];
 
@@ -23,6 +25,17 @@ export class TabBook {
 
   expect(remembered: readonly RememberedTab[]): void {
     this.#remembered = [...remembered];
+  }
+
+  /** @returns whether that is news */
+  hasWorkers(site: string): boolean {
+    if (this.#withWorkers.has(site)) return false;
+    this.#withWorkers.add(site);
+    return true;
+  }
+
+  get sitesWithWorkers(): ReadonlySet<string> {
+    return this.#withWorkers;
   }
 
   all(): TabState[] {

@@ -37,6 +37,12 @@ describe("wantedPlan", () => {
     });
   });
 
+  it("gives each request its own tunnel while a site with workers is open beside another route", () => {
+    const open = [tab(1, us, "a.test"), tab(2, de, "b.test")];
+    expect(wantedPlan(rules, open, new Set(["a.test"])).mode).toMatchObject({ perRequest: true });
+    expect(wantedPlan(rules, open, new Set(["c.test"])).mode).toMatchObject({ perRequest: false });
+  });
+
   it("does not count a blocked page, which sends nothing", () => {
     expect(wantedPlan(rules, [tab(1, us, "a.test"), tab(2, BLOCK, "a.test")])).toMatchObject({
       mode: { kind: "steady" },

@@ -12,12 +12,20 @@ export interface TabFacts {
 type Listing = Wanted["tabs"][number];
 
 const BLOCKED = routeId(BLOCK);
+const NO_WORKERS: ReadonlySet<string> = new Set();
 
 /**
  * What the companion must do for these tabs. While all pages have one route no tunnel is attributed; with two routes
  * each is; with two routes on one site each request has a tunnel of its own.
+ *
+ * So it has while a site with workers is open: a service worker answers navigations before any rule of the browser
+ * sees them, and would answer one tab's over a tunnel of another's.
  */
-export function wantedPlan(rules: Rules, tabs: readonly TabFacts[]): Wanted {
+export function wantedPlan(
+  rules: Rules,
+  tabs: readonly TabFacts[],
+  sitesWithWorkers: ReadonlySet<string> = NO_WORKERS,
+): Wanted {
   const listings = tabs.flatMap((tab) => listingsOf(rules, tab));
   const live = listings.filter((listing) => listing.routeId !== BLOCKED);
   const routeIds = [...new Set(live.map((listing) => listing.routeId))];
@@ -26,7 +34,10 @@ export function wantedPlan(rules: Rules, tabs: readonly TabFacts[]): Wanted {
     mode:
       second === undefined
         ? { kind: "steady", routeId: only }
-        : { kind: "attributed", perRequest: hasConflict(live) },
+        : {
+            kind: "attributed",
+            perRequest: hasConflict(live) || live.some(({ site }) => sitesWithWorkers.has(site)),
+          },
     routes: routesOf(rules, tabs),
     tabs: listings.filter((listing) => listing.routeId !== BLOCKED || !isShown(live, listing.site)),
   };

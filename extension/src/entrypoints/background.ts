@@ -33,6 +33,9 @@ export default defineBackground(() => {
   browser.webNavigation.onCreatedNavigationTarget.addListener(
     when((background, details) => background.tabOpenedByPage(details)),
   );
+  browser.webNavigation.onBeforeNavigate.addListener(
+    when((background, details) => background.navigationBegun(details)),
+  );
   browser.webNavigation.onCommitted.addListener(when((background, details) => background.committed(details)));
   browser.webNavigation.onHistoryStateUpdated.addListener(
     when((background, details) => background.movedWithin(details)),
