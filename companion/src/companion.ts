@@ -45,7 +45,7 @@ export interface RunningCompanion {
 const LOOK_MS = 1_000;
 
 /**
- * Builds the companion and starts it: the control socket first, which also keeps a second one from starting.
+ * Builds the companion and starts it.
  * @throws ClearError when it cannot run
  */
 export async function startCompanion(options: CompanionOptions): Promise<RunningCompanion> {
@@ -139,13 +139,10 @@ export async function startCompanion(options: CompanionOptions): Promise<Running
     }),
   );
 
-  await control.listen(paths.socketDirectory, paths.controlSocket);
-  try {
-    proxyPort = await proxy.listen(config.proxyPort);
-  } catch (error) {
-    await control.close();
-    throw error;
-  }
+  await control.prepare(paths.socketDirectory, paths.controlSocket);
+  // The port first: of two that start at once, the one that does not get it has taken nothing from the other.
+  proxyPort = await proxy.listen(config.proxyPort);
+  await control.listen(paths.controlSocket);
   void watch.start();
   let usageSeen = "";
   const look = setInterval(() => {

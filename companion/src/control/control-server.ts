@@ -18,8 +18,11 @@ export class ControlServer {
     });
   }
 
-  /** @throws ClearError when another companion listens there, or the place is not ours */
-  async listen(directory: string, path: string): Promise<void> {
+  /**
+   * Makes sure that the place is ours and nobody answers there.
+   * @throws ClearError when another companion listens there, or the place is not ours
+   */
+  async prepare(directory: string, path: string): Promise<void> {
     makePrivateDirectory(directory);
     const own = process.getuid?.();
     if (own !== undefined && lstatSync(directory).uid !== own) {
@@ -30,6 +33,9 @@ export class ControlServer {
         "A companion is already running on this data directory: use that one, or end it first.",
       );
     }
+  }
+
+  async listen(path: string): Promise<void> {
     // Left behind by a companion that was killed.
     rmSync(path, { force: true });
     await new Promise<void>((resolve, reject) => {
