@@ -1,3 +1,4 @@
+import { createHmac } from "node:crypto";
 import { join } from "node:path";
 import type { Logger } from "pino";
 import type { Config } from "./config.ts";
@@ -88,6 +89,7 @@ async function startHere(parts: Parts, verifier: CredentialVerifier): Promise<Ga
       ownPorts: [config.web.port],
     },
     logger: log,
+    sessionKey: sessionKey(parts.secrets),
   }).catch((error: unknown) => {
     throw listenProblem(error, config.gateway.port, "ATLANTIC_GATEWAY_PORT");
   });
@@ -103,6 +105,11 @@ async function startHere(parts: Parts, verifier: CredentialVerifier): Promise<Ga
       return { state: "up", detail: `${openConnections} open connections` };
     },
   };
+}
+
+/** Sessions keep their exits over a restart; their key is another one than the credentials', and derived from it. */
+function sessionKey(secrets: Secrets): Uint8Array {
+  return createHmac("sha256", Buffer.from(secrets.credentials, "hex")).update("exit sessions").digest();
 }
 
 async function readConfiguredUpstreams(config: Config): Promise<UpstreamsFile> {
