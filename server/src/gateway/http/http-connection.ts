@@ -144,7 +144,8 @@ export class HttpConnection implements ClientConnection, ExchangeListener {
     const standing = this.#standing;
     if (standing && this.#stillStands(standing, request)) {
       standing.admitted.flow.requests += 1;
-      if (this.#upstream) this.#send(request, this.#upstream);
+      const upstream = this.#openUpstream();
+      if (upstream) this.#send(request, upstream);
       else this.#run(this.#dialAndSend(request, standing));
       return;
     }
@@ -166,6 +167,12 @@ export class HttpConnection implements ClientConnection, ExchangeListener {
     );
   }
 
+  /** The target may have closed it while the client was silent: nothing would tell a request that is sent there. */
+  #openUpstream(): UpstreamConnection | undefined {
+    if (this.#upstream?.socket.destroyed) this.#upstream = undefined;
+    return this.#upstream;
+  }
+
   #run(work: Promise<void>): void {
     work.catch((error) => this.#refuse(proxyErrorOf(error)));
   }
@@ -179,7 +186,8 @@ export class HttpConnection implements ClientConnection, ExchangeListener {
     if (standing && this.#sameWish(standing, request, identity) && standing.epoch === epoch) {
       standing.checkedAt = this.#context.now();
       standing.admitted.flow.requests += 1;
-      if (this.#upstream) this.#send(request, this.#upstream);
+      const upstream = this.#openUpstream();
+      if (upstream) this.#send(request, upstream);
       else await this.#dialAndSend(request, standing);
       return;
     }
