@@ -1,10 +1,10 @@
+import { execFile } from "node:child_process";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { createServer, type Server } from "node:http";
 import { tmpdir } from "node:os";
 import { extname, join } from "node:path";
-import react from "@vitejs/plugin-react";
+import { promisify } from "node:util";
 import { type Browser, chromium, type Page } from "playwright-core";
-import { build } from "vite";
 import { encodeModel, type PageCommand, type PageUpdate, type PopupModel } from "../src/messages.ts";
 import { NOW } from "./popup-models.ts";
 
@@ -38,16 +38,13 @@ export async function openStage() {
   };
 }
 
+/** In a process of its own: the test runner's NODE_ENV would build React as for development. */
 async function buildPage(name: string, outDir: string): Promise<void> {
   const root = join(import.meta.dirname, "../src/entrypoints", name);
-  await build({
-    configFile: false,
-    logLevel: "error",
-    root,
-    base: "./",
-    plugins: [react()],
-    build: { outDir, emptyOutDir: true },
-  });
+  const vite = join(import.meta.dirname, "../../node_modules/vite/bin/vite.js");
+  const options = ["--outDir", outDir, "--emptyOutDir", "--base", "./", "--logLevel", "error"];
+  const env = { ...process.env, NODE_ENV: "production" };
+  await promisify(execFile)(process.execPath, [vite, "build", root, ...options], { env });
 }
 
 const types: Record<string, string> = { ".html": "text/html", ".js": "text/javascript", ".css": "text/css" };

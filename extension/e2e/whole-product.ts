@@ -17,6 +17,8 @@ export interface WholeProduct {
   readonly companion: CompanionProcess;
   readonly context: BrowserContext;
   readonly worker: Worker;
+  /** The folder of the built extension. */
+  readonly extension: string;
   /** The popup as a page beside the tab that it is about, which has to be in front. */
   readonly openPopup: (tab: Page) => Promise<Page>;
   readonly close: () => Promise<void>;
@@ -43,6 +45,7 @@ export async function startWholeProduct(options: WholeProductOptions): Promise<W
     companion,
     context,
     worker,
+    extension,
     openPopup: (tab) => openPopup(context, tab),
     async close() {
       await context.close();

@@ -12,7 +12,7 @@ export async function buildExtension(given?: string): Promise<string> {
   const wxt = join(root, "../node_modules/wxt/bin/wxt.mjs");
   await promisify(execFile)(process.execPath, [wxt, "build"], {
     cwd: root,
-    env: { ...process.env, ATLANTIC_EXTENSION_OUT: directory },
+    env: { ...process.env, NODE_ENV: "production", ATLANTIC_EXTENSION_OUT: directory },
   });
   return join(directory, "chrome-mv3");
 }
