@@ -1,11 +1,13 @@
 import { once } from "node:events";
-import { existsSync, readFileSync, statSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
 import { connect } from "node:net";
-import { dirname } from "node:path";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
 import { companionRequests } from "@atlantic/shared/control/messages.ts";
 import { routeId } from "@atlantic/shared/routing/route.ts";
 import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { companionPaths } from "../data-paths.ts";
 import { type ExitProxy, startExitProxy } from "../testing/exit-proxy.ts";
 import { ControlStandIn, exitRoute, TestBrowser } from "../testing/test-browser.ts";
 import { startTestCompanion, type TestCompanion } from "../testing/test-companion.ts";
@@ -224,8 +226,11 @@ describe("one companion on one data directory", () => {
   });
 
   test("a port in use is one sentence, and the control socket is given back", async () => {
-    const other = startTestCompanion(exits.port, { proxyPort: exits.port });
+    const directory = mkdtempSync(join(tmpdir(), "atl-companion-"));
+    const other = startTestCompanion(exits.port, { proxyPort: exits.port }, directory);
     await expect(other).rejects.toThrow(`Port ${exits.port} on 127.0.0.1 is in use`);
+    expect(existsSync(companionPaths(directory).controlSocket)).toBe(false);
+    rmSync(directory, { recursive: true });
   });
 
   test("nobody else can reach the socket, and nothing is left of it after the end", async () => {
