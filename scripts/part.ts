@@ -20,6 +20,8 @@ interface PartOptions<Message> {
   readonly name: string;
   /** The TypeScript file, from the repository's root. */
   readonly entry: string;
+  /** Flags for Node itself. */
+  readonly nodeFlags?: readonly string[];
   readonly env: NodeJS.ProcessEnv;
   readonly message: z.ZodType<Message>;
   /** Says what happened when the part ended by itself and whether it was started again. */
@@ -71,7 +73,7 @@ export async function startPart<Message extends Announcement>(
 async function launch<Message extends Announcement>(options: PartOptions<Message>) {
   const child = spawn(
     process.execPath,
-    ["--disable-warning=ExperimentalWarning", join(repository, options.entry)],
+    ["--disable-warning=ExperimentalWarning", ...(options.nodeFlags ?? []), join(repository, options.entry)],
     // A group of its own: Ctrl-C reaches it through the start command alone, in the right order.
     {
       env: { ...process.env, ...options.env },
