@@ -1,4 +1,6 @@
 import { readFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 
 /** Who made a lab: a process id alone is not enough, because ids are used again. */
 export interface Creator {
@@ -14,6 +16,11 @@ export function labPrefix(creator: Creator, count: number): string {
   return ["atl", creator.pid, creator.startTicks, count]
     .map((part) => (typeof part === "number" ? part.toString(36) : part))
     .join("-");
+}
+
+/** The lab's own folder for files. */
+export function labFolder(prefix: string): string {
+  return join(tmpdir(), `${prefix}-files`);
 }
 
 /** Who made the lab that this namespace belongs to; undefined when it is no namespace of a lab. */

@@ -1,4 +1,5 @@
-import { existsSync } from "node:fs";
+import { existsSync, readdirSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { conversations } from "./capture/conversations.ts";
 import { checkLab } from "./check.ts";
@@ -59,6 +60,7 @@ describe.runIf(canRun)("the lab", () => {
     expect(existsSync(`/run/netns/${left}`)).toBe(true);
     const next = await createLab();
     expect(existsSync(`/run/netns/${left}`)).toBe(false);
+    expect(readdirSync(tmpdir()).filter((name) => left.startsWith(name.replace(/files$/, "")))).toEqual([]);
     await next.close();
   });
 });

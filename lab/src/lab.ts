@@ -1,13 +1,12 @@
 import { randomBytes } from "node:crypto";
-import { chmodSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { type Capture, startCapture } from "./capture/capture.ts";
 import { startDante } from "./exits/dante.ts";
 import type { ExitOptions, LabExit, RunningExit } from "./exits/exit.ts";
 import { startOwnExit } from "./exits/own-exit.ts";
 import { startSquid } from "./exits/squid.ts";
-import { labPrefix, thisCreator } from "./lab-name.ts";
+import { labFolder, labPrefix, thisCreator } from "./lab-name.ts";
 import { NamespaceProcess, type SpawnOptions } from "./net/namespace-process.ts";
 import {
   type LabNamespace,
@@ -60,14 +59,13 @@ export async function createLab(options: LabOptions = {}): Promise<Lab> {
   await removeLeftovers();
   labsOfThisProcess += 1;
   const prefix = labPrefix(thisCreator(), labsOfThisProcess);
-  const folder = mkdtempSync(join(tmpdir(), "atlantic-lab-"));
+  const folder = labFolder(prefix);
   // Exits that give up root pass through to their own folders; what else lies here is root's.
-  chmodSync(folder, 0o711);
+  mkdirSync(folder, { mode: 0o711 });
   const processes: NamespaceProcess[] = [];
   const close = async () => {
     await Promise.all(processes.map((each) => each.stop()));
     await removeNamespaces(prefix);
-    rmSync(folder, { recursive: true, force: true });
   };
   try {
     return await build(prefix, folder, options, processes, close);

@@ -1,6 +1,6 @@
 import { mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { creatorOf, isAlive } from "../lab-name.ts";
+import { creatorOf, isAlive, labFolder } from "../lab-name.ts";
 import { type LabNode, nodes, type Role } from "../topology.ts";
 import {
   etcFiles,
@@ -50,7 +50,7 @@ export function writeEtcFiles(namespace: string, files: Readonly<Record<string, 
   for (const [name, content] of Object.entries(files)) writeFileSync(join(folder, name), content);
 }
 
-/** Ends every process in the namespaces with this prefix and removes them. Safe to call twice. */
+/** Ends every process in the namespaces with this prefix, and removes them and the lab's files. Safe to call twice. */
 export async function removeNamespaces(prefix: string): Promise<void> {
   const names = labNamespaces().filter((name) => name.startsWith(`${prefix}-`));
   await Promise.all(names.map(endProcesses));
@@ -58,6 +58,7 @@ export async function removeNamespaces(prefix: string): Promise<void> {
     await run(["ip", "netns", "delete", name]);
     rmSync(join(ETC, name), { recursive: true, force: true });
   }
+  rmSync(labFolder(prefix), { recursive: true, force: true });
 }
 
 /** Removes labs whose makers are gone without cleaning up. Returns the prefixes of what it removed. */
