@@ -28,6 +28,19 @@ export function agrees(plan: BrowserPlan, attribution: Attribution): boolean {
 }
 
 /**
+ * Whether a plain request was sent under the steady plan before this one, by a tab that has not turned since. Its header
+ * was set for it alone; a steady credential would prove nothing, because the browser repeats it for every tab.
+ */
+export function agreesAsPlain(plan: BrowserPlan, attribution: Attribution): boolean {
+  return (
+    attribution.kind === "steady" &&
+    plan.mode.kind === "attributed" &&
+    plan.mode.keepSteady === attribution.routeId &&
+    routeOf(plan, attribution.routeId) !== undefined
+  );
+}
+
+/**
  * Whether an open tunnel must be closed under this plan, which may be newer than the one that accepted it.
  * `isAwaited`: a request for the tunnel's host is still under way, so a page that is being loaded may not be cut off
  * only because the plan does not show its tab at the new site yet.

@@ -6,6 +6,7 @@ import {
   parseAttribution,
 } from "@atlantic/shared/control/attribution.ts";
 import { errorText, proxyErrorOf, proxyErrors } from "@atlantic/shared/errors.ts";
+import { agreesAsPlain, routeOf } from "../browsers/plan-rules.ts";
 import { checkAttribution, type Identified } from "./attribution-check.ts";
 import type { TunnelParts } from "./connect-handler.ts";
 import { endToEndHeaders } from "./end-to-end-headers.ts";
@@ -56,7 +57,11 @@ export class PlainHandler {
       /^([0-9a-f]{48})\/(.{1,600})$/.exec(typeof header === "string" ? header : "") ?? [];
     const browser = token && registry.byHeaderToken(token);
     const attribution = text && alone(parseAttribution(text));
-    return browser && attribution ? checkAttribution(registry, browser, attribution, signal) : undefined;
+    if (!browser || !attribution) return undefined;
+    const route = browser.plan && routeOf(browser.plan, attribution.routeId);
+    if (browser.plan && route && agreesAsPlain(browser.plan, attribution))
+      return { browser, attribution, route };
+    return checkAttribution(registry, browser, attribution, signal);
   }
 
   #send(request: IncomingMessage, response: ServerResponse, url: URL, found: Identified): void {
