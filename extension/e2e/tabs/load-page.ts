@@ -24,7 +24,9 @@ export async function loadPage(page: Page, url: string, scorer: Scorer): Promise
 export async function arrive(page: Page, url: string, scorer: Scorer): Promise<void> {
   try {
     await page.waitForURL((now) => now.href === url, { timeout: NAVIGATION_MS, waitUntil: "load" });
-    for (const failed of (await page.evaluate(() => window.finished?.())) ?? []) scorer.isBroken(failed);
+    const failed = await page.evaluate(() => window.finished?.() ?? null);
+    // Another page in its place, such as a refusal, keeps no ledger.
+    for (const what of failed ?? [`${url}: not the page that was asked for`]) scorer.isBroken(what);
   } catch (error) {
     scorer.isBroken(`${url}: ${firstLine(error)}`);
   }

@@ -141,7 +141,7 @@ export class Conductor {
     }
     const { welcome } = this.#companion;
     if (!welcome) return this.#holdEverything(score);
-    await this.#reach(this.wanted(), score, welcome.headerToken);
+    await this.#reach(score, welcome.headerToken);
   }
 
   /** The gate keeps every navigation, and what is under way is led to the companion that is not there. */
@@ -163,17 +163,30 @@ export class Conductor {
     this.#owners.clear();
   }
 
-  async #reach(wanted: Wanted, score: Score, token: string): Promise<void> {
+  async #reach(score: Score, token: string): Promise<void> {
     const before = this.#applied;
-    if (before === null || isTurn(before, wanted)) {
-      await this.#engine.setGuard(this.#guardBetween(before, wanted, score, token));
-    }
-    if (before === null || JSON.stringify(before) !== JSON.stringify(wanted))
-      await this.#apply(wanted, score);
+    const wanted = await this.#closeGate(before, score, token);
+    if (before === null || !isSame(before, wanted)) await this.#apply(wanted, score);
     const naming = namingOf(wanted);
     if (naming !== this.#naming || score.proxyPort !== this.#port)
       await this.#switchScript(naming, score.proxyPort, true);
     await this.#engine.setGuard(this.#guardOf(wanted, score, token));
+  }
+
+  /**
+   * Closes the gate for the change that is wanted. What slipped past it before it was closed has been heard of when it
+   * is, and may want another change.
+   * @returns the change that is wanted behind the closed gate
+   */
+  async #closeGate(before: Wanted | null, score: Score, token: string): Promise<Wanted> {
+    let wanted = this.wanted();
+    while (before === null || isTurn(before, wanted)) {
+      await this.#engine.setGuard(this.#guardBetween(before, wanted, score, token));
+      const now = this.wanted();
+      if (isSame(now, wanted)) break;
+      wanted = now;
+    }
+    return wanted;
   }
 
   async #apply(wanted: Wanted, score: Score): Promise<void> {
@@ -261,6 +274,10 @@ export class Conductor {
       .filter(({ site, rule }) => site !== null && decide(rules, rule, site).routeId === BLOCKED)
       .map(({ tabId }) => tabId);
   }
+}
+
+function isSame(a: Wanted, b: Wanted): boolean {
+  return JSON.stringify(a) === JSON.stringify(b);
 }
 
 /** Whether the change is more than one page coming or going. */
