@@ -5,7 +5,7 @@ import {
   type Attribution,
   parseAttribution,
 } from "@atlantic/shared/control/attribution.ts";
-import { errorText, proxyErrorOf, proxyErrors } from "@atlantic/shared/errors.ts";
+import { errorText, ProxyError, proxyErrorOf, proxyErrors } from "@atlantic/shared/errors.ts";
 import { agreesAsPlain, routeOf } from "../browsers/plan-rules.ts";
 import { checkAttribution, type Identified } from "./attribution-check.ts";
 import type { TunnelParts } from "./connect-handler.ts";
@@ -125,12 +125,23 @@ function answer(incoming: IncomingMessage, response: ServerResponse, method: str
     refuse(response, 502, "The exit was not reached", REFUSED_CREDENTIAL);
     return;
   }
+  const status = incoming.statusCode ?? 0;
+  if (status < 200) {
+    incoming.destroy();
+    fail(response, new ProxyError("bad_response"));
+    return;
+  }
   const headers = endToEndHeaders(incoming.rawHeaders);
   if (incoming.headers["transfer-encoding"] !== undefined && method !== "HEAD") {
     headers.push("Transfer-Encoding", "chunked");
   }
-  response.writeHead(incoming.statusCode ?? 502, incoming.statusMessage, headers);
+  response.writeHead(status, writableReason(incoming.statusMessage), headers);
   pipeline(incoming, response, () => {});
+}
+
+/** Node reads reason phrases that it throws on when it is to write them; the status code says all that matters. */
+function writableReason(reason = ""): string {
+  return /^[\t\x20-\x7e\x80-\xff]*$/.test(reason) ? reason : "";
 }
 
 function fail(response: ServerResponse, error: unknown): void {

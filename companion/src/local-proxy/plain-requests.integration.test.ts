@@ -1,8 +1,10 @@
+import { once } from "node:events";
 import { request as httpRequest } from "node:http";
+import { createServer } from "node:net";
 import { ATTRIBUTION_HEADER } from "@atlantic/shared/control/attribution.ts";
 import { DIRECT, type Route, routeId } from "@atlantic/shared/routing/route.ts";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { type EchoSite, startByteSite, startEchoSite } from "../testing/echo-site.ts";
+import { type EchoSite, portOf, startByteSite, startEchoSite } from "../testing/echo-site.ts";
 import { type ExitProxy, startExitProxy } from "../testing/exit-proxy.ts";
 import { ProxyConnection } from "../testing/proxy-connection.ts";
 import { ControlStandIn, exitRoute, TestBrowser, tabAttribution } from "../testing/test-browser.ts";
@@ -195,6 +197,21 @@ test("an upstream that refuses is a page, never a password dialog and never a di
   exits.close();
   expect((await get(of(1, "plain.test", US))).status).toBe(502);
   expect(echo.seen).toEqual([]);
+});
+
+test.each([
+  ["HTTP/1.1 200 O\u0001K", 200],
+  ["HTTP/1.1 099 Odd", 502],
+])("a site that answers %j gets an answer to its page, and ends nothing else", async (statusLine, status) => {
+  const site = createServer((socket) => {
+    socket.on("error", () => {});
+    socket.once("data", () => socket.end(`${statusLine}\r\nContent-Length: 2\r\n\r\nhi`));
+  });
+  site.listen(0, "127.0.0.1");
+  await once(site, "listening");
+  const path = `http://127.0.0.1:${portOf(site.address())}/`;
+  expect((await get(of(3, "c.test", DIRECT), { path })).status).toBe(status);
+  site.close();
 });
 
 test("the proxy itself serves nothing to programs that take it for a site", async () => {
