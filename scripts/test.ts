@@ -17,6 +17,13 @@ interface Tally {
   failed: number;
 }
 
+const reportSchema = z.object({
+  numPassedTests: z.int(),
+  numFailedTests: z.int(),
+  numPendingTests: z.int(),
+  success: z.boolean(),
+});
+
 const total: Tally = { passed: 0, failed: 0 };
 const notRun: string[] = [];
 const bin = (name: string) => join(repository, "node_modules/.bin", name);
@@ -79,13 +86,6 @@ async function checkBuild(): Promise<void> {
     }
   }
 }
-
-const reportSchema = z.object({
-  numPassedTests: z.int(),
-  numFailedTests: z.int(),
-  numPendingTests: z.int(),
-  success: z.boolean(),
-});
 
 async function runVitest(project: string): Promise<void> {
   process.stdout.write(`\n# ${project} tests\n`);
