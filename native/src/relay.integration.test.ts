@@ -27,15 +27,15 @@ async function listening(onConnection: (socket: Socket) => void): Promise<number
 async function relayed(options?: RelayOptions) {
   const target = Promise.withResolvers<Socket>();
   const targetPort = await listening((socket) => target.resolve(socket));
-  const middle = Promise.withResolvers<Relay>();
+  const middle = Promise.withResolvers<{ relay: Relay; upstream: Socket }>();
   const relayPort = await listening(async (socket) => {
     const upstream = await dialDirect({ host: "127.0.0.1", port: targetPort, timeoutMs: 5000 });
-    middle.resolve(relay(socket, upstream, options));
+    middle.resolve({ relay: relay(socket, upstream, options), upstream });
   });
   const client = connect({ port: relayPort, host: "127.0.0.1", allowHalfOpen: true });
   client.on("error", () => {});
   opened.push(client);
-  return { client, target: await target.promise, relay: await middle.promise };
+  return { client, target: await target.promise, ...(await middle.promise) };
 }
 
 async function readAll(socket: Socket): Promise<Buffer> {
@@ -52,6 +52,21 @@ test("a client that ends its half still gets the whole answer", async () => {
   expect((await readAll(client)).toString()).toBe("answer");
   expect(await relay.closed).toEqual({ kind: "ended" });
   expect(relay.counters()).toEqual({ sentBytes: 8, receivedBytes: 6 });
+});
+
+test("a target that ends its half and reads no more does not hold the relay for ever", async () => {
+  const { client, target, relay, upstream } = await relayed({ halfOpenIdleMs: 300 });
+  target.pause();
+  client.resume();
+  // Until the way to the target is full and the relay holds the rest, all of which it has read.
+  for (let sent = 65_536; upstream.writableLength === 0; sent += 65_536) {
+    client.write(Buffer.alloc(65_536));
+    await expect.poll(() => relay.counters().sentBytes + upstream.writableLength, { interval: 1 }).toBe(sent);
+  }
+  client.end();
+  await expect.poll(() => upstream.writableEnded, { interval: 1 }).toBe(true);
+  target.end();
+  expect(await relay.closed).toEqual({ kind: "idle" });
 });
 
 test("a target that ends its half first still gets all that the client sends", async () => {

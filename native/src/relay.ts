@@ -83,7 +83,10 @@ export function relay(client: Socket, upstream: Socket, options: RelayOptions = 
   client.on("error", lost("client"));
   upstream.on("error", lost("upstream"));
   client.on("close", () => {
-    if (!upstream.destroyed && !client.readableEnded) cut({ kind: "reset", by: "client" });
+    if (upstream.destroyed) return;
+    if (!client.readableEnded) cut({ kind: "reset", by: "client" });
+    // The client's timer is gone with it, and what still waits for the upstream may never be read there.
+    else upstream.setTimeout(halfOpenIdleMs, () => cut({ kind: "idle" }));
   });
   upstream.on("close", () => {
     if (!client.destroyed && !upstream.readableEnded) cut({ kind: "reset", by: "upstream" });
