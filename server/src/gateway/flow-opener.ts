@@ -64,6 +64,7 @@ export class FlowOpener {
       if (exit === undefined) throw new ProxyError("no_exit");
       const checked = guard.check(wish.host, wish.port);
       const target = checked instanceof Promise ? await checked : checked;
+      if (flow.end) throw new ProxyError("connection_terminated", "It was ended before it was connected.");
       return { flow, exit, session, target };
     } catch (error) {
       throw failFlow(flow, error);

@@ -45,8 +45,11 @@ export class Flow implements MeteredConnection {
     this.#onCut = cut;
   }
 
+  /** Before anybody has said how, there is nothing to end but the flow itself: whoever opens it looks at `end`. */
   cut(reason = "quota_exhausted"): void {
-    if (this.#end === undefined) this.#onCut?.(reason);
+    if (this.#end !== undefined) return;
+    if (this.#onCut) this.#onCut(reason);
+    else this.finish(reason);
   }
 
   /** Sets the end, once: what is counted by now is final. */

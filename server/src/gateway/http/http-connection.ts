@@ -216,7 +216,7 @@ export class HttpConnection implements ClientConnection, ExchangeListener {
     const { host, port } = request.target;
     const admitted = await opener.admit(identity, { protocol: "connect", client: this.#client, host, port });
     const upstream = await opener.dial(admitted);
-    if (this.#socket.destroyed) return this.#tooLate(admitted, upstream);
+    if (this.#socket.destroyed || admitted.flow.end) return this.#tooLate(admitted, upstream);
     this.#handOver();
     this.#socket.write(`HTTP/1.1 200 Connection established\r\n${flowHeaders(admitted)}\r\n`, "latin1");
     if (this.#waiting.length > 0) this.#socket.unshift(this.#waiting);
@@ -227,6 +227,7 @@ export class HttpConnection implements ClientConnection, ExchangeListener {
     const { host, port, authority } = request.target;
     const wish = { protocol: "http" as const, client: this.#client, host, port };
     const admitted = await this.#context.opener.admit(identity, wish);
+    if (this.#socket.destroyed || admitted.flow.end) return this.#tooLate(admitted);
     admitted.flow.onCut((reason) => this.#cut(reason));
     const standing: Standing = {
       admitted,
@@ -345,9 +346,11 @@ export class HttpConnection implements ClientConnection, ExchangeListener {
     this.#close(forwardsEnded(request.method, head));
   }
 
-  #tooLate(admitted: AdmittedFlow, upstream: Socket): void {
-    upstream.destroy();
+  /** The client has gone, or the flow was cut, before there was anything to carry. */
+  #tooLate(admitted: AdmittedFlow, upstream?: Socket): void {
+    upstream?.destroy();
     failFlow(admitted.flow, new ProxyError("connection_terminated", "The client gave up."));
+    if (!this.#socket.destroyed) this.#socket.resetAndDestroy();
   }
 
   /** Ends the flow from outside: the account's traffic is used up, or its owner wants it so. */

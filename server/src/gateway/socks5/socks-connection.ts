@@ -126,9 +126,10 @@ export class SocksConnection implements ClientConnection {
     const admitted = await opener.admit(identity, { protocol: "socks5", client: this.#client, ...target });
     const upstream = await opener.dial(admitted);
     const { flow } = admitted;
-    if (this.#socket.destroyed) {
+    if (this.#socket.destroyed || flow.end) {
       upstream.destroy();
       failFlow(flow, new ProxyError("connection_terminated", "The client gave up."));
+      if (!this.#socket.destroyed) this.#socket.resetAndDestroy();
       return;
     }
     this.#stage = "tunnel";
