@@ -204,6 +204,30 @@ describe("what comes back", () => {
     expect(answer).not.toContain("0\r\n\r\n");
   });
 
+  test("interim answers that nobody reads hold the target back instead of filling memory", async () => {
+    const interim = Buffer.from(`HTTP/1.1 102 Processing\r\nX-Fill: ${"x".repeat(50_000)}\r\n\r\n`);
+    let taken = 0;
+    const port = await target((socket) => {
+      const pour = () => {
+        taken += 1;
+        if (taken < 1_000) socket.write(interim, pour);
+      };
+      socket.once("data", pour);
+    });
+    const one = await client();
+    one.socket.pause();
+    one.send(get(port));
+    let before = 0;
+    // Until nothing moves any more: both ways are full, or all of it is in the gateway.
+    const stands = () => {
+      const moved = taken !== before;
+      before = taken;
+      return taken > 0 && !moved;
+    };
+    await expect.poll(stands, { interval: 300, timeout: 10_000 }).toBe(true);
+    expect(taken).toBeLessThan(600);
+  });
+
   test("chunks are taken apart for a client of HTTP/1.0", async () => {
     const { port } = await answering(
       "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n",

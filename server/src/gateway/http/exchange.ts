@@ -146,7 +146,9 @@ export class Exchange implements UpstreamUser {
         this.#upgrade(response, bytes);
         return;
       }
-      if (this.#request.version === "1.1") this.#client.write(interimHead(response), "latin1");
+      if (this.#request.version === "1.1" && !this.#client.write(interimHead(response), "latin1")) {
+        this.#upstream.socket.pause();
+      }
       if (bytes.length === 0) return;
     }
   }
