@@ -139,7 +139,8 @@ function follow(
 
 const connectAnswers: TunnelAnswers = {
   granted: (socket) => void socket.write("HTTP/1.1 200 Connection established\r\n\r\n"),
-  refused: (socket, error) => void socket.end(refusalText(error)),
+  // What nobody reads would keep the socket from closing.
+  refused: (socket, error) => void socket.resume().end(refusalText(error)),
 };
 
 /** The status line and header of a refusal; `null`: the route says block. */

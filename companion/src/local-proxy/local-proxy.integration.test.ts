@@ -345,6 +345,24 @@ describe("nothing goes out that should not", () => {
     expect(answer?.status).toBe(502);
   });
 
+  test("a refused client's socket is given back, also when it sent a tunnel's first bytes early", async () => {
+    await browser.attributed([{ tabId: 1, site: "a.test", route: { kind: "block" } }]);
+    const open = () => process.getActiveResourcesInfo().filter((kind) => kind === "TCPSocketWrap").length;
+    const before = open();
+    for (let count = 0; count < 5; count++) {
+      browser.requestStarted("a.test", 443);
+      const connection = await ProxyConnection.open(companion.proxyPort);
+      const issued = await connection.connect("a.test:443");
+      const login = browser.credential(tabAttribution(1, "a.test", { kind: "block" }), issued?.nonce);
+      connection.socket.write(
+        `CONNECT a.test:443 HTTP/1.1\r\nHost: a.test:443\r\nProxy-Authorization: ${login}\r\n\r\nearly`,
+      );
+      expect((await connection.answer())?.status).toBe(403);
+      connection.socket.end();
+    }
+    await expect.poll(open).toBe(before);
+  });
+
   test("a blocked route is refused", async () => {
     await browser.attributed([{ tabId: 1, site: "a.test", route: { kind: "block" } }]);
     const { answer } = await tunnelOf(1, "a.test", { kind: "block" });

@@ -59,7 +59,8 @@ export class SocksHandler {
 
 const socksAnswers: TunnelAnswers = {
   granted: (socket) => void socket.write(replyBytes(socksReply.granted)),
-  refused: (socket, error) => void socket.end(replyBytes(replyCode(error))),
+  // What nobody reads would keep the socket from closing.
+  refused: (socket, error) => void socket.resume().end(replyBytes(replyCode(error))),
 };
 
 /** `null`: the route says block. */
