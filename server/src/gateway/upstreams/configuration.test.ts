@@ -1,6 +1,7 @@
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { ExitSelector } from "@atlantic/shared/exits/selector.ts";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { buildUpstreams, DEMONSTRATION, readUpstreamsFile, upstreamsFileSchema } from "./configuration.ts";
 
@@ -86,6 +87,25 @@ describe("choosing", () => {
   test("a provider that can choose is left to, and refuses what it cannot", () => {
     expect(chosen?.choose({ country: "br", city: "rio" }, undefined)?.country).toBe("br");
     expect(chosen?.choose({ ispTier: "premium" }, undefined)).toBeUndefined();
+  });
+
+  test("a place is named only where it was asked for: any other is the provider's choice", () => {
+    const places = [
+      { country: "de", label: "Germany" },
+      { country: "de", city: "berlin", label: "Berlin" },
+      { country: "us", city: "new_york", label: "New York" },
+    ];
+    const entry = { kind: "oxylabs", username: "u", password: "p", places };
+    const [listed] = buildUpstreams(upstreamsFileSchema.parse({ upstreams: [entry] }));
+    const named = (exit: ExitSelector) => {
+      const { country, city, label } = listed?.choose(exit, undefined) ?? {};
+      return [country, city, label];
+    };
+    expect(named({})).toEqual([null, null, null]);
+    expect(named({ country: "us" })).toEqual(["us", null, "US"]);
+    expect(named({ country: "de" })).toEqual(["de", null, "Germany"]);
+    expect(named({ country: "de", city: "berlin" })).toEqual(["de", "berlin", "Berlin"]);
+    expect(listed?.choose({ country: "jp" }, undefined)).toBeUndefined();
   });
 
   test("what belongs to one session is kept apart from another's", () => {

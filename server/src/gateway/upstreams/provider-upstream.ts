@@ -31,10 +31,12 @@ export function providerUpstream(options: ProviderOptions): Upstream {
     places: options.places ?? [],
     choose(exit: ExitSelector, session: LiveSession | undefined): ChosenExit | undefined {
       if (exit.pool !== undefined && exit.pool !== options.name) return undefined;
-      const place = placeFor(options.places, exit);
-      if (options.places !== null && place === undefined) return undefined;
+      const fitting = options.places?.filter((place) => fits(place, exit));
+      if (fitting?.length === 0) return undefined;
       const login = loginFor(options, exit, session);
       if (login === "cannot choose") return undefined;
+      // Of several places the provider takes any that fits: only the one that was asked for may be named.
+      const place = options.places?.length === 1 ? fitting?.[0] : fitting?.find((one) => isAsked(one, exit));
       return {
         upstream: options.name,
         country: exit.country ?? place?.country ?? null,
@@ -71,13 +73,18 @@ function providerSession(options: ProviderOptions, session: LiveSession): Provid
   };
 }
 
-function placeFor(places: readonly ExitPlace[] | null, exit: ExitSelector): ExitPlace | undefined {
-  return places?.find(
-    (place) =>
-      (exit.country === undefined || exit.country === place.country) &&
-      (exit.region === undefined || exit.region === place.region) &&
-      (exit.city === undefined || exit.city === place.city),
+function fits(place: ExitPlace, { country, region, city }: ExitSelector): boolean {
+  return (
+    (country === undefined || country === place.country) &&
+    (region === undefined || region === place.region) &&
+    (city === undefined || city === place.city)
   );
+}
+
+/** Whether the selector names exactly this place; a city needs no region. */
+function isAsked(place: ExitPlace, { country, region, city }: ExitSelector): boolean {
+  if (place.country !== country || place.city !== (city ?? null)) return false;
+  return place.city !== null || place.region === (region ?? null);
 }
 
 async function dial(
