@@ -35,3 +35,18 @@ test("a guesser that waits is not told whether its next guess is right, and lock
   expect(attempt("right", "atl_another0")).toBe("too_many_attempts");
   expect(attempt("right")).toBe("fine");
 });
+
+test("however many guesses come, an owner at the same address stays known", () => {
+  const verifier = {
+    verify: (username: string, password: string) =>
+      password === "right" ? { id: username, userId: "u" } : undefined,
+    forget: () => {},
+  };
+  const authenticator = new Authenticator(verifier, () => 0);
+  const credential = { id: "atl_owner", userId: "u" };
+  expect(authenticator.fromLogin("atl_owner", "right", "1.1.1.1")).toMatchObject({ credential });
+  for (let count = 0; count < 6_000; count++) {
+    expect(() => authenticator.fromLogin("atl_owner", `guess ${count}`, "1.1.1.1")).toThrow();
+  }
+  expect(authenticator.fromLogin("atl_owner", "right", "1.1.1.1")).toMatchObject({ credential });
+});

@@ -11,6 +11,8 @@ export interface Identity {
 
 /** A login as it was read: what does not change however often it is shown. */
 interface Login {
+  /** What it is known by. */
+  readonly name: string;
   readonly wish: GatewayUsername;
   readonly password: string;
   /** Whether it was right once: then it is nobody's guess, and others' guesses must not shut its owner out. */
@@ -50,10 +52,14 @@ export class Authenticator {
     const [username, password] = split();
     const wish = parseGatewayUsername(username);
     if ("problem" in wish) throw new ProxyError("bad_username", wish.problem);
+    return { name, wish, password, wasRight: false };
+  }
+
+  /** Only what was right is kept: guesses would fill the memory, and push out the owners' logins. */
+  #remember(login: Login): void {
+    login.wasRight = true;
     if (this.#known.size >= MAX_KNOWN_LOGINS) this.#known.clear();
-    const login = { wish, password, wasRight: false };
-    this.#known.set(name, login);
-    return login;
+    this.#known.set(login.name, login);
   }
 
   #identify(login: Login, client: string): Identity | Promise<Identity> {
@@ -65,8 +71,11 @@ export class Authenticator {
   }
 
   #identity(credential: GatewayCredential | undefined, login: Login, client: string): Identity {
-    login.wasRight = credential !== undefined;
-    if (credential) return { credential, wish: login.wish };
+    if (credential) {
+      if (!login.wasRight) this.#remember(login);
+      return { credential, wish: login.wish };
+    }
+    login.wasRight = false;
     this.#throttle.failed(client);
     throw new ProxyError("wrong_credentials");
   }
