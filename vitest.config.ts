@@ -25,7 +25,8 @@ export default defineConfig({
           exclude: ignored,
           testTimeout: 120_000,
           hookTimeout: 120_000,
-          fileParallelism: false,
+          // Two at a time: every test has ports and folders of its own, and the crash test is mostly waiting.
+          maxWorkers: 2,
         },
       },
       {
