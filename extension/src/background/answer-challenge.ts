@@ -1,32 +1,20 @@
 import { type Attribution, formatAttribution, parseRealm } from "@atlantic/shared/control/attribution.ts";
 import { formatProof } from "@atlantic/shared/control/proof.ts";
-import { decide, type Rules } from "@atlantic/shared/routing/decide.ts";
+import { decide } from "@atlantic/shared/routing/decide.ts";
 import { challengerOf } from "@atlantic/shared/routing/pac.ts";
-import { BLOCK, type RouteId, routeId } from "@atlantic/shared/routing/route.ts";
+import { BLOCK, routeId } from "@atlantic/shared/routing/route.ts";
 import { siteOf } from "@atlantic/shared/routing/site.ts";
 import type { Browser } from "wxt/browser";
 import type { Welcome } from "./companion.ts";
-import type { Conductor } from "./conductor.ts";
+import { type Sender, type StrayParts, straySender } from "./stray-sender.ts";
 import type { TabBook } from "./tab-book.ts";
 
 type Details = Browser.webRequest.OnAuthRequiredDetails;
 type Answer = Browser.webRequest.BlockingResponse;
 
-export interface ChallengeParts {
+export interface ChallengeParts extends StrayParts {
   readonly book: TabBook;
-  readonly conductor: Conductor;
-  readonly rules: () => Rules;
-  readonly strays: () => "block" | "everything";
   readonly welcome: () => Welcome | null;
-  /** A request that belongs to no tab was not let out. */
-  readonly strayBlocked: (site: string | null) => void;
-}
-
-/** Whose request it is and where it goes. */
-interface Sender {
-  readonly tabId: number | null;
-  readonly site: string;
-  readonly routeId: RouteId;
 }
 
 const BLOCKED = routeId(BLOCK);
@@ -67,7 +55,7 @@ function once(
 }
 
 function senderOf(details: Details, parts: ChallengeParts): Sender | undefined {
-  return details.tabId >= 0 ? tabSender(details, parts) : straySender(details, parts);
+  return details.tabId >= 0 ? tabSender(details, parts) : straySender(siteOf(details.initiator ?? ""), parts);
 }
 
 /** A request goes the way of the page that asks, or, for a page that is being loaded, of that page. */
@@ -86,27 +74,4 @@ function siteOfPage(details: Details, book: TabBook): string | null {
     book.get(details.tabId)?.site ??
     siteOf(details.initiator ?? "")
   );
-}
-
-/**
- * Service and shared workers belong to no tab. Where the site is open under one route, that is the worker's;
- * otherwise nobody can tell, and the person's choice for such requests decides.
- */
-function straySender(details: Details, parts: ChallengeParts): Sender {
-  const site = siteOf(details.initiator ?? "");
-  const routes = new Set(
-    parts.conductor
-      .wanted()
-      .tabs.filter((tab) => tab.site === site)
-      .map((tab) => tab.routeId),
-  );
-  const [only, second] = routes;
-  if (only !== undefined && second === undefined) return { tabId: null, site: site ?? "", routeId: only };
-  const { mode } = parts.conductor.wanted();
-  if (mode.kind === "steady") return { tabId: null, site: site ?? "", routeId: mode.routeId };
-  if (site === null || parts.strays() === "everything") {
-    return { tabId: null, site: site ?? "", routeId: decide(parts.rules(), null, site).routeId };
-  }
-  parts.strayBlocked(site);
-  return { tabId: null, site, routeId: BLOCKED };
 }

@@ -4,11 +4,13 @@ import { BLOCK, type Route, routeId } from "@atlantic/shared/routing/route.ts";
 import { siteOf } from "@atlantic/shared/routing/site.ts";
 import { type Browser, browser } from "wxt/browser";
 import type { Engine } from "../engine/engine.ts";
+import type { RequestWay, RoutedRequest } from "../engine/request-way.ts";
 import type { GateQuestion } from "../gate-messages.ts";
 import type { PageCommand } from "../messages.ts";
 import { answerChallenge } from "./answer-challenge.ts";
-import { Companion } from "./companion.ts";
+import { Companion, type Welcome } from "./companion.ts";
 import { Conductor } from "./conductor.ts";
+import { findWay } from "./find-way.ts";
 import { GateKeeper } from "./gate-keeper.ts";
 import { helpFrame } from "./helper-request.ts";
 import { ImagePolicy } from "./image-policy.ts";
@@ -25,6 +27,9 @@ const BLOCKED = routeId(BLOCK);
 const RESTORE_MS = 60_000;
 
 const TOKEN_BYTES = 32;
+
+/** How long requests wait for the companion after this background has started. */
+const WELCOME_MS = 3_000;
 
 /** How a page fails whose service worker got no answer: as a network error, or as the refusal itself. */
 const REFUSED_BY_WORKER: ReadonlySet<string> = new Set([
@@ -52,12 +57,15 @@ export class Background {
   readonly #strays = new Set<string>();
   /** The page that a tab is loading past its worker: once is enough. */
   readonly #pastWorkers = new Map<number, string>();
+  /** Resolves when the companion was there for the first time, or has had the time for it. */
+  readonly #firstWelcome = Promise.withResolvers<void>();
 
   private constructor(store: Store, engine: Engine) {
     this.#store = store;
     this.#companion = new Companion({
       changed: () => this.#show(),
       ready: ({ proxyPort }) => {
+        this.#firstWelcome.resolve();
         if (proxyPort !== store.intent.proxyPort) store.change({ proxyPort });
         this.#conductor.forget();
         this.#notices.tellAgain();
@@ -99,6 +107,7 @@ export class Background {
     const background = new Background(store, engine);
     const early = await background.#recover();
     background.#companion.connect();
+    setTimeout(() => background.#firstWelcome.resolve(), WELCOME_MS);
     void background.#settled().then(() => background.#loadAgain(early));
     return background;
   }
@@ -261,6 +270,25 @@ export class Background {
       welcome: () => this.#companion.welcome,
       strayBlocked: (site) => this.#strayBlocked(site),
     });
+  }
+
+  /** The way of one request, in a browser that asks for each. */
+  wayOf(request: RoutedRequest): Promise<RequestWay> {
+    return findWay(request, {
+      book: this.#book,
+      conductor: this.#conductor,
+      enabled: () => this.#store.intent.enabled,
+      rules: () => this.#store.intent.rules,
+      strays: () => this.#store.intent.strays,
+      strayBlocked: (site) => this.#strayBlocked(site),
+      awaitWelcome: () => this.#awaitWelcome(),
+      meet: async (tabId) => this.tabCreated(await browser.tabs.get(tabId)),
+    });
+  }
+
+  async #awaitWelcome(): Promise<Welcome | null> {
+    await this.#firstWelcome.promise;
+    return this.#companion.welcome;
   }
 
   // The person.

@@ -3,21 +3,28 @@ import { defineBackground } from "wxt/utils/define-background";
 import { Background } from "../background/background.ts";
 import { sentenceOf } from "../background/wire.ts";
 import { ChromeEngine } from "../engine/chrome/chrome-engine.ts";
+import { FirefoxEngine } from "../engine/firefox/firefox-engine.ts";
 import { GATE_PORT, type GateQuestion } from "../gate-messages.ts";
 import { PAGE_PORT, type PageCommand, type PageUpdate } from "../messages.ts";
 
 const everyUrl = { urls: ["http://*/*", "https://*/*", "ws://*/*", "wss://*/*"] };
 const LINK_ALARM = "link";
 
+/** Has the background act once it has its state. */
+type When = <Details extends unknown[]>(
+  act: (background: Background, ...details: Details) => unknown,
+) => (...details: Details) => void;
+
 /**
  * Every listener is registered in the first turn, because the browser wakes a sleeping background only for listeners
  * that it had there; each then waits until the background has its state again.
  */
 export default defineBackground(() => {
-  const ready = Background.start(new ChromeEngine());
-  const when =
-    <Details extends unknown[]>(act: (background: Background, ...details: Details) => unknown) =>
-    (...details: Details): void => {
+  const engine = location.protocol === "moz-extension:" ? new FirefoxEngine() : new ChromeEngine();
+  const ready = Background.start(engine);
+  const when: When =
+    (act) =>
+    (...details) => {
       ready
         .then((background) => act(background, ...details))
         .catch((error: unknown) => console.warn(sentenceOf(error)));
@@ -44,6 +51,28 @@ export default defineBackground(() => {
     when((background, details) => background.navigationFailed(details)),
   );
 
+  if (engine instanceof FirefoxEngine) engine.listen(async (request) => (await ready).wayOf(request));
+  else hearRequests(ready, when);
+  browser.proxy.settings.onChange.addListener(when((background) => background.settingsChanged()));
+
+  browser.runtime.onConnect.addListener((port) => {
+    if (port.name === GATE_PORT) {
+      port.onMessage.addListener(
+        when((background, question: GateQuestion) => background.atGate(port, question)),
+      );
+    } else if (port.name === PAGE_PORT) {
+      port.onMessage.addListener(when((background, command: PageCommand) => obey(background, port, command)));
+      when((background) => background.pageOpened(port))();
+    }
+  });
+  browser.runtime.onStartup.addListener(when(() => {}));
+  browser.runtime.onInstalled.addListener(when(() => {}));
+  browser.alarms.create(LINK_ALARM, { periodInMinutes: 0.5 });
+  browser.alarms.onAlarm.addListener(when((background) => background.tick()));
+});
+
+/** What Chrome tells of requests and asks about tunnels. */
+function hearRequests(ready: Promise<Background>, when: When): void {
   browser.webRequest.onBeforeRequest.addListener((details) => {
     when((background, seen: typeof details) => background.requestStarted(seen))(details);
     return undefined;
@@ -70,23 +99,7 @@ export default defineBackground(() => {
 
   // Tunnels that are refused are reported here as errors of the proxy; the requests themselves have failed already.
   browser.proxy.onProxyError.addListener(() => {});
-  browser.proxy.settings.onChange.addListener(when((background) => background.settingsChanged()));
-
-  browser.runtime.onConnect.addListener((port) => {
-    if (port.name === GATE_PORT) {
-      port.onMessage.addListener(
-        when((background, question: GateQuestion) => background.atGate(port, question)),
-      );
-    } else if (port.name === PAGE_PORT) {
-      port.onMessage.addListener(when((background, command: PageCommand) => obey(background, port, command)));
-      when((background) => background.pageOpened(port))();
-    }
-  });
-  browser.runtime.onStartup.addListener(when(() => {}));
-  browser.runtime.onInstalled.addListener(when(() => {}));
-  browser.alarms.create(LINK_ALARM, { periodInMinutes: 0.5 });
-  browser.alarms.onAlarm.addListener(when((background) => background.tick()));
-});
+}
 
 async function obey(background: Background, port: Browser.runtime.Port, command: PageCommand): Promise<void> {
   try {
