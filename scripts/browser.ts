@@ -4,7 +4,7 @@ import { parseArgs } from "node:util";
 import { ControlClient } from "@atlantic/companion/src/control/control-client.ts";
 import { companionPaths } from "@atlantic/companion/src/data-paths.ts";
 import { registerHost } from "@atlantic/companion/src/native-messaging/register.ts";
-import { EXTENSION_ID } from "@atlantic/extension/id.ts";
+import { EXTENSION_ID, FIREFOX_EXTENSION_ID } from "@atlantic/extension/id.ts";
 import { type BrowserName, browserNames, findBrowser } from "./browser/find.ts";
 import { openChrome } from "./browser/open-chrome.ts";
 import { openFirefox } from "./browser/open-firefox.ts";
@@ -42,7 +42,8 @@ async function main(): Promise<void> {
   }
   const found = await findBrowser(browserName(positionals));
   const settings = readSettings(values.data ? ["--data", values.data] : [], process.env);
-  const build = found.name === "firefox" ? firefoxExtension : chromeExtension;
+  const isFirefox = found.name === "firefox";
+  const build = isFirefox ? firefoxExtension : chromeExtension;
   await buildIfStale(build);
 
   const client = await ControlClient.open(
@@ -55,8 +56,14 @@ async function main(): Promise<void> {
 
   const profile = join(settings.data, "browser", found.name);
   await mkdir(profile, { recursive: true, mode: 0o700 });
-  await registerHost({ dataDir: settings.data, userDataDir: profile, extensionId: EXTENSION_ID, ticket });
-  const open = found.name === "firefox" ? openFirefox : openChrome;
+  await registerHost({
+    dataDir: settings.data,
+    userDataDir: profile,
+    family: isFirefox ? "firefox" : "chromium",
+    extensionId: isFirefox ? FIREFOX_EXTENSION_ID : EXTENSION_ID,
+    ticket,
+  });
+  const open = isFirefox ? openFirefox : openChrome;
   const browser = await open({
     executable: found.executable,
     profile,
