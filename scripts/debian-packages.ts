@@ -15,6 +15,7 @@ const lab = "the lab cannot run, so nothing that needs distinct addresses was te
 
 export const drivenPackages: readonly DrivenPackage[] = [
   { name: "chromium", program: "chromium", untested: "extension and web page were tested in no browser" },
+  { name: "firefox-esr", program: "firefox-esr", untested: "the extension was not tested in Firefox" },
   {
     name: "postgresql",
     program: "/usr/lib/postgresql/*/bin/postgres",

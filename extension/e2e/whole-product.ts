@@ -56,7 +56,8 @@ export async function startWholeProduct(options: WholeProductOptions): Promise<W
   };
 }
 
-async function startCompanion(data: string, server: RunningServer): Promise<CompanionProcess> {
+/** The companion of a server with the demonstration, under its first credential. */
+export async function startCompanion(data: string, server: RunningServer): Promise<CompanionProcess> {
   const { username, password } = credentialSchema.parse(server.credential);
   const demonstration = server.demonstration;
   if (!demonstration) throw new Error("the demonstration is off");

@@ -6,7 +6,7 @@ import type { CompanionConfig } from "@atlantic/companion/src/config.ts";
 import { ControlClient } from "@atlantic/companion/src/control/control-client.ts";
 import { registerHost } from "@atlantic/companion/src/native-messaging/register.ts";
 import { z } from "zod";
-import { EXTENSION_ID } from "../../id.ts";
+import { EXTENSION_ID, FIREFOX_EXTENSION_ID } from "../../id.ts";
 
 const readySchema = z.object({ kind: z.literal("ready"), proxyPort: z.int(), controlSocket: z.string() });
 
@@ -51,9 +51,10 @@ export class CompanionProcess {
   }
 
   /** Lets a browser of this profile find the companion, paired without a hand. */
-  async introduce(userDataDir: string): Promise<void> {
+  async introduce(userDataDir: string, family: "chromium" | "firefox" = "chromium"): Promise<void> {
     const { ticket } = await this.#control.request("pair.ticket", {});
-    await registerHost({ dataDir: this.#dataDir, userDataDir, extensionId: EXTENSION_ID, ticket });
+    const extensionId = family === "firefox" ? FIREFOX_EXTENSION_ID : EXTENSION_ID;
+    await registerHost({ dataDir: this.#dataDir, userDataDir, extensionId, family, ticket });
   }
 
   /** Ends it at once, as a crash does. */
