@@ -98,7 +98,7 @@ export function relay(client: Socket, upstream: Socket, options: RelayOptions = 
   /** Passes a FIN on. When it is the second one and nothing waits, closing sends it as well and saves a system call. */
   function endHalf(other: Socket, from: Socket): void {
     if (other.readableEnded && other.writableLength === 0) {
-      from.end();
+      if (!from.writableEnded) from.end();
       other.destroy();
     } else {
       other.end();

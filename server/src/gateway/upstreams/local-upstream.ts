@@ -1,4 +1,4 @@
-import { randomBytes } from "node:crypto";
+import { randomUUID } from "node:crypto";
 import type { Socket } from "node:net";
 import { type DialOptions, dialDirect } from "@atlantic/native";
 import { ProxyError } from "@atlantic/shared/errors.ts";
@@ -29,7 +29,7 @@ export function localUpstream(name: string, countries?: readonly string[]): Upst
     name,
     places: offered.map(placeOf),
     choose(exit: ExitSelector, session: LiveSession | undefined): ChosenExit | undefined {
-      if (session === undefined) return chooseFor(exit, randomBytes(8).toString("hex"));
+      if (session === undefined) return chooseFor(exit, randomUUID().replaceAll("-", ""));
       const chosen = chosenFor.get(session) ?? chooseFor(exit, session.key);
       if (chosen) chosenFor.set(session, chosen);
       return chosen;
