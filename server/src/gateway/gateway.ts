@@ -114,9 +114,11 @@ class RunningGateway implements Gateway {
   }
 
   #sweep(): void {
+    // A deadline was set by a clock that may be one sweep old: held against the sweep before, none comes early.
+    const due = this.#now;
     this.#now = performance.now();
-    for (const connection of this.#connections) connection.checkDeadline(this.#now);
-    this.#pool.sweep(this.#now);
+    for (const connection of this.#connections) connection.checkDeadline(due);
+    this.#pool.sweep(due);
   }
 
   countOpen(userId?: string): number {
