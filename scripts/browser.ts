@@ -1,6 +1,7 @@
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { readConfig } from "@atlantic/companion/src/config.ts";
 import { ControlClient } from "@atlantic/companion/src/control/control-client.ts";
 import { companionPaths } from "@atlantic/companion/src/data-paths.ts";
 import { registerHost } from "@atlantic/companion/src/native-messaging/register.ts";
@@ -63,12 +64,14 @@ async function main(): Promise<void> {
     extensionId: isFirefox ? FIREFOX_EXTENSION_ID : EXTENSION_ID,
     ticket,
   });
+  const { hosts } = readConfig(companionPaths(settings.data).config);
   const open = isFirefox ? openFirefox : openChrome;
   const browser = await open({
     executable: found.executable,
     profile,
     extension: join(repository, build.output),
     page: values.page,
+    hosts,
     extraArguments: values.headless ? ["--headless"] : [],
   });
   process.stdout.write(`${found.executable} is open, in the profile ${profile}.\n`);

@@ -10,6 +10,8 @@ export interface OpenOptions {
   readonly extension: string;
   /** The page to open first. */
   readonly page: string;
+  /** Where names of the demonstration are while exits are off: `host:port` to `address:port`. */
+  readonly hosts: Readonly<Record<string, string>>;
   readonly extraArguments: readonly string[];
 }
 
@@ -26,6 +28,7 @@ export async function openChrome(options: OpenOptions): Promise<ChildProcess> {
       "--enable-unsafe-extension-debugging",
       // What the managed policy AllowCrossOriginAuthPrompt does: images of other sites may ask for their tunnel.
       "--allow-cross-origin-auth-prompt",
+      ...hostRules(options.hosts),
       "--no-first-run",
       "--no-default-browser-check",
       // Chrome's sandbox cannot be made by root.
@@ -39,4 +42,10 @@ export async function openChrome(options: OpenOptions): Promise<ChildProcess> {
   loadedSchema.parse(await pipe.ask("Extensions.loadUnpacked", { path: options.extension }));
   await pipe.ask("Target.createTarget", { url: options.page });
   return browser;
+}
+
+/** No public name server knows the demonstration's echo site: without this its first visit, exits off, is an error. */
+function hostRules(hosts: OpenOptions["hosts"]): string[] {
+  const rules = Object.entries(hosts).map(([name, address]) => `MAP ${name.replace(/:80$/, "")} ${address}`);
+  return rules.length === 0 ? [] : [`--host-resolver-rules=${rules.join(",")}`];
 }

@@ -105,7 +105,7 @@ async function showExits(context: CommandContext, client: ControlClient, search:
 async function listRoutes(context: CommandContext, client: ControlClient): Promise<void> {
   show(context, await client.request("route.list", {}), (tabs) =>
     tabs.length === 0
-      ? "No tab is known: open a browser with npm run browser."
+      ? "No tab is known: open a browser with npm run browser, and switch exits on in its popup."
       : table(
           ["TAB", "SITE", "ROUTE", "BROWSER"],
           tabs.map(({ tabId, site, route, browser }) => [
