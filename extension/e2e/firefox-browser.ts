@@ -59,6 +59,7 @@ export async function openFirefoxBrowser(profile: string, extension: string): Pr
     profile,
     extension,
     page: "about:blank",
+    hosts: {},
     extraArguments: ["--headless"],
   });
   return {

@@ -6,6 +6,7 @@ import { type BrowserContext, chromium, type Page, type Worker } from "playwrigh
 import { z } from "zod";
 import { type RunningServer, startServer } from "../../server/web/e2e/running-server.ts";
 import { EXTENSION_ID } from "../id.ts";
+import { chromiumArguments, chromiumExecutable } from "./chromium.ts";
 import { buildExtension } from "./tabs/build-extension.ts";
 import { CompanionProcess } from "./tabs/companion-process.ts";
 
@@ -77,22 +78,11 @@ export async function startCompanion(data: string, server: RunningServer): Promi
 
 function launch(profile: string, extension: string, colorScheme: "light" | "dark"): Promise<BrowserContext> {
   return chromium.launchPersistentContext(profile, {
-    executablePath: process.env.ATLANTIC_CHROMIUM ?? "/usr/bin/chromium",
+    executablePath: chromiumExecutable,
     headless: true,
     colorScheme,
     locale: "en-GB",
-    args: [
-      "--headless=new",
-      "--no-sandbox",
-      "--disable-gpu",
-      "--disable-quic",
-      "--no-first-run",
-      "--disable-background-networking",
-      "--disable-component-update",
-      "--disable-sync",
-      `--disable-extensions-except=${extension}`,
-      `--load-extension=${extension}`,
-    ],
+    args: [...chromiumArguments(extension)],
   });
 }
 

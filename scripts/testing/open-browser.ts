@@ -2,6 +2,7 @@ import { join } from "node:path";
 import { ControlClient } from "@atlantic/companion/src/control/control-client.ts";
 import { companionPaths } from "@atlantic/companion/src/data-paths.ts";
 import { registerHost } from "@atlantic/companion/src/native-messaging/register.ts";
+import { chromiumArguments, chromiumExecutable } from "@atlantic/extension/e2e/chromium.ts";
 import { EXTENSION_ID } from "@atlantic/extension/id.ts";
 import { type Browser, type BrowserContext, chromium, type Page, type Worker } from "playwright-core";
 import { chromeExtension } from "../build.ts";
@@ -26,20 +27,11 @@ export async function openBrowser(data: string): Promise<OpenedBrowser> {
   const extension = join(repository, chromeExtension.output);
   const [port] = await freePorts(1);
   const context = await chromium.launchPersistentContext(profile, {
-    executablePath: "/usr/bin/chromium",
+    executablePath: chromiumExecutable,
     headless: true,
     args: [
-      "--headless=new",
-      "--no-sandbox",
-      "--disable-gpu",
-      "--disable-quic",
-      "--no-first-run",
-      "--disable-background-networking",
-      "--disable-component-update",
-      "--disable-sync",
+      ...chromiumArguments(extension),
       "--allow-cross-origin-auth-prompt",
-      `--load-extension=${extension}`,
-      `--disable-extensions-except=${extension}`,
       `--remote-debugging-port=${port}`,
     ],
   });

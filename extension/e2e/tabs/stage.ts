@@ -10,6 +10,7 @@ import { type BrowserContext, chromium, type Page, type Worker } from "playwrigh
 import { z } from "zod";
 import { EXTENSION_ID } from "../../id.ts";
 import { PAGE_PORT, type PageCommand } from "../../src/messages.ts";
+import { chromiumArguments, chromiumExecutable } from "../chromium.ts";
 import { buildExtension } from "./build-extension.ts";
 import { makeCertificate } from "./certificate.ts";
 import { CompanionProcess } from "./companion-process.ts";
@@ -226,21 +227,12 @@ async function launch(
   more: readonly string[] = [],
 ): Promise<{ context: BrowserContext; worker: Worker }> {
   const context = await chromium.launchPersistentContext(join(directory, "profile"), {
-    executablePath: process.env.ATLANTIC_CHROMIUM ?? "/usr/bin/chromium",
+    executablePath: chromiumExecutable,
     headless: true,
     args: [
-      "--headless=new",
-      "--no-sandbox",
-      "--disable-gpu",
-      "--disable-quic",
-      "--no-first-run",
-      "--disable-background-networking",
-      "--disable-component-update",
-      "--disable-sync",
+      ...chromiumArguments(options.extension),
       `--ignore-certificate-errors-spki-list=${spki}`,
       `--host-resolver-rules=MAP *.test 127.0.0.1:${tripwirePort}`,
-      `--disable-extensions-except=${options.extension}`,
-      `--load-extension=${options.extension}`,
       ...(options.policy ? ["--allow-cross-origin-auth-prompt"] : []),
       ...more,
     ],
