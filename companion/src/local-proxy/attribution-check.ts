@@ -12,8 +12,11 @@ export interface Identified {
   readonly route: Route;
 }
 
-/** How long a plan that is under way may take to arrive: it travels by another way than the request. */
-const PLAN_WAIT_MS = 1_500;
+/**
+ * How long a plan that is under way may take to arrive: it travels by another way than the request. While thirty tabs
+ * open on a busy machine that is seconds; waiting lets nothing wrong through.
+ */
+const PLAN_WAIT_MS = 5_000;
 
 /** Checks an attribution against the browser's plan, waiting shortly for a plan that is on its way. */
 export async function checkAttribution(
