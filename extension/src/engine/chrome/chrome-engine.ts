@@ -3,6 +3,7 @@ import { browser } from "wxt/browser";
 import { gateUrl } from "../../gate-messages.ts";
 import type { Engine } from "../engine.ts";
 import type { Guard } from "../guard.ts";
+import { setPrivacy } from "../set-privacy.ts";
 import { gateRules, sessionRules } from "./session-rules.ts";
 
 const CONFIRM_ATTEMPTS = 40;
@@ -39,16 +40,7 @@ export class ChromeEngine implements Engine {
     if (!guard) await this.#setGate(false);
   }
 
-  async setPrivacy(on: boolean): Promise<void> {
-    const { network } = browser.privacy;
-    if (on) {
-      await network.webRTCIPHandlingPolicy.set({ value: "disable_non_proxied_udp" });
-      await network.networkPredictionEnabled.set({ value: false });
-    } else {
-      await network.webRTCIPHandlingPolicy.clear({});
-      await network.networkPredictionEnabled.clear({});
-    }
-  }
+  readonly setPrivacy = setPrivacy;
 
   async conflict(): Promise<string | null> {
     const settings = [

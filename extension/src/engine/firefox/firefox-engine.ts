@@ -1,6 +1,7 @@
 import { browser } from "wxt/browser";
 import type { Engine } from "../engine.ts";
 import type { RequestWay, RoutedRequest } from "../request-way.ts";
+import { setPrivacy } from "../set-privacy.ts";
 import { DEAD_END, proxyChain, type SocksProxy } from "./proxy-chain.ts";
 
 /** The proxy API that only Firefox has. */
@@ -56,16 +57,7 @@ export class FirefoxEngine implements Engine {
 
   async setGuard(): Promise<void> {}
 
-  async setPrivacy(on: boolean): Promise<void> {
-    const { network } = browser.privacy;
-    if (on) {
-      await network.webRTCIPHandlingPolicy.set({ value: "disable_non_proxied_udp" });
-      await network.networkPredictionEnabled.set({ value: false });
-    } else {
-      await network.webRTCIPHandlingPolicy.clear({});
-      await network.networkPredictionEnabled.clear({});
-    }
-  }
+  readonly setPrivacy = setPrivacy;
 
   async conflict(): Promise<string | null> {
     if (!(await browser.extension.isAllowedIncognitoAccess())) {
