@@ -181,7 +181,7 @@ describe("signing in and out", () => {
       await page.getByText("The email or the password is wrong.").waitFor();
       await page.getByLabel("Password").fill(person.password);
       await submitUntilLetIn(page);
-      await page.getByRole("heading", { name: "Exits", exact: true }).waitFor();
+      await page.getByRole("heading", { name: "Exits", exact: true, level: 1 }).waitFor();
     }));
 
   it("never leads to another site after signing in", () =>
