@@ -44,6 +44,8 @@ async function start(settings: Settings): Promise<void> {
     ATLANTIC_GATEWAY_PORT: String(settings.gatewayPort),
     ATLANTIC_PROXY_PORT: String(settings.proxyPort),
     ATLANTIC_FIRST_ACCOUNT: "1",
+    // Whoever types Ctrl-C does not want to wait for a browser's open connections.
+    ATLANTIC_DRAIN_SECONDS: process.env.ATLANTIC_DRAIN_SECONDS ?? "0",
   };
 
   try {

@@ -1,3 +1,4 @@
+import { availableParallelism } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { z } from "zod";
 
@@ -22,6 +23,13 @@ const environmentSchema = z.object({
   ATLANTIC_WEB_URL: z.url({ protocol: /^https?$/ }).optional(),
   ATLANTIC_GATEWAY_HOST: z.string().min(1).default("127.0.0.1"),
   ATLANTIC_GATEWAY_PORT: port.default(7777),
+  ATLANTIC_GATEWAY_PROCESSES: z
+    .union([z.literal("auto"), z.coerce.number().int().min(1).max(64)])
+    .default("auto"),
+  /** Set by the process that shares its port with others; people do not. */
+  ATLANTIC_GATEWAY_PROCESS: z.coerce.number().int().min(0).optional(),
+  ATLANTIC_ECHO_ADDRESS: z.string().optional(),
+  ATLANTIC_DRAIN_SECONDS: z.coerce.number().int().min(0).max(86_400).default(30),
   ATLANTIC_DEMONSTRATION: flag.default(true),
   ATLANTIC_FIRST_ACCOUNT: flag.default(false),
   ATLANTIC_SIGN_UP: z.enum(["open", "closed"]).default("open"),
@@ -31,6 +39,18 @@ const environmentSchema = z.object({
   DATABASE_URL: z.url({ protocol: /^postgres(ql)?$/ }).optional(),
   REDIS_URL: z.url({ protocol: /^rediss?$/ }).optional(),
 });
+
+/** Where the gateway listens, and in how many processes. */
+interface GatewayConfig {
+  readonly host: string;
+  readonly port: number;
+  /** How many processes share the port. */
+  readonly processes: number;
+  /** Which of them this one is; null for the one that starts them, or the only one. */
+  readonly process: number | null;
+  /** Where the demonstration's echo site listens already; null when it is to be started here. */
+  readonly echoAddress: string | null;
+}
 
 /** How this server is set up. */
 export interface Config {
@@ -45,7 +65,9 @@ export interface Config {
     /** Where the built web page lies. */
     readonly page: string;
   };
-  readonly gateway: { readonly host: string; readonly port: number };
+  readonly gateway: GatewayConfig;
+  /** How long tunnels and answers under way may go on after the server was asked to end, in milliseconds. */
+  readonly drainMs: number;
   /** Offer the exits of this machine and the echo site. */
   readonly demonstration: boolean;
   readonly firstAccount: boolean;
@@ -84,7 +106,14 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
       url: settings.ATLANTIC_WEB_URL?.replace(/\/+$/, "") ?? null,
       page: join(repository, "server/web/dist"),
     },
-    gateway: { host: settings.ATLANTIC_GATEWAY_HOST, port: settings.ATLANTIC_GATEWAY_PORT },
+    gateway: {
+      host: settings.ATLANTIC_GATEWAY_HOST,
+      port: settings.ATLANTIC_GATEWAY_PORT,
+      processes: processCount(settings),
+      process: settings.ATLANTIC_GATEWAY_PROCESS ?? null,
+      echoAddress: settings.ATLANTIC_ECHO_ADDRESS ?? null,
+    },
+    drainMs: settings.ATLANTIC_DRAIN_SECONDS * 1_000,
     demonstration: settings.ATLANTIC_DEMONSTRATION,
     firstAccount: settings.ATLANTIC_FIRST_ACCOUNT,
     signUp: { open: settings.ATLANTIC_SIGN_UP === "open", allowanceBytes: settings.ATLANTIC_SIGN_UP_BYTES },
@@ -95,6 +124,17 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
     databaseUrl: settings.DATABASE_URL ?? null,
     redisUrl: settings.REDIS_URL ?? null,
   };
+}
+
+/** One process for each core; the embedded database belongs to one process, and so does a gateway on it. */
+function processCount(settings: z.infer<typeof environmentSchema>): number {
+  if (settings.ATLANTIC_GATEWAY_PROCESS !== undefined) return 1;
+  const wanted = settings.ATLANTIC_GATEWAY_PROCESSES;
+  if (settings.DATABASE_URL !== undefined) return wanted === "auto" ? availableParallelism() : wanted;
+  if (wanted === "auto" || wanted === 1) return 1;
+  throw new ConfigError(
+    "ATLANTIC_GATEWAY_PROCESSES needs Postgres: set DATABASE_URL as well, or leave it out for one process.",
+  );
 }
 
 function sentence(error: z.ZodError): string {

@@ -23,6 +23,8 @@ export interface GatewayPart {
   readonly address: () => GatewayAddress;
   readonly demonstration: Demonstration | null;
   readonly health: () => PartHealth;
+  /** Takes no more connections and waits for those that are open, at most so long. */
+  readonly drain: (deadlineMs: number) => Promise<void>;
 }
 
 /** The site on which the demonstration's exits can be told apart. */
@@ -44,7 +46,28 @@ interface Parts {
 export async function startGatewayPart(parts: Parts): Promise<GatewayPart> {
   const { config, database, secrets } = parts;
   const verifier = new StoredCredentials({ db: database.db, key: Buffer.from(secrets.credentials, "hex") });
-  return config.roles.has("gateway") ? startHere(parts, verifier) : elsewhere(config, verifier);
+  if (!config.roles.has("gateway")) return elsewhere(config, verifier);
+  const demonstration = config.demonstration ? await openDemonstration(parts) : null;
+  if (config.gateway.processes === 1) return startHere(parts, verifier, demonstration);
+  return startProcesses(parts, verifier, demonstration);
+}
+
+/** The gateway in processes of its own, which share its port; this one keeps them alive. */
+async function startProcesses(
+  { config, log, endings }: Parts,
+  verifier: StoredCredentials,
+  demonstration: Demonstration | null,
+): Promise<GatewayPart> {
+  const { startGatewayProcesses } = await import("./gateway-processes.ts");
+  const echoAddress = demonstration?.echoAddress ?? null;
+  const processes = endings.add(await startGatewayProcesses({ config, echoAddress, log }));
+  return {
+    ...elsewhere(config, verifier),
+    address: () => ({ host: config.gateway.host, port: processes.port }),
+    demonstration,
+    health: processes.health,
+    drain: processes.drain,
+  };
 }
 
 /** A process without a gateway: there is nothing to cut, but what is cached of a credential must go all the same. */
@@ -61,23 +84,27 @@ function elsewhere(config: Config, verifier: CredentialVerifier): GatewayPart {
     address: () => config.gateway,
     demonstration: null,
     health: () => ({ state: "off", detail: "not a role of this process" }),
+    drain: async () => {},
   };
 }
 
-async function startHere(parts: Parts, verifier: CredentialVerifier): Promise<GatewayPart> {
+async function startHere(
+  parts: Parts,
+  verifier: StoredCredentials,
+  demonstration: Demonstration | null,
+): Promise<GatewayPart> {
   const { config, database, log, endings } = parts;
   const { db } = database;
   const [{ startGateway }, { startStoredUsage }, file, gatewayId] = await Promise.all([
     import("./gateway/gateway.ts"),
     import("./metering/stored-usage.ts"),
     readConfiguredUpstreams(config),
-    readGatewayId(config.directory),
+    readGatewayId(config.directory, config.gateway.process),
   ]);
   const upstreams = buildUpstreams(file);
   await storeLocations(db, uniqueById(upstreams.flatMap((upstream) => upstream.places)));
   endings.add(await announceGateway(db, gatewayId));
   const usage = endings.add(await startStoredUsage({ db, gatewayId, logger: log }));
-  const demonstration = config.demonstration ? await startDemonstration(endings) : null;
   const gateway = await startGateway({
     ...config.gateway,
     credentials: verifier,
@@ -89,6 +116,7 @@ async function startHere(parts: Parts, verifier: CredentialVerifier): Promise<Ga
       ownPorts: [config.web.port],
     },
     logger: log,
+    reusePort: config.gateway.process !== null,
     sessionKey: sessionKey(parts.secrets),
   }).catch((error: unknown) => {
     throw listenProblem(error, config.gateway.port, "ATLANTIC_GATEWAY_PORT");
@@ -104,6 +132,7 @@ async function startHere(parts: Parts, verifier: CredentialVerifier): Promise<Ga
       if (!listening || problem !== null) return { state: "down", detail: problem ?? "does not listen" };
       return { state: "up", detail: `${openConnections} open connections` };
     },
+    drain: (deadlineMs) => gateway.drain(deadlineMs),
   };
 }
 
@@ -118,8 +147,11 @@ async function readConfiguredUpstreams(config: Config): Promise<UpstreamsFile> {
   return { ...file, upstreams: file.upstreams.filter((upstream) => upstream.kind !== "local") };
 }
 
-async function startDemonstration(endings: Endings): Promise<Demonstration> {
+/** One echo site serves all processes. */
+async function openDemonstration({ config, endings }: Parts): Promise<Demonstration> {
   const { ECHO_HOST, startEchoSite } = await import("./demonstration/echo-site.ts");
+  const { echoAddress } = config.gateway;
+  if (echoAddress !== null) return { echoHost: ECHO_HOST, echoAddress };
   const site = endings.add(await startEchoSite());
   return { echoHost: ECHO_HOST, echoAddress: site.address };
 }

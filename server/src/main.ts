@@ -1,21 +1,31 @@
 import { readConfig } from "./config.ts";
-import { type RunningServer, startServer } from "./server.ts";
+import { startServer } from "./server.ts";
 import { startSentence } from "./start-error.ts";
+
+/** How often one of several gateway processes says how it is. */
+const HEALTH_MS = 1_000;
+
+/** What this process runs. */
+interface Running {
+  drain(): Promise<void>;
+  close(): Promise<void>;
+}
 
 /** Tells the process that started this one; on a terminal, the person. */
 function tell(message: Readonly<Record<string, unknown>>): Promise<void> {
   return new Promise((resolve) => {
-    if (process.send === undefined) return resolve();
+    if (process.send === undefined || !process.connected) return resolve();
     process.send(message, () => resolve());
   });
 }
 
-function endWith(server: RunningServer): void {
-  let ending = false;
-  const end = () => {
-    if (ending) return;
-    ending = true;
-    server.close().then(
+/** SIGTERM lets what is open end by itself for a while; SIGINT, or a second signal, does not wait. */
+function endWith(running: Running): void {
+  let closing = false;
+  const close = () => {
+    if (closing) return;
+    closing = true;
+    running.close().then(
       () => process.exit(0),
       (error: unknown) => {
         process.stderr.write(`${startSentence(error)}\n`);
@@ -23,12 +33,17 @@ function endWith(server: RunningServer): void {
       },
     );
   };
-  process.on("SIGTERM", end);
-  process.on("SIGINT", end);
-  process.on("disconnect", end);
+  let draining = false;
+  process.on("SIGTERM", () => {
+    if (draining) return close();
+    draining = true;
+    running.drain().then(close, close);
+  });
+  process.on("SIGINT", close);
+  process.on("disconnect", close);
 }
 
-try {
+async function runServer(): Promise<void> {
   const server = await startServer(readConfig(process.env));
   endWith(server);
   await tell({
@@ -40,6 +55,19 @@ try {
     credential: server.credential,
     demonstration: server.demonstration,
   });
+}
+
+async function runGatewayProcess(): Promise<void> {
+  const { startGatewayProcess } = await import("./gateway-process.ts");
+  const gateway = await startGatewayProcess(readConfig(process.env));
+  endWith(gateway);
+  setInterval(() => void tell({ kind: "health", ...gateway.health() }), HEALTH_MS).unref();
+  await tell({ kind: "health", ...gateway.health() });
+  await tell({ kind: "ready", gatewayPort: gateway.port });
+}
+
+try {
+  await (process.env.ATLANTIC_GATEWAY_PROCESS ? runGatewayProcess() : runServer());
 } catch (error) {
   const sentence = startSentence(error);
   if (process.send === undefined) process.stderr.write(`${sentence}\n`);

@@ -4,10 +4,8 @@ import type { Logger } from "pino";
 import { createAuth } from "./auth/auth.ts";
 import { SessionReader } from "./auth/session-reader.ts";
 import type { Cache } from "./cache/cache.ts";
-import { createMemoryCache } from "./cache/memory-cache.ts";
-import { createRedisCache } from "./cache/redis-cache.ts";
 import type { Config } from "./config.ts";
-import { type OpenDatabase, openDatabase } from "./db/open.ts";
+import type { OpenDatabase } from "./db/open.ts";
 import { Endings } from "./endings.ts";
 import { openFirstAccount } from "./first-account.ts";
 import { type GatewayPart, startGatewayPart } from "./gateway-part.ts";
@@ -15,9 +13,10 @@ import { createApp } from "./http/app.ts";
 import type { HealthCheck, PartHealth } from "./http/health.ts";
 import { listen, type WebServer } from "./http/listen.ts";
 import { createLog } from "./log.ts";
+import { openConfiguredCache, openConfiguredDatabase } from "./open-stores.ts";
 import { readSecrets, type Secrets } from "./secrets.ts";
 import { createServices } from "./services/services.ts";
-import { listenProblem, StartError } from "./start-error.ts";
+import { listenProblem } from "./start-error.ts";
 import { jobs } from "./worker/jobs.ts";
 import { startWorker, type Worker } from "./worker/worker.ts";
 
@@ -31,6 +30,8 @@ export interface RunningServer {
   readonly signInUrl: string | null;
   readonly credential: { readonly username: string; readonly password: string } | null;
   readonly demonstration: { readonly echoHost: string; readonly echoAddress: string } | null;
+  /** Takes no more connections and waits for those that are open, for as long as the configuration allows. */
+  drain(): Promise<void>;
   /** Ends every part, in the order that loses nothing. Calling it again waits for the same end. */
   close(): Promise<void>;
 }
@@ -56,7 +57,7 @@ async function start(config: Config, endings: Endings): Promise<RunningServer> {
   const secrets = await readSecrets(join(config.directory, "secrets.json"));
   const database = endings.add(await openConfiguredDatabase(config));
   await migrateToLatest(database.db);
-  const cache = endings.add(await openCache(config));
+  const cache = endings.add(await openConfiguredCache(config));
   const gateway = await startGatewayPart({ config, database, secrets, log, endings });
   const worker = config.roles.has("worker") ? endings.add(startWorker({ database, jobs, log })) : null;
   const health = healthChecks({ database, cache, gateway, worker });
@@ -68,26 +69,9 @@ async function start(config: Config, endings: Endings): Promise<RunningServer> {
     webPort: listener.port,
     gateway: gateway.address(),
     demonstration: gateway.demonstration,
+    drain: () => gateway.drain(config.drainMs),
     close: () => endings.run(),
   };
-}
-
-function openConfiguredDatabase(config: Config): Promise<OpenDatabase> {
-  return openDatabase(
-    config.databaseUrl === null
-      ? { kind: "pglite", directory: join(config.directory, "pglite") }
-      : { kind: "postgres", url: config.databaseUrl },
-  ).catch((error: unknown) => {
-    if (config.databaseUrl === null) throw error;
-    throw new StartError("The database at DATABASE_URL cannot be reached: start it, or correct the address.");
-  });
-}
-
-function openCache(config: Config): Promise<Cache> | Cache {
-  if (config.redisUrl === null) return createMemoryCache();
-  return createRedisCache(config.redisUrl).catch(() => {
-    throw new StartError("Redis at REDIS_URL cannot be reached: start it, or correct the address.");
-  });
 }
 
 function listenForWeb(config: Config): Promise<WebServer> {

@@ -21,6 +21,8 @@ export interface GatewayContext {
 export interface ClientConnection {
   /** Asked about once a second: ends what has waited too long. */
   checkDeadline(now: number): void;
+  /** Ends it as soon as nothing is under way: now when it is idle, else after the answer or the tunnel. */
+  drain(): void;
   /** Ends it at once. */
   destroy(): void;
 }

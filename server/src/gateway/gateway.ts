@@ -36,6 +36,7 @@ class RunningGateway implements Gateway {
   readonly #connections = new Set<ClientConnection>();
   #now = performance.now();
   #credentialEpoch = 0;
+  #stopped: Promise<void> | undefined;
   #sweeper: NodeJS.Timeout | undefined;
   host = "";
   port = 0;
@@ -68,7 +69,8 @@ class RunningGateway implements Gateway {
   async listen(port: number, host: string): Promise<void> {
     await new Promise<void>((resolve, reject) => {
       this.#server.once("error", reject);
-      this.#server.listen({ port, host, backlog: 4_096 }, () => {
+      const { reusePort = false } = this.#options;
+      this.#server.listen({ port, host, backlog: 4_096, reusePort }, () => {
         this.#server.off("error", reject);
         resolve();
       });
@@ -151,9 +153,20 @@ class RunningGateway implements Gateway {
     };
   }
 
+  async drain(deadlineMs: number): Promise<void> {
+    this.#stopListening();
+    for (const connection of this.#connections) connection.drain();
+    await Promise.race([this.#flows.none(), setTimeout(deadlineMs, undefined, { ref: false })]);
+  }
+
+  #stopListening(): Promise<void> {
+    this.#stopped ??= new Promise<void>((resolve) => this.#server.close(() => resolve()));
+    return this.#stopped;
+  }
+
   async close(): Promise<void> {
     clearInterval(this.#sweeper);
-    const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
+    const closed = this.#stopListening();
     for (const flow of this.#flows.all()) flow.cut("closing");
     for (const connection of this.#connections) connection.destroy();
     this.#pool.close();
@@ -176,6 +189,10 @@ class WaitingConnection implements ClientConnection {
 
   checkDeadline(now: number): void {
     if (now >= this.#deadline) this.destroy();
+  }
+
+  drain(): void {
+    this.destroy();
   }
 
   destroy(): void {

@@ -9,6 +9,8 @@ export interface GatewayOptions {
   readonly host: string;
   /** 0 for any free port. */
   readonly port: number;
+  /** Share the port with other processes (SO_REUSEPORT). Default: no. */
+  readonly reusePort?: boolean;
   readonly credentials: CredentialVerifier;
   readonly usage: UsageRecorder;
   /** Asked in this order for an exit that fits. */
@@ -56,6 +58,11 @@ export interface Gateway {
   /** Calls the listener after usage of an account was stored; the returned function stops that. */
   onUsage(listener: (userId: string) => void): () => void;
   health(): GatewayHealth;
+  /**
+   * Stops listening and lets what is open end by itself: tunnels, and answers under way. Clients between two requests
+   * are closed. Resolves when nothing is open any more, or after `deadlineMs`; `close` is still to be called.
+   */
+  drain(deadlineMs: number): Promise<void>;
   /** Stops listening, cuts what is open, and writes what was counted. */
   close(): Promise<void>;
 }

@@ -51,6 +51,8 @@ export class HttpConnection implements ClientConnection, ExchangeListener {
   #exchange: Exchange | undefined;
   #retried = false;
   #clientEnded = false;
+  /** The gateway is ending: this request is the last. */
+  #draining = false;
   #deadline: number;
 
   constructor(socket: Socket, client: string, context: GatewayContext) {
@@ -73,6 +75,11 @@ export class HttpConnection implements ClientConnection, ExchangeListener {
     else if (this.#phase === "exchange" && !this.#exchange?.answered) {
       this.exchangeFailed(new ProxyError("response_timeout"), false);
     } else this.destroy();
+  }
+
+  drain(): void {
+    this.#draining = true;
+    if (this.#phase === "head" && this.#waiting.length === 0) this.destroy();
   }
 
   destroy(): void {
@@ -231,7 +238,7 @@ export class HttpConnection implements ClientConnection, ExchangeListener {
     admitted.flow.onCut((reason) => this.#cut(reason));
     const standing: Standing = {
       admitted,
-      poolKey: `${identity.credential.id} ${admitted.exit.key} ${host} ${port}`,
+      poolKey: `${identity.credential.id} ${admitted.route.exit.key} ${host} ${port}`,
       authorization: request.authorization,
       authority,
       epoch,
@@ -276,7 +283,7 @@ export class HttpConnection implements ClientConnection, ExchangeListener {
   exchangeDone(kept: { client: boolean; upstream: boolean }): void {
     this.#exchange = undefined;
     if (!kept.upstream) this.#dropUpstream();
-    if (!kept.client || this.#clientEnded) {
+    if (!kept.client || this.#clientEnded || this.#draining) {
       this.#close("");
       return;
     }

@@ -40,6 +40,10 @@ export class SocksConnection implements ClientConnection {
     this.destroy();
   }
 
+  drain(): void {
+    if (this.#stage !== "opening" && this.#stage !== "tunnel") this.destroy();
+  }
+
   destroy(): void {
     this.#socket.destroy();
   }
