@@ -1,7 +1,15 @@
 export { type AddonState, addonState, type PeerCredentials, peerCredentials } from "./src/addon.ts";
 export { type Allowance, type AllowanceEvents, LocalAllowance, unlimitedAllowance } from "./src/allowance.ts";
 export { type DialOptions, dialDirect } from "./src/dial-direct.ts";
-export { DialError, type UpstreamRefusal } from "./src/dial-error.ts";
+export { DialError, type DialStage, type UpstreamRefusal } from "./src/dial-error.ts";
+export {
+  askProxy,
+  type DialPlan,
+  type DialPlanOptions,
+  dialPlan,
+  openPlan,
+  type PlannedProxy,
+} from "./src/dial-plan.ts";
 export { authorityOf, dialThroughConnect } from "./src/dial-through-connect.ts";
 export { dialThroughSocks5 } from "./src/dial-through-socks5.ts";
 export type { DialThroughOptions, ProxyEndpoint } from "./src/proxy-handshake.ts";

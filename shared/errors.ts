@@ -196,6 +196,18 @@ export const proxyErrors = {
     sentence:
       "The upstream provider refused this proxy's own account. The operator must check its credentials.",
   },
+  upstream_unreachable: {
+    httpStatus: 502,
+    proxyStatus: "destination_unavailable",
+    socks: 0x01,
+    sentence: "The upstream provider cannot be reached. Try again in a moment or pick another exit.",
+  },
+  upstream_timeout: {
+    httpStatus: 504,
+    proxyStatus: "connection_timeout",
+    socks: 0x04,
+    sentence: "The upstream provider did not answer in time. Try again or pick another exit.",
+  },
   upstream_failed: {
     httpStatus: 502,
     proxyStatus: "destination_unavailable",

@@ -10,14 +10,24 @@ export interface UpstreamRefusal {
   readonly headers: ReadonlyMap<string, string>;
 }
 
+/** reach: the first hop could not be connected to. ask: it was, and what it was asked for did not come about. */
+export type DialStage = "reach" | "ask";
+
 /** A connection that could not be made, as a row of the error table. */
 export class DialError extends ProxyError {
   readonly refusal: UpstreamRefusal | undefined;
+  stage: DialStage | undefined;
 
   constructor(code: ProxyErrorCode, detail?: string, options?: ErrorOptions & { refusal?: UpstreamRefusal }) {
     super(code, detail, options);
     this.name = "DialError";
     this.refusal = options?.refusal;
+  }
+
+  /** Says where it happened, unless that is known already. */
+  at(stage: DialStage): this {
+    this.stage ??= stage;
+    return this;
   }
 }
 

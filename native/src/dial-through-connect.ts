@@ -14,11 +14,15 @@ type Headers = ReadonlyMap<string, string>;
 export async function dialThroughConnect(
   options: DialThroughOptions,
 ): Promise<{ socket: Socket; headers: Headers }> {
-  const { socket, result } = await throughProxy(options, connectHandshake(options));
+  const { socket, result } = await throughProxy(options, connectHandshake(options.proxy, options.target));
   return { socket, headers: result };
 }
 
-function connectHandshake({ proxy, target }: DialThroughOptions): Handshake<Headers> {
+/** Asks for a tunnel with CONNECT. */
+export function connectHandshake(
+  proxy: { readonly username?: string; readonly password?: string },
+  target: DialThroughOptions["target"],
+): Handshake<Headers> {
   return {
     opening: Buffer.from(connectRequest(authorityOf(target), proxy.username, proxy.password), "latin1"),
     read(received) {

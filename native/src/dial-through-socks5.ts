@@ -1,12 +1,12 @@
 import { isIPv4, isIPv6, type Socket, SocketAddress } from "node:net";
 import type { ProxyErrorCode } from "@atlantic/shared/errors.ts";
 import { DialError } from "./dial-error.ts";
-import {
-  type DialThroughOptions,
-  type Handshake,
-  type ProxyEndpoint,
-  throughProxy,
-} from "./proxy-handshake.ts";
+import { type DialThroughOptions, type Handshake, throughProxy } from "./proxy-handshake.ts";
+
+interface Login {
+  readonly username?: string;
+  readonly password?: string;
+}
 
 const NO_AUTHENTICATION = 0x00;
 const USERNAME_PASSWORD = 0x02;
@@ -17,12 +17,12 @@ const USERNAME_PASSWORD = 0x02;
  * @throws DialError; `refusal.status` holds the reply code
  */
 export async function dialThroughSocks5(options: DialThroughOptions): Promise<{ socket: Socket }> {
-  const { socket } = await throughProxy(options, socksHandshake(options));
+  const { socket } = await throughProxy(options, socksHandshake(options.proxy, options.target));
   return { socket };
 }
 
 /** Greeting, authentication where it is chosen, request: each answer has a place in the stream. */
-function socksHandshake({ proxy, target }: DialThroughOptions): Handshake<undefined> {
+export function socksHandshake(proxy: Login, target: DialThroughOptions["target"]): Handshake<undefined> {
   const method = proxy.username === undefined ? NO_AUTHENTICATION : USERNAME_PASSWORD;
   let stage: "greeting" | "authentication" | "request" = "greeting";
   let offset = 0;
@@ -53,7 +53,7 @@ function expectMethod(received: Buffer, method: number): void {
   if (received[1] !== method) throw new DialError("upstream_denied");
 }
 
-function credentials({ username = "", password = "" }: ProxyEndpoint): Buffer {
+function credentials({ username = "", password = "" }: Login): Buffer {
   return Buffer.concat([Buffer.from([1]), lengthPrefixed(username), lengthPrefixed(password)]);
 }
 

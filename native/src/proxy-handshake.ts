@@ -63,7 +63,11 @@ function securedSocket(plain: Socket, proxy: ProxyEndpoint): Socket {
   return connectTls({ servername: proxy.host, ALPNProtocols: ["http/1.1"], ...own, socket: plain });
 }
 
-function shakeHands<Result>(
+/**
+ * Holds a handshake on a connection that was not used before. Bytes of the target that came along stay in the socket.
+ * @throws DialError; the socket is destroyed then
+ */
+export function shakeHands<Result>(
   socket: Socket,
   handshake: Handshake<Result>,
   timeoutMs: number,

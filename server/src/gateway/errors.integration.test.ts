@@ -1,6 +1,6 @@
 import { once } from "node:events";
 import { createServer, type Server, type Socket } from "node:net";
-import { ProxyError, type ProxyErrorCode, proxyErrors } from "@atlantic/shared/errors.ts";
+import { ProxyError, type ProxyErrorCode, proxyErrorOf, proxyErrors } from "@atlantic/shared/errors.ts";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import {
   createAccount,
@@ -27,9 +27,10 @@ const failing: Upstream = {
           label: null,
           address: null,
           key: city,
-          dial: async () => {
+          plan: () => {
             throw new ProxyError(city as ProxyErrorCode);
           },
+          explain: proxyErrorOf,
         },
 };
 

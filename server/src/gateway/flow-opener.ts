@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
 import type { Socket } from "node:net";
+import { dialPlan } from "@atlantic/native";
 import { ProxyError, proxyErrorOf } from "@atlantic/shared/errors.ts";
 import type { ProxyProtocol } from "../db/schema.ts";
 import type { UsageRecorder } from "../metering/usage-recorder.ts";
@@ -7,6 +8,7 @@ import type { Identity } from "./authenticator.ts";
 import type { ExitSessions } from "./exit-sessions.ts";
 import type { Flow, OpenFlows } from "./flow.ts";
 import type { GatewayLimits } from "./options.ts";
+import { Route } from "./route.ts";
 import type { CheckedTarget, TargetGuard } from "./target-guard.ts";
 import type { ChosenExit, LiveSession, Upstream } from "./upstreams/upstream.ts";
 
@@ -22,9 +24,10 @@ export interface FlowWish {
 /** A flow that may go ahead: its exit is chosen and its target checked, nothing is dialled yet. */
 export interface AdmittedFlow {
   readonly flow: Flow;
-  readonly exit: ChosenExit;
   readonly session: LiveSession | undefined;
   readonly target: CheckedTarget;
+  /** The exit that it leaves by, and those that stand in for it. */
+  readonly route: Route;
 }
 
 interface Parts {
@@ -46,11 +49,12 @@ export class FlowOpener {
   }
 
   /**
-   * Every wish of a known credential gets a flow, so that failures are counted where the owner can see them.
+   * Every wish of a known credential gets a flow, so that failures are counted where the owner can see them. Answers
+   * at once where all that it needs is at hand.
    * @throws ProxyError; the flow, if there was one by then, is finished with its code
    */
-  async admit(identity: Identity, wish: FlowWish): Promise<AdmittedFlow> {
-    const { usage, sessions, flows, guard, limits } = this.#parts;
+  admit(identity: Identity, wish: FlowWish): AdmittedFlow | Promise<AdmittedFlow> {
+    const { usage, sessions, flows, limits } = this.#parts;
     const { credential } = identity;
     if (flows.countOfCredential(credential.id) >= limits.connectionsPerCredential) {
       throw new ProxyError("connection_limit");
@@ -60,23 +64,53 @@ export class FlowOpener {
     const flow = this.#openFlow(identity, wish, exit);
     try {
       const may = usage.mayOpen(credential.userId);
-      if (!(typeof may === "boolean" ? may : await may)) throw new ProxyError("quota_exhausted");
-      if (exit === undefined) throw new ProxyError("no_exit");
-      const checked = guard.check(wish.host, wish.port);
-      const target = checked instanceof Promise ? await checked : checked;
-      if (flow.end) throw new ProxyError("connection_terminated", "It was ended before it was connected.");
-      return { flow, exit, session, target };
+      const admitted =
+        typeof may === "boolean"
+          ? this.#check(flow, may, exit, session)
+          : may.then((granted) => this.#check(flow, granted, exit, session));
+      return admitted instanceof Promise
+        ? admitted.catch((error) => Promise.reject(failFlow(flow, error)))
+        : admitted;
     } catch (error) {
       throw failFlow(flow, error);
     }
   }
 
-  /** @throws ProxyError; the flow is finished with its code */
-  async dial({ flow, exit, target }: AdmittedFlow): Promise<Socket> {
-    try {
-      return await exit.dial(target, this.#parts.limits.connectMs);
-    } catch (error) {
-      throw failFlow(flow, error);
+  #check(
+    flow: Flow,
+    granted: boolean,
+    exit: ChosenExit | undefined,
+    session: LiveSession | undefined,
+  ): AdmittedFlow | Promise<AdmittedFlow> {
+    if (!granted) throw new ProxyError("quota_exhausted");
+    if (exit === undefined) throw new ProxyError("no_exit");
+    const route = new Route(exit);
+    const { targetHost, targetPort } = flow.record;
+    const target = this.#parts.guard.check(targetHost, targetPort);
+    return target instanceof Promise
+      ? target.then((checked) => admittedFlow(flow, session, checked, route))
+      : admittedFlow(flow, session, target, route);
+  }
+
+  /**
+   * Connects a flow to its target, by one exit after the other as its route says.
+   * @throws ProxyError; the flow is finished with its code
+   */
+  async dial({ flow, target, route }: AdmittedFlow): Promise<Socket> {
+    const deadline = performance.now() + this.#parts.limits.connectMs;
+    let exit: ChosenExit | undefined = route.exit;
+    for (;;) {
+      try {
+        const plan = exit.plan(target);
+        const timeoutMs = deadline - performance.now();
+        const socket = await dialPlan(plan instanceof Promise ? await plan : plan, { timeoutMs });
+        route.succeeded();
+        return socket;
+      } catch (error) {
+        const reason = exit.explain(error);
+        exit = route.failed(reason);
+        if (exit === undefined) throw failFlow(flow, reason);
+      }
     }
   }
 
@@ -111,6 +145,16 @@ export class FlowOpener {
   }
 }
 
+function admittedFlow(
+  flow: Flow,
+  session: LiveSession | undefined,
+  target: CheckedTarget,
+  route: Route,
+): AdmittedFlow {
+  if (flow.end) throw new ProxyError("connection_terminated", "It was ended before it was connected.");
+  return { flow, session, target, route };
+}
+
 /** Finishes a flow with the row of what went wrong. */
 export function failFlow(flow: Flow, error: unknown): ProxyError {
   const reason = proxyErrorOf(error);
@@ -119,7 +163,8 @@ export function failFlow(flow: Flow, error: unknown): ProxyError {
 }
 
 /** What a client is told about its flow: on the answer to CONNECT. */
-export function flowHeaders({ flow, exit, session }: AdmittedFlow): string {
+export function flowHeaders({ flow, route, session }: AdmittedFlow): string {
+  const { exit } = route;
   const lines = [`X-Atlantic-Request-Id: ${flow.record.id}`];
   if (exit.country !== null) lines.push(`X-Atlantic-Exit-Country: ${exit.country.toUpperCase()}`);
   if (exit.address !== null) lines.push(`X-Atlantic-Exit-Address: ${exit.address}`);

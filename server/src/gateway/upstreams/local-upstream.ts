@@ -1,7 +1,6 @@
 import { randomUUID } from "node:crypto";
-import type { Socket } from "node:net";
-import { type DialOptions, dialDirect } from "@atlantic/native";
-import { ProxyError } from "@atlantic/shared/errors.ts";
+import type { DialPlan } from "@atlantic/native";
+import { proxyErrorOf } from "@atlantic/shared/errors.ts";
 import {
   type LocalExit,
   localExitAddress,
@@ -10,7 +9,6 @@ import {
 } from "@atlantic/shared/exits/adapters/local.ts";
 import type { ExitSelector } from "@atlantic/shared/exits/selector.ts";
 import type { CheckedTarget } from "../target-guard.ts";
-import { pinnedLookup } from "./pinned-lookup.ts";
 import type { ChosenExit, ExitPlace, LiveSession, Upstream } from "./upstream.ts";
 
 /** Exits of this machine, told apart by their loopback source addresses: for demonstrations and tests. */
@@ -45,7 +43,8 @@ function choice(upstream: string, exit: LocalExit, address: string): ChosenExit 
     label: exit.label,
     address,
     key: `${upstream} ${address}`,
-    dial: (target, timeoutMs) => dialFrom(address, target, timeoutMs),
+    plan: (target) => planFrom(address, target),
+    explain: proxyErrorOf,
   };
 }
 
@@ -53,40 +52,9 @@ function choice(upstream: string, exit: LocalExit, address: string): ChosenExit 
  * A loopback address can only reach this machine: what is elsewhere is dialled from the system's own address, as
  * these exits lead nowhere that the machine itself does not.
  */
-function dialFrom(localAddress: string, target: CheckedTarget, timeoutMs: number): Promise<Socket> {
-  const [first] = target.addresses;
-  if (first === undefined) throw new ProxyError("dns_error");
-  const base = { port: target.addressPort, timeoutMs };
-  if (first.startsWith("127.")) return dialFromPort({ ...base, host: first, localAddress });
-  if (target.addresses.length === 1) return dialDirect({ ...base, host: first });
-  return dialDirect({ ...base, host: target.host, lookup: pinnedLookup(target.addresses) });
-}
-
-const FIRST_PORT = 16_384;
-const PORT_TRIES = 16;
-const nextPort = new Map<string, number>();
-
-/**
- * The system searches long for a free port once an address has thousands of closed connections that linger
- * (TIME_WAIT): it was a third of a tunnel's whole cost. Counting up finds one at once.
- */
-async function dialFromPort(options: DialOptions & { localAddress: string }): Promise<Socket> {
-  for (let tries = 0; tries < PORT_TRIES; tries++) {
-    const localPort = nextPort.get(options.localAddress) ?? FIRST_PORT;
-    nextPort.set(options.localAddress, localPort === 65_535 ? FIRST_PORT : localPort + 1);
-    try {
-      return await dialDirect({ ...options, localPort });
-    } catch (error) {
-      if (!isTaken(error)) throw error;
-    }
-  }
-  return dialDirect(options);
-}
-
-function isTaken(error: unknown): boolean {
-  const cause = error instanceof Error ? error.cause : undefined;
-  const code = cause instanceof Error && "code" in cause ? cause.code : undefined;
-  return code === "EADDRINUSE" || code === "EADDRNOTAVAIL";
+function planFrom(localAddress: string, { addresses, addressPort }: CheckedTarget): DialPlan {
+  if (!addresses[0]?.startsWith("127.")) return { addresses, port: addressPort };
+  return { addresses: [addresses[0]], port: addressPort, localAddress };
 }
 
 function placeOf(exit: LocalExit): ExitPlace {

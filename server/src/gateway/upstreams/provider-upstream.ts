@@ -1,7 +1,8 @@
 import { createHash } from "node:crypto";
-import type { Socket } from "node:net";
-import { DialError, dialThroughConnect, dialThroughSocks5, type ProxyEndpoint } from "@atlantic/native";
-import { ProxyError, type ProxyErrorCode } from "@atlantic/shared/errors.ts";
+import { lookup } from "node:dns/promises";
+import { isIP } from "node:net";
+import { DialError, type DialPlan } from "@atlantic/native";
+import { ProxyError, type ProxyErrorCode, proxyErrorOf } from "@atlantic/shared/errors.ts";
 import type { ProviderLogin, ProviderSession } from "@atlantic/shared/exits/adapters/provider-session.ts";
 import type { ExitSelector } from "@atlantic/shared/exits/selector.ts";
 import type { CheckedTarget } from "../target-guard.ts";
@@ -44,7 +45,8 @@ export function providerUpstream(options: ProviderOptions): Upstream {
         label: place?.label ?? exit.country?.toUpperCase() ?? null,
         address: null,
         key: `${options.name} ${session?.key ?? ""} ${login?.username ?? ""}`,
-        dial: (target, timeoutMs) => dial(options, login, target, timeoutMs),
+        plan: (target) => plan(options, login, target),
+        explain: (error) => inOurWords(options, error),
       };
     },
   };
@@ -87,25 +89,29 @@ function isAsked(place: ExitPlace, { country, region, city }: ExitSelector): boo
   return place.city !== null || place.region === (region ?? null);
 }
 
-async function dial(
+async function plan(
   options: ProviderOptions,
   login: ProviderLogin | undefined,
   { host, port }: CheckedTarget,
-  timeoutMs: number,
-): Promise<Socket> {
-  const proxy: ProxyEndpoint = {
-    host: options.host,
+): Promise<DialPlan> {
+  return {
+    addresses: await addressesOf(options.host),
     port: options.port,
-    ...login,
-    ...(options.protocol === "https" && { tls: options.ca === undefined ? true : { ca: options.ca } }),
+    proxy: {
+      protocol: options.protocol === "socks5" ? "socks5" : "connect",
+      ...(options.protocol === "https" && {
+        tls: { serverName: options.host, ...(options.ca !== undefined && { ca: options.ca }) },
+      }),
+      ...login,
+      target: { host, port },
+    },
   };
-  try {
-    const dialled = options.protocol === "socks5" ? dialThroughSocks5 : dialThroughConnect;
-    const { socket } = await dialled({ proxy, target: { host, port }, timeoutMs });
-    return socket;
-  } catch (error) {
-    throw inOurWords(options, error);
-  }
+}
+
+async function addressesOf(host: string): Promise<readonly string[]> {
+  if (isIP(host) !== 0) return [host];
+  const answers = await lookup(host, { all: true, order: "verbatim" });
+  return answers.map(({ address }) => address);
 }
 
 /** Codes that would blame the client for what the provider thinks of our own account. */
@@ -117,9 +123,9 @@ const aboutOurAccount: ReadonlySet<ProxyErrorCode> = new Set([
   "too_many_attempts",
 ]);
 
-function inOurWords(options: ProviderOptions, error: unknown): unknown {
-  if (!(error instanceof DialError)) return error;
-  if (error.refusal === undefined) return providerUnreachable(error);
+function inOurWords(options: ProviderOptions, error: unknown): ProxyError {
+  if (!(error instanceof DialError)) return proxyErrorOf(error);
+  if (error.refusal === undefined) return withoutAnswer(error);
   const words = [error.refusal.reason, ...error.refusal.headers.values()].join(" ");
   const known = options.protocol === "socks5" ? undefined : options.refusal?.(error.refusal.status, words);
   if (known) return new ProxyError(known, undefined, { cause: error });
@@ -127,14 +133,11 @@ function inOurWords(options: ProviderOptions, error: unknown): unknown {
   return error;
 }
 
-/** A connection that the provider itself refused says nothing about the target. */
-function providerUnreachable(error: DialError): ProxyError {
-  const aboutTarget: readonly ProxyErrorCode[] = [
-    "connection_refused",
-    "dns_error",
-    "unroutable",
-    "connection_terminated",
-  ];
-  if (!aboutTarget.includes(error.code)) return error;
-  return new ProxyError("upstream_failed", "The upstream provider cannot be reached.", { cause: error });
+/** A provider that gave no answer said nothing about the target. */
+function withoutAnswer(error: DialError): ProxyError {
+  const { code } = error;
+  if (code === "connection_timeout") return new ProxyError("upstream_timeout", undefined, { cause: error });
+  if (code === "tls_failed" || code === "internal" || code === "upstream_denied") return error;
+  if (error.stage === "ask" && code === "bad_response") return error;
+  return new ProxyError("upstream_unreachable", undefined, { cause: error });
 }

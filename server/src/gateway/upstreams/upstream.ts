@@ -1,4 +1,5 @@
-import type { Socket } from "node:net";
+import type { DialPlan } from "@atlantic/native";
+import type { ProxyError } from "@atlantic/shared/errors.ts";
 import type { ExitSelector } from "@atlantic/shared/exits/selector.ts";
 import type { CheckedTarget } from "../target-guard.ts";
 
@@ -44,6 +45,8 @@ export interface ChosenExit {
   readonly address: string | null;
   /** Connections of one credential with the same key may be used for one another's requests. */
   readonly key: string;
-  /** @throws ProxyError */
-  dial(target: CheckedTarget, timeoutMs: number): Promise<Socket>;
+  /** How this exit reaches a target. @throws ProxyError */
+  plan(target: CheckedTarget): DialPlan | Promise<DialPlan>;
+  /** What went wrong, in our words: whose fault it was decides what is tried next. */
+  explain(error: unknown): ProxyError;
 }

@@ -1,0 +1,148 @@
+import { isIP, type Socket } from "node:net";
+import {
+  connect as connectTls,
+  createSecureContext,
+  getCACertificates,
+  type SecureContext,
+  type TLSSocket,
+} from "node:tls";
+import { dialAddresses } from "./dial-addresses.ts";
+import { abandoned } from "./dial-direct.ts";
+import { DialError, dialErrorOf } from "./dial-error.ts";
+import { connectHandshake } from "./dial-through-connect.ts";
+import { socksHandshake } from "./dial-through-socks5.ts";
+import { shakeHands } from "./proxy-handshake.ts";
+
+/** How to reach a target, as data, so that any thread can do it. */
+export interface DialPlan {
+  /** Where the TCP connection goes: addresses that were checked, in the order to try (RFC 8305). */
+  readonly addresses: readonly string[];
+  readonly port: number;
+  /** The address to leave from. */
+  readonly localAddress?: string;
+  /** The proxy that answers there, and what is asked of it; none: the target itself answers. */
+  readonly proxy?: PlannedProxy;
+}
+
+export interface PlannedProxy {
+  readonly protocol: "connect" | "socks5";
+  /** TLS to the proxy: its name, and authorities besides the system's, as PEM. Native code does not dial these. */
+  readonly tls?: { readonly serverName: string; readonly ca?: string };
+  readonly username?: string;
+  readonly password?: string;
+  /** Resolved by the proxy when it is a name. */
+  readonly target: { readonly host: string; readonly port: number };
+}
+
+export interface DialPlanOptions {
+  /** For the whole of it: reaching the first hop, the handshakes, and the proxy's own dialling. */
+  readonly timeoutMs: number;
+  readonly signal?: AbortSignal;
+}
+
+/**
+ * Carries a plan out. The socket speaks with the target from its first byte; it is paused and swallows errors until
+ * someone listens for them.
+ * @throws DialError; `stage` tells whether the first hop was reached
+ */
+export async function dialPlan(plan: DialPlan, options: DialPlanOptions): Promise<Socket> {
+  const { proxy } = plan;
+  if (proxy === undefined) return openPlan(plan, options);
+  const deadline = performance.now() + options.timeoutMs;
+  const opened = await openPlan(plan, options);
+  return askProxy(opened, proxy, { ...options, timeoutMs: deadline - performance.now() });
+}
+
+/**
+ * Opens the connection to a plan's first hop, TLS included where the proxy wants it, and asks nothing of it yet.
+ * @throws DialError with the stage `reach`
+ */
+export async function openPlan(plan: DialPlan, options: DialPlanOptions): Promise<Socket> {
+  const deadline = performance.now() + options.timeoutMs;
+  try {
+    const plain = await dialAddresses(plan.addresses, { ...options, ...plan });
+    const tls = plan.proxy?.tls;
+    if (tls === undefined) return plain;
+    return await secured(plain, tls, deadline - performance.now(), options.signal);
+  } catch (error) {
+    throw dialErrorOf(error).at("reach");
+  }
+}
+
+/**
+ * Asks a proxy that nothing was asked of yet for a tunnel.
+ * @throws DialError with the stage `ask`; the socket is destroyed then
+ */
+export async function askProxy(
+  socket: Socket,
+  proxy: PlannedProxy,
+  options: DialPlanOptions,
+): Promise<Socket> {
+  const handshake =
+    proxy.protocol === "connect"
+      ? connectHandshake(proxy, proxy.target)
+      : socksHandshake(proxy, proxy.target);
+  try {
+    const asked = await shakeHands<unknown>(socket, handshake, options.timeoutMs, options.signal);
+    return asked.socket;
+  } catch (error) {
+    throw dialErrorOf(error).at("ask");
+  }
+}
+
+function secured(
+  plain: Socket,
+  tls: { readonly serverName: string; readonly ca?: string },
+  timeoutMs: number,
+  signal: AbortSignal | undefined,
+): Promise<TLSSocket> {
+  return new Promise((resolve, reject) => {
+    if (signal?.aborted) {
+      plain.destroy();
+      return reject(abandoned());
+    }
+    const { serverName } = tls;
+    const socket = connectTls({
+      socket: plain,
+      // Checked against the certificate; as a server name only names may be sent (RFC 6066 §3).
+      host: serverName,
+      ...(isIP(serverName) === 0 && { servername: serverName }),
+      ALPNProtocols: ["http/1.1"],
+      ...(tls.ca !== undefined && { secureContext: contextWith(tls.ca) }),
+    });
+    const timer = setTimeout(() => fail(new DialError("connection_timeout")), timeoutMs);
+    const abort = () => fail(abandoned());
+    signal?.addEventListener("abort", abort, { once: true });
+    function settle(): void {
+      clearTimeout(timer);
+      signal?.removeEventListener("abort", abort);
+      socket.off("end", onEnd);
+    }
+    function fail(error: unknown): void {
+      settle();
+      socket.destroy();
+      reject(dialErrorOf(error));
+    }
+    function onEnd(): void {
+      fail(new DialError("tls_failed"));
+    }
+    // Stays for the socket's life: an error between two owners must not end the process.
+    socket.on("error", fail);
+    socket.once("end", onEnd);
+    socket.once("secureConnect", () => {
+      settle();
+      resolve(socket);
+    });
+  });
+}
+
+const contexts = new Map<string, SecureContext>();
+
+/** Reading the system's authorities takes milliseconds: once for every file of an operator's own. */
+function contextWith(ca: string): SecureContext {
+  const known = contexts.get(ca);
+  if (known) return known;
+  const made = createSecureContext({ ca: [...getCACertificates("default"), ca] });
+  contexts.set(ca, made);
+  return made;
+}
