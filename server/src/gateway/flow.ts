@@ -4,6 +4,14 @@ import type {
   ConnectionTotals,
   MeteredConnection,
 } from "../metering/usage-recorder.ts";
+import { type FlowLimits, noFlowLimits } from "./flow-limits.ts";
+
+/** What moves besides the flow's own counters: a relay's bytes, or another carrier's bytes and requests. */
+export interface LiveCounters {
+  readonly sentBytes: number;
+  readonly receivedBytes: number;
+  readonly requests?: number;
+}
 
 /** One metered connection: from the client's wish to the last byte. */
 export class Flow implements MeteredConnection {
@@ -12,8 +20,13 @@ export class Flow implements MeteredConnection {
   sentBytes = 0;
   receivedBytes = 0;
   requests = 0;
+  /** Of these bytes, those of attempts that failed by our or the upstream's fault: nobody pays for them. */
+  unchargedSentBytes = 0;
+  unchargedReceivedBytes = 0;
+  /** What holds its bytes back: taken from before they move. Whoever admits it sets it. */
+  limits: FlowLimits = noFlowLimits;
   #end: ConnectionEnd | undefined;
-  #live: (() => { sentBytes: number; receivedBytes: number }) | undefined;
+  #live: (() => LiveCounters) | undefined;
   #onCut: ((reason: string) => void) | undefined;
   readonly #onEnd: (flow: Flow) => void;
 
@@ -31,13 +44,21 @@ export class Flow implements MeteredConnection {
     return {
       sentBytes: this.sentBytes + (live?.sentBytes ?? 0),
       receivedBytes: this.receivedBytes + (live?.receivedBytes ?? 0),
-      requests: this.requests,
+      requests: this.requests + (live?.requests ?? 0),
     };
   }
 
-  /** From now on these bytes are counted besides its own: a relay's. */
-  countWith(live: () => { sentBytes: number; receivedBytes: number }): void {
+  /** From now on these are counted besides its own. */
+  countWith(live: () => LiveCounters): void {
     this.#live = live;
+  }
+
+  /** The other carrier has stopped: what it counted becomes the flow's own. */
+  keep({ sentBytes, receivedBytes, requests = 0 }: LiveCounters): void {
+    this.#live = undefined;
+    this.sentBytes += sentBytes;
+    this.receivedBytes += receivedBytes;
+    this.requests += requests;
   }
 
   /** Says how to end it from outside. */
