@@ -117,6 +117,19 @@ export const proxyErrors = {
     socks: 0x02,
     sentence: "This credential has too many connections open. Close some, or wait, and try again.",
   },
+  request_limit: {
+    httpStatus: 429,
+    proxyStatus: "http_request_denied",
+    socks: 0x02,
+    sentence: "This credential's limit of requests per second is reached. Wait a second and try again.",
+  },
+  target_not_allowed: {
+    httpStatus: 403,
+    proxyStatus: "http_request_denied",
+    socks: 0x02,
+    sentence:
+      "This credential may not reach this target. Change its limits under Credentials, or use another one.",
+  },
   forbidden_address: {
     httpStatus: 403,
     proxyStatus: "destination_ip_prohibited",

@@ -11,6 +11,8 @@ export interface Allowance {
   reclaim(): number;
   /** Bytes that can be taken now. */
   readonly remaining: number;
+  /** From now on `onLow` is said when less than this is left; leases grow and shrink with an account's speed. */
+  setLowBelow(bytes: number): void;
   /** Everything that waits, and everything to come, is refused. */
   close(): void;
 }
@@ -30,7 +32,7 @@ interface Waiting {
 
 /** An allowance of this thread alone. Nothing is in it until something is added. */
 export class LocalAllowance implements Allowance {
-  readonly #lowBelow: number;
+  #lowBelow: number;
   readonly #events: AllowanceEvents;
   readonly #waiting: Waiting[] = [];
   #remaining = 0;
@@ -45,6 +47,10 @@ export class LocalAllowance implements Allowance {
 
   get remaining(): number {
     return this.#remaining;
+  }
+
+  setLowBelow(bytes: number): void {
+    this.#lowBelow = bytes;
   }
 
   take(bytes: number): true | Promise<boolean> {
@@ -103,5 +109,6 @@ export const unlimitedAllowance: Allowance = {
   add: () => {},
   reclaim: () => 0,
   remaining: Number.POSITIVE_INFINITY,
+  setLowBelow: () => {},
   close: () => {},
 };

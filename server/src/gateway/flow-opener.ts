@@ -7,6 +7,7 @@ import type { UsageRecorder } from "../metering/usage-recorder.ts";
 import type { Identity } from "./authenticator.ts";
 import type { ExitSessions } from "./exit-sessions.ts";
 import type { Flow, OpenFlows } from "./flow.ts";
+import type { FlowLimitSource, FlowLimits } from "./flow-limits.ts";
 import type { GatewayLimits } from "./options.ts";
 import { Route } from "./route.ts";
 import type { CheckedTarget, TargetGuard } from "./target-guard.ts";
@@ -37,6 +38,7 @@ interface Parts {
   readonly upstreams: readonly Upstream[];
   readonly guard: TargetGuard;
   readonly limits: GatewayLimits;
+  readonly flowLimits: FlowLimitSource;
   readonly clock: () => number;
 }
 
@@ -66,8 +68,8 @@ export class FlowOpener {
       const may = usage.mayOpen(credential.userId);
       const admitted =
         typeof may === "boolean"
-          ? this.#check(flow, may, exit, session)
-          : may.then((granted) => this.#check(flow, granted, exit, session));
+          ? this.#limit(flow, may, identity, wish, exit, session)
+          : may.then((granted) => this.#limit(flow, granted, identity, wish, exit, session));
       return admitted instanceof Promise
         ? admitted.catch((error) => Promise.reject(failFlow(flow, error)))
         : admitted;
@@ -76,20 +78,38 @@ export class FlowOpener {
     }
   }
 
-  #check(
+  #limit(
     flow: Flow,
     granted: boolean,
+    identity: Identity,
+    wish: FlowWish,
     exit: ChosenExit | undefined,
     session: LiveSession | undefined,
   ): AdmittedFlow | Promise<AdmittedFlow> {
     if (!granted) throw new ProxyError("quota_exhausted");
+    const go = (limits: FlowLimits) => {
+      flow.limits = limits;
+      return this.#check(flow, identity, exit, session);
+    };
+    const limits = this.#parts.flowLimits.admit(identity, wish);
+    return limits instanceof Promise ? limits.then(go) : go(limits);
+  }
+
+  #check(
+    flow: Flow,
+    identity: Identity,
+    exit: ChosenExit | undefined,
+    session: LiveSession | undefined,
+  ): AdmittedFlow | Promise<AdmittedFlow> {
     if (exit === undefined) throw new ProxyError("no_exit");
     const route = new Route(exit);
     const { targetHost, targetPort } = flow.record;
+    const go = (target: CheckedTarget) => {
+      this.#parts.flowLimits.checkTarget(identity, target);
+      return admittedFlow(flow, session, target, route);
+    };
     const target = this.#parts.guard.check(targetHost, targetPort);
-    return target instanceof Promise
-      ? target.then((checked) => admittedFlow(flow, session, checked, route))
-      : admittedFlow(flow, session, target, route);
+    return target instanceof Promise ? target.then(go) : go(target);
   }
 
   /**

@@ -4,6 +4,7 @@ import { Authenticator } from "./authenticator.ts";
 import type { ClientConnection, GatewayContext } from "./context.ts";
 import { ExitSessions } from "./exit-sessions.ts";
 import { OpenFlows } from "./flow.ts";
+import { unlimitedFlows } from "./flow-limits.ts";
 import { FlowOpener } from "./flow-opener.ts";
 import { errorAnswer } from "./http/error-answer.ts";
 import { HttpConnection } from "./http/http-connection.ts";
@@ -55,6 +56,7 @@ class RunningGateway implements Gateway {
         upstreams: options.upstreams,
         guard: this.#guard,
         limits,
+        flowLimits: options.flowLimits ?? unlimitedFlows,
         clock,
       }),
       pool: this.#pool,

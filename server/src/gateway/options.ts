@@ -1,6 +1,7 @@
 import type { Logger } from "pino";
 import type { UsageRecorder } from "../metering/usage-recorder.ts";
 import type { CredentialVerifier } from "./credential.ts";
+import type { FlowLimitSource } from "./flow-limits.ts";
 import type { TargetRules } from "./target-guard.ts";
 import type { Upstream } from "./upstreams/upstream.ts";
 
@@ -21,6 +22,8 @@ export interface GatewayOptions {
   /** Secret: what sticky sessions' keys are derived from. Default: random, so that a restart moves every session. */
   readonly sessionKey?: Uint8Array;
   readonly limits?: Partial<GatewayLimits>;
+  /** What holds flows back: balances and the limits of credentials. Default: nothing. */
+  readonly flowLimits?: FlowLimitSource;
   /** Milliseconds since 1970. Default: the system's clock. */
   readonly clock?: () => number;
 }
