@@ -1,17 +1,14 @@
 import { createServer, type Server, type Socket } from "node:net";
 import { setTimeout } from "node:timers/promises";
 import { Authenticator } from "./authenticator.ts";
-import type { ClientConnection, GatewayContext } from "./context.ts";
+import { ClientConnections } from "./client-connections.ts";
+import type { GatewayContext } from "./context.ts";
 import { ExitSessions } from "./exit-sessions.ts";
 import { OpenFlows } from "./flow.ts";
 import { unlimitedFlows } from "./flow-limits.ts";
 import { FlowOpener } from "./flow-opener.ts";
-import { errorAnswer } from "./http/error-answer.ts";
-import { HttpConnection } from "./http/http-connection.ts";
 import { UpstreamPool } from "./http/upstream-pool.ts";
 import { DEFAULT_LIMITS, type Gateway, type GatewayOptions } from "./options.ts";
-import { firstByteSays } from "./protocol-sniffer.ts";
-import { SocksConnection } from "./socks5/socks-connection.ts";
 import { TargetGuard } from "./target-guard.ts";
 
 const SWEEP_MS = 1_000;
@@ -34,7 +31,7 @@ class RunningGateway implements Gateway {
   readonly #pool = new UpstreamPool();
   readonly #guard: TargetGuard;
   readonly #context: GatewayContext;
-  readonly #connections = new Set<ClientConnection>();
+  readonly #connections = new ClientConnections();
   #now = performance.now();
   #credentialEpoch = 0;
   #stopped: Promise<void> | undefined;
@@ -91,37 +88,15 @@ class RunningGateway implements Gateway {
     // Stays for the socket's life: an error between two owners must not end the process.
     socket.on("error", ignore);
     const client = socket.remoteAddress;
-    if (client === undefined) {
-      socket.destroy();
-      return;
-    }
-    const waiting = new WaitingConnection(socket, this.#now + this.#context.limits.headerMs);
-    let connection: ClientConnection = waiting;
-    this.#connections.add(waiting);
-    socket.once("close", () => this.#connections.delete(connection));
-    socket.once("data", (first: Buffer) => {
-      const kind = firstByteSays(first[0]);
-      this.#connections.delete(connection);
-      if (kind === "socks5") connection = new SocksConnection(socket, client, this.#context);
-      else if (kind === "http") connection = new HttpConnection(socket, client, this.#context);
-      else {
-        socket.end(errorAnswer(kind, { requestId: "-", close: true, head: false }));
-        socket.once("end", () => socket.destroySoon());
-      }
-      this.#connections.add(connection);
-      // Both have their listeners by now and read the first bytes as they would any others.
-      socket.emit("data", first);
-    });
-    socket.once("end", () => {
-      if (connection === waiting) socket.destroy();
-    });
+    if (client === undefined) socket.destroy();
+    else this.#connections.accept(socket, client, this.#context);
   }
 
   #sweep(): void {
     // A deadline was set by a clock that may be one sweep old: held against the sweep before, none comes early.
     const due = this.#now;
     this.#now = performance.now();
-    for (const connection of this.#connections) connection.checkDeadline(due);
+    this.#connections.checkDeadlines(due);
     this.#pool.sweep(due);
   }
 
@@ -157,7 +132,7 @@ class RunningGateway implements Gateway {
 
   async drain(deadlineMs: number): Promise<void> {
     this.#stopListening();
-    for (const connection of this.#connections) connection.drain();
+    this.#connections.drain();
     await Promise.race([this.#flows.none(), setTimeout(deadlineMs, undefined, { ref: false })]);
   }
 
@@ -170,35 +145,12 @@ class RunningGateway implements Gateway {
     clearInterval(this.#sweeper);
     const closed = this.#stopListening();
     for (const flow of this.#flows.all()) flow.cut("closing");
-    for (const connection of this.#connections) connection.destroy();
+    this.#connections.destroy();
     this.#pool.close();
     await closed;
     // What is still dialling ends by its own time-out, which nobody who stops the server wants to wait for.
     await Promise.race([this.#flows.none(), setTimeout(STILL_DIALLING_MS, undefined, { ref: false })]);
     await this.#options.usage.flush();
-  }
-}
-
-/** A socket that has not said anything yet. */
-class WaitingConnection implements ClientConnection {
-  readonly #socket: Socket;
-  readonly #deadline: number;
-
-  constructor(socket: Socket, deadline: number) {
-    this.#socket = socket;
-    this.#deadline = deadline;
-  }
-
-  checkDeadline(now: number): void {
-    if (now >= this.#deadline) this.destroy();
-  }
-
-  drain(): void {
-    this.destroy();
-  }
-
-  destroy(): void {
-    this.#socket.destroy();
   }
 }
 
