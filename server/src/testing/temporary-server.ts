@@ -51,6 +51,7 @@ export async function startTemporaryServer(
       ATLANTIC_WEB_PORT: "0",
       ATLANTIC_GATEWAY_PORT: "0",
       ATLANTIC_LOG: "silent",
+      ATLANTIC_GATEWAY_PROCESSES: "1",
       ...environment,
     }),
   );
