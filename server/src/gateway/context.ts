@@ -1,13 +1,13 @@
 import type { Logger } from "pino";
 import type { Authenticator } from "./authenticator.ts";
-import type { FlowOpener } from "./flow-opener.ts";
+import type { FlowOpening } from "./flow-opener.ts";
 import type { UpstreamPool } from "./http/upstream-pool.ts";
 import type { GatewayLimits } from "./options.ts";
 
 /** What every client connection shares. */
 export interface GatewayContext {
   readonly authenticator: Authenticator;
-  readonly opener: FlowOpener;
+  readonly opener: FlowOpening;
   readonly pool: UpstreamPool;
   readonly limits: GatewayLimits;
   readonly logger: Logger;

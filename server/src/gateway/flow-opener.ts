@@ -20,7 +20,12 @@ export interface FlowWish {
   readonly client: string;
   readonly host: string;
   readonly port: number;
+  /** The client's connection, where it wants to know of its flows. */
+  readonly leg?: { opened(flow: Flow): void };
 }
+
+/** What a client's connection needs of a flow opener. */
+export type FlowOpening = Pick<FlowOpener, "admit" | "dial">;
 
 /** A flow that may go ahead: its exit is chosen and its target checked, nothing is dialled yet. */
 export interface AdmittedFlow {
@@ -160,6 +165,7 @@ export class FlowOpener {
       openedAt: this.#parts.clock(),
     });
     flow.requests = 1;
+    wish.leg?.opened(flow);
     this.#parts.usage.open(flow);
     return flow;
   }

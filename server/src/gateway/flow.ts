@@ -23,11 +23,14 @@ export class Flow implements MeteredConnection {
   /** Of these bytes, those of attempts that failed by our or the upstream's fault: nobody pays for them. */
   unchargedSentBytes = 0;
   unchargedReceivedBytes = 0;
+  /** What the client's TLS leg had on the wire beyond what it carried; see docs/metering.md. */
+  tlsBytes = 0;
   /** What holds its bytes back: taken from before they move. Whoever admits it sets it. */
   limits: FlowLimits = noFlowLimits;
   #end: ConnectionEnd | undefined;
   #live: (() => LiveCounters) | undefined;
   #onCut: ((reason: string) => void) | undefined;
+  #beforeEnd: (() => void) | undefined;
   readonly #onEnd: (flow: Flow) => void;
 
   constructor(record: ConnectionRecord, onEnd: (flow: Flow) => void) {
@@ -45,6 +48,7 @@ export class Flow implements MeteredConnection {
       sentBytes: this.sentBytes + (live?.sentBytes ?? 0),
       receivedBytes: this.receivedBytes + (live?.receivedBytes ?? 0),
       requests: this.requests + (live?.requests ?? 0),
+      tlsBytes: this.tlsBytes,
     };
   }
 
@@ -66,6 +70,11 @@ export class Flow implements MeteredConnection {
     this.#onCut = cut;
   }
 
+  /** Calls the listener just before its end is set: the last moment in which something can be counted. */
+  beforeEnd(listener: () => void): void {
+    this.#beforeEnd = listener;
+  }
+
   /** Before anybody has said how, there is nothing to end but the flow itself: whoever opens it looks at `end`. */
   cut(reason = "quota_exhausted"): void {
     if (this.#end !== undefined) return;
@@ -76,6 +85,7 @@ export class Flow implements MeteredConnection {
   /** Sets the end, once: what is counted by now is final. */
   finish(outcome: string, failed = false): void {
     if (this.#end !== undefined) return;
+    this.#beforeEnd?.();
     this.#end = { outcome, failed };
     this.#onEnd(this);
   }
