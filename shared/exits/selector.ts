@@ -10,9 +10,17 @@ const placeName = z
     "a place is written in lower-case letters, digits and underscores, as in new_york",
   );
 
+/** The continents as providers name them. */
+export const continentSchema = z.enum(["af", "an", "as", "eu", "na", "oc", "sa"]);
+
+const MAX_COUNTRIES = 20;
+
 /** Which exit is wanted. Every field narrows the choice; an empty selector means any exit. */
 export const exitSelectorSchema = z.strictObject({
   country: countryCodeSchema.optional(),
+  /** Any of these; never together with `country`. `candidateExits` makes single choices of it. */
+  countries: z.array(countryCodeSchema).min(2).max(MAX_COUNTRIES).readonly().optional(),
+  continent: continentSchema.optional(),
   region: placeName.optional(),
   city: placeName.optional(),
   postalCode: z
@@ -37,7 +45,10 @@ export const exitSessionSchema = z.strictObject({
   id: z.string().regex(/^[A-Za-z0-9_]{1,25}$/, "a session id is 1 to 25 letters, digits or underscores"),
   /** Minutes the session lives. */
   lifetimeMinutes: z.int().min(1).max(1440).default(10),
-  /** flex: another address when the first is lost; strict: the same network or an error; oneip: that address or an error. */
+  /**
+   * What happens when the exit's address is lost. flex: the session goes on with another one; strict: this connection
+   * fails, and the next begins the session anew; oneip: every connection fails until the lifetime is over.
+   */
   mode: z.enum(["flex", "strict", "oneip"]).default("flex"),
 });
 export type ExitSession = z.infer<typeof exitSessionSchema>;

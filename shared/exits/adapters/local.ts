@@ -6,6 +6,7 @@ import type { ExitSelector } from "../selector.ts";
  */
 export interface LocalExit {
   readonly country: string;
+  readonly continent: string;
   readonly region: string;
   readonly city: string;
   /** For people. */
@@ -17,13 +18,28 @@ export interface LocalExit {
 export const localExits: readonly LocalExit[] = [
   {
     country: "us",
+    continent: "na",
     region: "new_york",
     city: "new_york",
     label: "New York, United States",
     network: "127.1.1",
   },
-  { country: "de", region: "berlin", city: "berlin", label: "Berlin, Germany", network: "127.1.2" },
-  { country: "jp", region: "tokyo", city: "tokyo", label: "Tokyo, Japan", network: "127.1.3" },
+  {
+    country: "de",
+    continent: "eu",
+    region: "berlin",
+    city: "berlin",
+    label: "Berlin, Germany",
+    network: "127.1.2",
+  },
+  {
+    country: "jp",
+    continent: "as",
+    region: "tokyo",
+    city: "tokyo",
+    label: "Tokyo, Japan",
+    network: "127.1.3",
+  },
 ];
 
 const ADDRESSES_PER_EXIT = 200;
@@ -35,6 +51,8 @@ export function localExitsFor(exit: ExitSelector, among = localExits): readonly 
   return among.filter(
     (one) =>
       (exit.country === undefined || exit.country === one.country) &&
+      (exit.countries?.includes(one.country) ?? true) &&
+      (exit.continent === undefined || exit.continent === one.continent) &&
       (exit.region === undefined || exit.region === one.region) &&
       (exit.city === undefined || exit.city === one.city),
   );
