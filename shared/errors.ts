@@ -20,6 +20,7 @@ export type ProxyStatusError =
   | "http_response_timeout"
   | "proxy_configuration_error"
   | "proxy_internal_error"
+  | "proxy_loop_detected"
   | "tls_protocol_error";
 
 /**
@@ -66,6 +67,24 @@ export const proxyErrors = {
     proxyStatus: "http_request_error",
     socks: 0x01,
     sentence: "The request's header did not arrive in time. Send it again, faster.",
+  },
+  body_timeout: {
+    httpStatus: 408,
+    proxyStatus: "http_request_error",
+    socks: 0x01,
+    sentence: "The request's body came too slowly. Send it again, faster.",
+  },
+  expectation_failed: {
+    httpStatus: 417,
+    proxyStatus: "http_request_error",
+    socks: 0x01,
+    sentence: "The target speaks HTTP/1.0 and cannot say 100 (Continue). Send the request without Expect.",
+  },
+  loop: {
+    httpStatus: 502,
+    proxyStatus: "proxy_loop_detected",
+    socks: 0x01,
+    sentence: "The request has come through this proxy before. The operator must correct the exits.",
   },
   not_implemented: {
     httpStatus: 501,
@@ -256,10 +275,19 @@ export const proxyErrors = {
 
 export type ProxyErrorCode = keyof typeof proxyErrors;
 
+/** An upstream that was tried in vain before the answer, and what became of it. */
+export interface FailedHop {
+  /** Its name in the configuration. */
+  readonly upstream: string;
+  readonly error: ProxyError;
+}
+
 /** A failure that has a row in the error table. `detail` names the exact cause, for people; never a secret. */
 export class ProxyError extends Error {
   readonly code: ProxyErrorCode;
   readonly detail: string | undefined;
+  /** All that was tried, where that was more than one. */
+  hops: readonly FailedHop[] | undefined;
 
   constructor(code: ProxyErrorCode, detail?: string, options?: ErrorOptions) {
     super(detail ?? proxyErrors[code].sentence, options);
@@ -277,11 +305,24 @@ export function proxyErrorOf(error: unknown): ProxyError {
 /** Codes whose `details` parameter differs from the code, because clients look for the words. */
 const detailWords: Partial<Record<ProxyErrorCode, string>> = { session_lost: "session_ip_lost" };
 
-/** The value of `Proxy-Status` (RFC 9209): the error's type and our code, with the cause where there is one. */
+/**
+ * The value of `Proxy-Status` (RFC 9209): a member for each upstream that was tried, where those were several, then
+ * ours: the error's type and our code, with the cause where there is one.
+ */
 export function proxyStatusValue(error: ProxyError): string {
+  return [...(error.hops ?? []).map(hopStatus), member("atlantic", error)].join(", ");
+}
+
+/** The member of an upstream that was tried in vain: for answers that came by another one. */
+export function hopStatus({ upstream, error }: FailedHop): string {
+  // A token begins with a letter (RFC 8941 §3.3.4); any other name is written as a string.
+  return member(/^[a-z][a-z0-9_]*$/.test(upstream) ? upstream : `"${structuredText(upstream)}"`, error);
+}
+
+function member(name: string, error: ProxyError): string {
   const code = detailWords[error.code] ?? error.code;
   const details = error.detail === undefined ? code : `${code}: ${error.detail}`;
-  return `atlantic; error=${proxyErrors[error.code].proxyStatus}; details="${structuredText(details)}"`;
+  return `${name}; error=${proxyErrors[error.code].proxyStatus}; details="${structuredText(details)}"`;
 }
 
 /** Text inside the quotes of a structured-field string (RFC 8941 §3.3.3): printable ASCII, escaped. */

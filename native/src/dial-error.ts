@@ -17,6 +17,8 @@ export type DialStage = "reach" | "ask";
 export class DialError extends ProxyError {
   readonly refusal: UpstreamRefusal | undefined;
   stage: DialStage | undefined;
+  /** What was written and read in vain on the connection to the proxy. */
+  moved = { sentBytes: 0, receivedBytes: 0 };
 
   constructor(code: ProxyErrorCode, detail?: string, options?: ErrorOptions & { refusal?: UpstreamRefusal }) {
     super(code, detail, options);

@@ -86,7 +86,9 @@ export async function askProxy(
     const asked = await shakeHands<unknown>(socket, handshake, options.timeoutMs, options.signal);
     return asked.socket;
   } catch (error) {
-    throw dialErrorOf(error).at("ask");
+    const failure = dialErrorOf(error).at("ask");
+    failure.moved = { sentBytes: socket.bytesWritten, receivedBytes: socket.bytesRead };
+    throw failure;
   }
 }
 

@@ -76,9 +76,11 @@ function refused(refusal: UpstreamRefusal): DialError {
   return new DialError(code ?? "upstream_failed", `${said}.`, { refusal });
 }
 
-/** The code that a gateway of ours put into `Proxy-Status`. */
+/** The code that a gateway of ours put into `Proxy-Status`: its own member is the last. */
 function ownCode(proxyStatus: string | undefined): ProxyErrorCode | undefined {
-  const word = /^atlantic;.*details="([a-z_]+)/.exec(proxyStatus ?? "")?.[1];
+  const word = /(?:^|, )atlantic; error=[a-z_]+; details="([a-z_]+)(?:[^"\\]|\\.)*"$/.exec(
+    proxyStatus ?? "",
+  )?.[1];
   if (word === "session_ip_lost") return "session_lost";
   return word !== undefined && Object.hasOwn(proxyErrors, word) ? (word as ProxyErrorCode) : undefined;
 }

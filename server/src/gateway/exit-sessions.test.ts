@@ -1,6 +1,7 @@
 import type { GatewayUsername } from "@atlantic/shared/exits/gateway-username.ts";
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { ExitSessions } from "./exit-sessions.ts";
+import type { StickySession } from "./sticky-session.ts";
 
 const MINUTE = 60_000;
 const key = Buffer.alloc(32, 1);
@@ -10,15 +11,21 @@ const wish = (id: string, country = "de"): GatewayUsername => ({
   session: { id, lifetimeMinutes: 10, mode: "flex" },
 });
 
+function of(sessions: ExitSessions, ...asked: Parameters<ExitSessions["of"]>): StickySession | undefined {
+  const session = sessions.of(...asked);
+  if (session instanceof Promise) throw new Error("There is nothing to wait for.");
+  return session;
+}
+
 test("a session keeps its key for as long as it lives, and then begins anew under another", () => {
   let now = 0;
   const sessions = new ExitSessions({ clock: () => now, key });
-  const first = sessions.of("a", wish("x"));
+  const first = of(sessions, "a", wish("x"));
   expect(first?.expiresAt).toBe(10 * MINUTE);
   now = 10 * MINUTE - 1;
-  expect(sessions.of("a", wish("x"))).toBe(first);
+  expect(of(sessions, "a", wish("x"))).toBe(first);
   now = 10 * MINUTE;
-  const second = sessions.of("a", wish("x"));
+  const second = of(sessions, "a", wish("x"));
   expect(second?.key).not.toBe(first?.key);
   expect(second?.expiresAt).toBe(20 * MINUTE);
 });
@@ -27,21 +34,70 @@ test("the same wish object is not mistaken for another credential's, nor for a s
   let now = 0;
   const sessions = new ExitSessions({ clock: () => now, key });
   const shared = wish("x");
-  const one = sessions.of("a", shared);
-  expect(sessions.of("b", shared)?.key).not.toBe(one?.key);
+  const one = of(sessions, "a", shared);
+  expect(of(sessions, "b", shared)?.key).not.toBe(one?.key);
   now = 11 * MINUTE;
-  expect(sessions.of("a", shared)?.key).not.toBe(one?.key);
+  expect(of(sessions, "a", shared)?.key).not.toBe(one?.key);
 });
 
 test("another id, exit or credential is another session, and a restart is not", () => {
   const sessions = new ExitSessions({ clock: () => 0, key });
   const keys = [
-    sessions.of("a", wish("x")),
-    sessions.of("a", wish("y")),
-    sessions.of("a", wish("x", "us")),
-    sessions.of("b", wish("x")),
+    of(sessions, "a", wish("x")),
+    of(sessions, "a", wish("y")),
+    of(sessions, "a", wish("x", "us")),
+    of(sessions, "b", wish("x")),
   ].map((session) => session?.key);
   expect(new Set(keys).size).toBe(4);
-  expect(new ExitSessions({ clock: () => 0, key }).of("a", wish("x"))?.key).toBe(keys[0]);
-  expect(sessions.of("a", { credential: "a", exit: {}, session: undefined })).toBeUndefined();
+  expect(of(new ExitSessions({ clock: () => 0, key }), "a", wish("x"))?.key).toBe(keys[0]);
+  expect(of(sessions, "a", { credential: "a", exit: {}, session: undefined })).toBeUndefined();
+});
+
+describe("a session whose address is lost", () => {
+  const moded = (mode: "flex" | "strict" | "oneip"): GatewayUsername => ({
+    credential: "atl_a",
+    exit: {},
+    session: { id: "x", lifetimeMinutes: 10, mode },
+  });
+
+  test("has another key until it ends as it would have, and moves once however many find out", () => {
+    let now = 0;
+    const sessions = new ExitSessions({ clock: () => now, key });
+    const wished = moded("flex");
+    const first = of(sessions, "a", wished);
+    if (!first) throw new Error("There is no session.");
+    now = MINUTE;
+    const moved = sessions.move(first);
+    expect(moved.key).not.toBe(first.key);
+    expect(moved.expiresAt).toBe(10 * MINUTE);
+    expect(sessions.move(first)).toBe(moved);
+    expect(of(sessions, "a", wished)).toBe(moved);
+  });
+
+  test("strict: fails until it ends, and the same id then begins another", () => {
+    let now = 0;
+    const sessions = new ExitSessions({ clock: () => now, key });
+    const first = of(sessions, "a", moded("strict"));
+    if (!first) throw new Error("There is no session.");
+    sessions.lose(first);
+    expect(of(sessions, "a", moded("strict"))?.lost).toBe(true);
+    now = 10 * MINUTE;
+    const second = of(sessions, "a", moded("strict"));
+    expect(second?.lost).toBe(false);
+    expect(second?.key).not.toBe(first.key);
+  });
+
+  test("oneip: never has another address, not after its lifetime either", () => {
+    let now = 0;
+    const sessions = new ExitSessions({ clock: () => now, key });
+    const first = of(sessions, "a", moded("oneip"));
+    if (!first) throw new Error("There is no session.");
+    sessions.bind(first, "own");
+    now = 11 * MINUTE;
+    const second = of(sessions, "a", moded("oneip"));
+    expect([second?.key, second?.upstream, second?.lost]).toEqual([first.key, "own", false]);
+    if (second) sessions.lose(second);
+    now = 22 * MINUTE;
+    expect(of(sessions, "a", moded("oneip"))?.lost).toBe(true);
+  });
 });

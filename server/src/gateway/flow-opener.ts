@@ -1,7 +1,7 @@
-import { randomUUID } from "node:crypto";
+import { randomUUIDv7 } from "node:crypto";
 import type { Socket } from "node:net";
-import { dialPlan } from "@atlantic/native";
-import { ProxyError, proxyErrorOf } from "@atlantic/shared/errors.ts";
+import { DialError, type DialPlan, type DialPlanOptions } from "@atlantic/native";
+import { hopStatus, ProxyError, proxyErrorOf } from "@atlantic/shared/errors.ts";
 import type { ProxyProtocol } from "../db/schema.ts";
 import type { UsageRecorder } from "../metering/usage-recorder.ts";
 import type { Identity } from "./authenticator.ts";
@@ -10,8 +10,10 @@ import type { Flow, OpenFlows } from "./flow.ts";
 import type { FlowLimitSource, FlowLimits } from "./flow-limits.ts";
 import type { GatewayLimits } from "./options.ts";
 import { Route } from "./route.ts";
+import type { StickySession } from "./sticky-session.ts";
 import type { CheckedTarget, TargetGuard } from "./target-guard.ts";
-import type { ChosenExit, LiveSession, Upstream } from "./upstreams/upstream.ts";
+import type { ChosenExit, LiveSession } from "./upstreams/upstream.ts";
+import type { UpstreamOrder } from "./upstreams/upstream-order.ts";
 
 /** What a client wants to reach, and how it asked. */
 export interface FlowWish {
@@ -20,12 +22,14 @@ export interface FlowWish {
   readonly client: string;
   readonly host: string;
   readonly port: number;
+  /** Datagrams will be sent: each has its own target, which is checked then, and only exits that carry them will do. */
+  readonly datagrams?: true;
   /** The client's connection, where it wants to know of its flows. */
   readonly leg?: { opened(flow: Flow): void };
 }
 
 /** What a client's connection needs of a flow opener. */
-export type FlowOpening = Pick<FlowOpener, "admit" | "dial">;
+export type FlowOpening = Pick<FlowOpener, "admit" | "check" | "dial" | "connected" | "failed">;
 
 /** A flow that may go ahead: its exit is chosen and its target checked, nothing is dialled yet. */
 export interface AdmittedFlow {
@@ -40,11 +44,13 @@ interface Parts {
   readonly flows: OpenFlows;
   readonly usage: UsageRecorder;
   readonly sessions: ExitSessions;
-  readonly upstreams: readonly Upstream[];
+  readonly upstreams: UpstreamOrder;
   readonly guard: TargetGuard;
   readonly limits: GatewayLimits;
   readonly flowLimits: FlowLimitSource;
   readonly clock: () => number;
+  /** Carries a plan out. */
+  readonly dial: (plan: DialPlan, options: DialPlanOptions) => Promise<Socket>;
 }
 
 /** Decides for every flow: may the account open it, where does it leave, may its target be reached. */
@@ -61,20 +67,33 @@ export class FlowOpener {
    * @throws ProxyError; the flow, if there was one by then, is finished with its code
    */
   admit(identity: Identity, wish: FlowWish): AdmittedFlow | Promise<AdmittedFlow> {
-    const { usage, sessions, flows, limits } = this.#parts;
+    const { sessions, flows, limits } = this.#parts;
     const { credential } = identity;
     if (flows.countOfCredential(credential.id) >= limits.connectionsPerCredential) {
       throw new ProxyError("connection_limit");
     }
     const session = sessions.of(credential.id, identity.wish);
-    const exit = this.#chooseExit(identity, session);
-    const flow = this.#openFlow(identity, wish, exit);
+    return session instanceof Promise
+      ? session.then((begun) => this.#admit(identity, wish, begun))
+      : this.#admit(identity, wish, session);
+  }
+
+  #admit(
+    identity: Identity,
+    wish: FlowWish,
+    session: StickySession | undefined,
+  ): AdmittedFlow | Promise<AdmittedFlow> {
+    const { usage, upstreams, sessions } = this.#parts;
+    const { exit } = identity.wish;
+    const datagrams = wish.datagrams ?? false;
+    const route = new Route(upstreams.of(exit.pool), sessions, { exit, session, datagrams });
+    const flow = this.#openFlow(identity, wish, route.firstExit);
     try {
-      const may = usage.mayOpen(credential.userId);
+      const may = usage.mayOpen(identity.credential.userId);
       const admitted =
         typeof may === "boolean"
-          ? this.#limit(flow, may, identity, wish, exit, session)
-          : may.then((granted) => this.#limit(flow, granted, identity, wish, exit, session));
+          ? this.#limit(flow, may, identity, wish, route)
+          : may.then((granted) => this.#limit(flow, granted, identity, wish, route));
       return admitted instanceof Promise
         ? admitted.catch((error) => Promise.reject(failFlow(flow, error)))
         : admitted;
@@ -88,13 +107,12 @@ export class FlowOpener {
     granted: boolean,
     identity: Identity,
     wish: FlowWish,
-    exit: ChosenExit | undefined,
-    session: LiveSession | undefined,
+    route: Route,
   ): AdmittedFlow | Promise<AdmittedFlow> {
     if (!granted) throw new ProxyError("quota_exhausted");
     const go = (limits: FlowLimits) => {
       flow.limits = limits;
-      return this.#check(flow, identity, exit, session);
+      return this.#check(flow, identity, wish, route);
     };
     const limits = this.#parts.flowLimits.admit(identity, wish);
     return limits instanceof Promise ? limits.then(go) : go(limits);
@@ -103,65 +121,80 @@ export class FlowOpener {
   #check(
     flow: Flow,
     identity: Identity,
-    exit: ChosenExit | undefined,
-    session: LiveSession | undefined,
+    { host, port, datagrams }: FlowWish,
+    route: Route,
   ): AdmittedFlow | Promise<AdmittedFlow> {
-    if (exit === undefined) throw new ProxyError("no_exit");
-    const route = new Route(exit);
-    const { targetHost, targetPort } = flow.record;
+    if (route.firstExit === undefined) throw route.problem;
+    if (datagrams) return admittedFlow(flow, { host, port, addresses: [], addressPort: port }, route);
     const go = (target: CheckedTarget) => {
       this.#parts.flowLimits.checkTarget(identity, target);
-      return admittedFlow(flow, session, target, route);
+      return admittedFlow(flow, target, route);
     };
-    const target = this.#parts.guard.check(targetHost, targetPort);
+    const target = this.#parts.guard.check(host, port);
     return target instanceof Promise ? target.then(go) : go(target);
+  }
+
+  /**
+   * Whether a datagram may go there.
+   * @throws ProxyError as the guard does
+   */
+  check(host: string, port: number): CheckedTarget | Promise<CheckedTarget> {
+    return this.#parts.guard.check(host, port);
   }
 
   /**
    * Connects a flow to its target, by one exit after the other as its route says.
    * @throws ProxyError; the flow is finished with its code
    */
-  async dial({ flow, target, route }: AdmittedFlow): Promise<Socket> {
+  async dial(admitted: AdmittedFlow): Promise<Socket> {
+    const { target, route } = admitted;
     const deadline = performance.now() + this.#parts.limits.connectMs;
-    let exit: ChosenExit | undefined = route.exit;
+    let { exit } = route;
     for (;;) {
       try {
+        const timeoutMs = route.timeoutMs(deadline - performance.now());
         const plan = exit.plan(target);
-        const timeoutMs = deadline - performance.now();
-        const socket = await dialPlan(plan instanceof Promise ? await plan : plan, { timeoutMs });
-        route.succeeded();
+        const socket = await this.#parts.dial(plan instanceof Promise ? await plan : plan, { timeoutMs });
+        this.connected(admitted);
         return socket;
       } catch (error) {
-        const reason = exit.explain(error);
-        exit = route.failed(reason);
-        if (exit === undefined) throw failFlow(flow, reason);
+        exit = this.failed(admitted, error, performance.now() < deadline);
       }
     }
   }
 
-  #chooseExit({ wish }: Identity, session: LiveSession | undefined): ChosenExit | undefined {
-    for (const upstream of this.#parts.upstreams) {
-      if (wish.exit.pool !== undefined && wish.exit.pool !== upstream.name) continue;
-      const exit = upstream.choose(wish.exit, session);
-      if (exit) return exit;
-    }
-    return undefined;
+  /** The exit of now has reached the target. For carriers that dial themselves. */
+  connected({ flow, route }: AdmittedFlow): void {
+    route.succeeded();
+    if (route.attempts.length > 0) recordFailover(flow, route);
+  }
+
+  /**
+   * The exit of now could not reach the target. For carriers that dial themselves.
+   * @param error what was thrown, a DialError with its stage above all
+   * @param timeLeft whether another one may be tried
+   * @returns the exit to try next
+   * @throws ProxyError for the client when there is none; the flow is finished with its code
+   */
+  failed({ flow, route }: AdmittedFlow, error: unknown, timeLeft = true): ChosenExit {
+    countUncharged(flow, error);
+    const reason = route.exit.explain(error);
+    const next = route.failed(reason);
+    if (next && timeLeft && flow.end === undefined) return next;
+    recordFailover(flow, route);
+    throw failFlow(flow, reason);
   }
 
   #openFlow({ credential }: Identity, wish: FlowWish, exit: ChosenExit | undefined): Flow {
     const flow = this.#parts.flows.open({
-      id: randomUUID(),
+      id: randomUUIDv7(),
       userId: credential.userId,
       credentialId: credential.id,
       client: wish.client,
       protocol: wish.protocol,
       targetHost: wish.host,
       targetPort: wish.port,
-      exitCountry: exit?.country ?? null,
-      exitCity: exit?.city ?? null,
-      exitLabel: exit?.label ?? null,
-      exitAddress: exit?.address ?? null,
-      upstream: exit?.upstream ?? null,
+      ...exitOf(exit),
       openedAt: this.#parts.clock(),
     });
     flow.requests = 1;
@@ -171,14 +204,32 @@ export class FlowOpener {
   }
 }
 
-function admittedFlow(
-  flow: Flow,
-  session: LiveSession | undefined,
-  target: CheckedTarget,
-  route: Route,
-): AdmittedFlow {
+function admittedFlow(flow: Flow, target: CheckedTarget, route: Route): AdmittedFlow {
   if (flow.end) throw new ProxyError("connection_terminated", "It was ended before it was connected.");
-  return { flow, session, target, route };
+  return { flow, session: route.session, target, route };
+}
+
+/** What an attempt moved before it failed is nobody's to pay. */
+function countUncharged(flow: Flow, error: unknown): void {
+  if (!(error instanceof DialError)) return;
+  flow.unchargedSentBytes += error.moved.sentBytes;
+  flow.unchargedReceivedBytes += error.moved.receivedBytes;
+}
+
+/** The record names the exit that carries the flow, or that was tried last, and why those before did not. */
+function recordFailover(flow: Flow, route: Route): void {
+  const attempts = route.attempts.map(({ upstream, error }) => ({ upstream, error: error.code }));
+  flow.replaceRecord({ ...flow.record, ...exitOf(route.exit), attempts });
+}
+
+function exitOf(exit: ChosenExit | undefined) {
+  return {
+    exitCountry: exit?.country ?? null,
+    exitCity: exit?.city ?? null,
+    exitLabel: exit?.label ?? null,
+    exitAddress: exit?.address ?? null,
+    upstream: exit?.upstream ?? null,
+  };
 }
 
 /** Finishes a flow with the row of what went wrong. */
@@ -195,5 +246,9 @@ export function flowHeaders({ flow, route, session }: AdmittedFlow): string {
   if (exit.country !== null) lines.push(`X-Atlantic-Exit-Country: ${exit.country.toUpperCase()}`);
   if (exit.address !== null) lines.push(`X-Atlantic-Exit-Address: ${exit.address}`);
   if (session !== undefined) lines.push(`X-Atlantic-Session-Expires: ${session.expiresAt}`);
+  if (route.sessionMoved) lines.push("X-Atlantic-Session-Moved: 1");
+  if (route.attempts.length > 0) {
+    lines.push(`Proxy-Status: ${[...route.attempts.map(hopStatus), "atlantic"].join(", ")}`);
+  }
   return `${lines.join("\r\n")}\r\n`;
 }

@@ -15,7 +15,7 @@ export interface LiveCounters {
 
 /** One metered connection: from the client's wish to the last byte. */
 export class Flow implements MeteredConnection {
-  readonly record: ConnectionRecord;
+  #record: ConnectionRecord;
   /** Bytes as the exit sees them; see docs/metering.md. */
   sentBytes = 0;
   receivedBytes = 0;
@@ -34,8 +34,18 @@ export class Flow implements MeteredConnection {
   readonly #onEnd: (flow: Flow) => void;
 
   constructor(record: ConnectionRecord, onEnd: (flow: Flow) => void) {
-    this.record = record;
+    this.#record = record;
     this.#onEnd = onEnd;
+  }
+
+  /** Another object once it leaves by another exit. */
+  get record(): ConnectionRecord {
+    return this.#record;
+  }
+
+  /** It leaves by another exit than was thought. */
+  replaceRecord(record: ConnectionRecord): void {
+    this.#record = record;
   }
 
   get end(): ConnectionEnd | undefined {
@@ -48,6 +58,8 @@ export class Flow implements MeteredConnection {
       sentBytes: this.sentBytes + (live?.sentBytes ?? 0),
       receivedBytes: this.receivedBytes + (live?.receivedBytes ?? 0),
       requests: this.requests + (live?.requests ?? 0),
+      unchargedSentBytes: this.unchargedSentBytes,
+      unchargedReceivedBytes: this.unchargedReceivedBytes,
       tlsBytes: this.tlsBytes,
     };
   }

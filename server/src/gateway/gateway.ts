@@ -1,5 +1,7 @@
+import { randomBytes } from "node:crypto";
 import { createServer, type Server, type Socket } from "node:net";
 import { setTimeout } from "node:timers/promises";
+import { dialPlan } from "@atlantic/native";
 import { Authenticator } from "./authenticator.ts";
 import { ClientConnections } from "./client-connections.ts";
 import type { GatewayContext } from "./context.ts";
@@ -10,6 +12,7 @@ import { FlowOpener } from "./flow-opener.ts";
 import { UpstreamPool } from "./http/upstream-pool.ts";
 import { DEFAULT_LIMITS, type Gateway, type GatewayOptions } from "./options.ts";
 import { TargetGuard } from "./target-guard.ts";
+import { UpstreamOrder } from "./upstreams/upstream-order.ts";
 
 const SWEEP_MS = 1_000;
 const STILL_DIALLING_MS = 2_000;
@@ -50,17 +53,20 @@ class RunningGateway implements Gateway {
         flows: this.#flows,
         usage: options.usage,
         sessions: new ExitSessions({ clock, ...(options.sessionKey && { key: options.sessionKey }) }),
-        upstreams: options.upstreams,
+        upstreams: new UpstreamOrder(options.upstreams, clock),
         guard: this.#guard,
         limits,
         flowLimits: options.flowLimits ?? unlimitedFlows,
         clock,
+        dial: dialPlan,
       }),
       pool: this.#pool,
       limits,
       logger: options.logger,
       now: () => this.#now,
       credentialEpoch: () => this.#credentialEpoch,
+      nodeId: randomBytes(8).toString("hex"),
+      connections: this.#connections,
     };
     this.#server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => this.#accept(socket));
   }

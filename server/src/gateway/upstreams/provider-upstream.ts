@@ -1,12 +1,14 @@
 import { createHash } from "node:crypto";
 import { lookup } from "node:dns/promises";
 import { isIP } from "node:net";
-import { DialError, type DialPlan } from "@atlantic/native";
+import { DialError, type DialPlan, openPlan } from "@atlantic/native";
 import { ProxyError, type ProxyErrorCode, proxyErrorOf } from "@atlantic/shared/errors.ts";
 import type { ProviderLogin, ProviderSession } from "@atlantic/shared/exits/adapters/provider-session.ts";
 import type { ExitSelector } from "@atlantic/shared/exits/selector.ts";
 import type { CheckedTarget } from "../target-guard.ts";
 import type { ChosenExit, ExitPlace, LiveSession, Upstream } from "./upstream.ts";
+
+const PROBE_MS = 5_000;
 
 export interface ProviderOptions {
   readonly name: string;
@@ -30,6 +32,7 @@ export function providerUpstream(options: ProviderOptions): Upstream {
   return {
     name: options.name,
     places: options.places ?? [],
+    probe: () => reach(options),
     choose(exit: ExitSelector, session: LiveSession | undefined): ChosenExit | undefined {
       if (exit.pool !== undefined && exit.pool !== options.name) return undefined;
       const fitting = options.places?.filter((place) => fits(place, exit));
@@ -106,6 +109,13 @@ async function plan(
       target: { host, port },
     },
   };
+}
+
+/** Connects, and asks nothing. */
+async function reach(options: ProviderOptions): Promise<void> {
+  const target = { host: "", port: 0, addresses: [], addressPort: 0 };
+  const socket = await openPlan(await plan(options, undefined, target), { timeoutMs: PROBE_MS });
+  socket.destroy();
 }
 
 async function addressesOf(host: string): Promise<readonly string[]> {

@@ -2,6 +2,8 @@ import type { DialPlan } from "@atlantic/native";
 import type { ProxyError } from "@atlantic/shared/errors.ts";
 import type { ExitSelector } from "@atlantic/shared/exits/selector.ts";
 import type { CheckedTarget } from "../target-guard.ts";
+import type { DatagramExit } from "../udp/datagram-exit.ts";
+import type { BreakerSettings } from "./upstream-health.ts";
 
 /** A sticky session as the gateway holds it. */
 export interface LiveSession {
@@ -18,6 +20,13 @@ export interface Upstream {
   readonly name: string;
   /** The exit for a connection; undefined when this upstream has none that fits. */
   choose(exit: ExitSelector, session: LiveSession | undefined): ChosenExit | undefined;
+  /**
+   * Looks whether it can be reached at all, asking nothing of it; undefined where there is nothing to reach.
+   * @throws when it cannot
+   */
+  probe?(): Promise<void>;
+  /** When it is left alone after failures. Default: `DEFAULT_BREAKER`. */
+  readonly breaker?: BreakerSettings;
   /** The places it offers, for the list of exits. */
   readonly places: readonly ExitPlace[];
 }
@@ -47,6 +56,8 @@ export interface ChosenExit {
   readonly key: string;
   /** How this exit reaches a target. @throws ProxyError */
   plan(target: CheckedTarget): DialPlan | Promise<DialPlan>;
+  /** How it carries datagrams; undefined where it does not. */
+  readonly datagrams?: DatagramExit;
   /** What went wrong, in our words: whose fault it was decides what is tried next. */
   explain(error: unknown): ProxyError;
 }
