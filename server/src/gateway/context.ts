@@ -15,6 +15,13 @@ export interface GatewayContext {
   readonly now: () => number;
   /** Changes when what a connection remembers of its credential is no longer to be believed. */
   readonly credentialEpoch: () => number;
+  /** This node among our own, for finding loops: random, of this process. */
+  readonly nodeId: string;
+  /** Keeps a client connection that took over from another kind: it is asked for its deadlines, and ended at the end. */
+  readonly connections: {
+    add(connection: ClientConnection): void;
+    delete(connection: ClientConnection): void;
+  };
 }
 
 /** One accepted socket, whatever it speaks. */

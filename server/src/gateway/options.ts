@@ -39,6 +39,10 @@ export interface GatewayLimits {
   /** How long a kept-alive connection may wait for its next request. */
   readonly keepAliveMs: number;
   readonly connectionsPerCredential: number;
+  /** How long a request's body may take before its pace is measured. */
+  readonly bodyGraceMs: number;
+  /** The least of a body that must come in a second, on average, from then on. */
+  readonly bodyBytesPerSecond: number;
 }
 
 export const DEFAULT_LIMITS: GatewayLimits = {
@@ -47,6 +51,8 @@ export const DEFAULT_LIMITS: GatewayLimits = {
   idleMs: 300_000,
   keepAliveMs: 60_000,
   connectionsPerCredential: 5_000,
+  bodyGraceMs: 20_000,
+  bodyBytesPerSecond: 500,
 };
 
 export interface Gateway {

@@ -1,8 +1,10 @@
 import { ProxyError } from "@atlantic/shared/errors.ts";
 import type { Framing } from "./framing.ts";
+import { type HeadLimits, parseHead } from "./head.ts";
+import { isTrailerField } from "./trailer-fields.ts";
 
-/** Takes the part of a buffer that is to be passed on. */
-export type Pass = (start: number, end: number) => void;
+/** Takes a part of a buffer that is to be passed on; of the one that was read or, for trailers, of one of its own. */
+export type Pass = (bytes: Buffer, start: number, end: number) => void;
 
 /** Follows a body through its bytes, to its end and no further. */
 export interface BodyReader {
@@ -15,7 +17,7 @@ export interface BodyReader {
   read(bytes: Buffer, start: number, pass: Pass): number;
 }
 
-/** @param payloadOnly take the chunks' frames away, for a receiver that knows none */
+/** @param payloadOnly take the chunks' frames and the trailers away, for a receiver that knows none */
 export function bodyReader(framing: Framing, payloadOnly = false): BodyReader {
   if (framing.kind === "chunked") return new ChunkedReader(payloadOnly);
   if (framing.kind === "length") return new CountedReader(framing.length);
@@ -36,7 +38,7 @@ class CountedReader implements BodyReader {
 
   read(bytes: Buffer, start: number, pass: Pass): number {
     const end = Math.min(bytes.length, start + this.#left);
-    if (end > start) pass(start, end);
+    if (end > start) pass(bytes, start, end);
     this.#left -= end - start;
     return end;
   }
@@ -57,10 +59,11 @@ const CR = 0x0d;
 const LF = 0x0a;
 const MAX_SIZE_DIGITS = 13;
 const MAX_LINE_BYTES = 8_192;
+const TRAILER_LIMITS: HeadLimits = { bytes: MAX_LINE_BYTES, fields: 50 };
 
 /**
  * Chunked coding (RFC 9112 §7.1), read to the letter: what the next reader could read in another way is refused.
- * Extensions and trailers are dropped, as §7.1.1 and RFC 9110 §6.5.1 allow.
+ * Extensions are dropped, as §7.1.1 allows; of the trailers those go on that may (RFC 9110 §6.5.1).
  */
 class ChunkedReader implements BodyReader {
   readonly #payloadOnly: boolean;
@@ -72,6 +75,8 @@ class ChunkedReader implements BodyReader {
   #dropped = 0;
   /** Bytes of the trailer line so far. */
   #lineBytes = 0;
+  /** The trailer section so far, without its empty line. */
+  #trailers = "";
 
   constructor(payloadOnly: boolean) {
     this.#payloadOnly = payloadOnly;
@@ -86,7 +91,7 @@ class ChunkedReader implements BodyReader {
     /** The beginning of what is to be passed on; -1 where the last byte was dropped. */
     let from = -1;
     const flush = (to: number) => {
-      if (from >= 0 && to > from) pass(from, to);
+      if (from >= 0 && to > from) pass(bytes, from, to);
       from = -1;
     };
     while (at < bytes.length && this.#state !== "done") {
@@ -104,7 +109,16 @@ class ChunkedReader implements BodyReader {
       at += 1;
     }
     flush(at);
+    if (this.#state === "done") this.#passTrailers(pass);
     return at;
+  }
+
+  /** The trailers that go on, and the empty line behind them. Without trailers that line was passed on as it came. */
+  #passTrailers(pass: Pass): void {
+    if (this.#trailers === "" || this.#payloadOnly) return;
+    const section = Buffer.from(`${keptTrailers(this.#trailers)}\r\n`, "latin1");
+    this.#trailers = "";
+    pass(section, 0, section.length);
   }
 
   /** Takes one byte of the framing; whether it is passed on. */
@@ -161,25 +175,37 @@ class ChunkedReader implements BodyReader {
     return false;
   }
 
-  /** The empty line's CR and LF are passed on together; a trailer line's are not. */
+  /** Nothing of the section is passed on before all of it was read. */
   #trailerByte(byte: number): boolean {
     if (byte === LF) throw broken();
     if (byte === CR) {
       this.#state = "trailer LF";
-      return this.#lineBytes === 0;
+      return this.#lineBytes === 0 && this.#trailers === "";
     }
     this.#lineBytes += 1;
     this.#dropped += 1;
     if (this.#dropped > MAX_LINE_BYTES) throw broken();
+    this.#trailers += String.fromCharCode(byte);
     return false;
   }
 
   #trailerLineEnds(): boolean {
     const empty = this.#lineBytes === 0;
-    this.#lineBytes = 0;
     this.#state = empty ? "done" : "trailer";
-    return empty;
+    if (!empty) this.#trailers += "\r\n";
+    this.#lineBytes = 0;
+    return empty && this.#trailers === "";
   }
+}
+
+/** @throws ProxyError when a line is no field */
+function keptTrailers(section: string): string {
+  if (section === "") return "";
+  // A header section is read as one: what would be the start line is an empty one.
+  const { fields } = parseHead(`\r\n${section.slice(0, -2)}`, TRAILER_LIMITS);
+  let kept = "";
+  for (const { name, lower, value } of fields) if (isTrailerField(lower)) kept += `${name}: ${value}\r\n`;
+  return kept;
 }
 
 function hexDigit(byte: number): number {

@@ -91,12 +91,12 @@ describe("what goes on to the target", () => {
     for (const text of seen) expect(text.toLowerCase()).not.toContain("proxy-");
   });
 
-  test("keeps a body's framing: chunks without their extensions and trailers", async () => {
+  test("keeps a body's framing: chunks without their extensions, and the trailers that may go on", async () => {
     const port = await target((socket) => {
       let text = "";
       socket.on("data", (chunk) => {
         text += chunk;
-        if (text.endsWith("0\r\n\r\n")) {
+        if (text.endsWith("1\r\n\r\n")) {
           const body = text.slice(text.indexOf("\r\n\r\n") + 4);
           socket.write(`HTTP/1.1 200 OK\r\nContent-Length: ${body.length + 2}\r\n\r\n${body}ok`);
         }
@@ -107,9 +107,9 @@ describe("what goes on to the target", () => {
       `POST http://127.0.0.1:${port}/ HTTP/1.1\r\nHost: x\r\n${authorization()}Transfer-Encoding: chunked\r\n\r\n`,
     );
     one.send("3;name=value\r\nabc\r\n1");
-    one.send("0\r\n0123456789abcdef\r\n0\r\nX-Trailer: 1\r\n\r\n");
+    one.send("0\r\n0123456789abcdef\r\n0\r\nHost: y\r\nX-Trailer: 1\r\n\r\n");
     const answer = (await one.until(whole)).toString();
-    expect(answer).toContain("\r\n\r\n3\r\nabc\r\n10\r\n0123456789abcdef\r\n0\r\n\r\nok");
+    expect(answer).toContain("\r\n\r\n3\r\nabc\r\n10\r\n0123456789abcdef\r\n0\r\nX-Trailer: 1\r\n\r\nok");
   });
 
   test("Expect: 100-continue is answered by the target, and only by it", async () => {

@@ -7,6 +7,8 @@ const reasons: Record<number, string> = {
   407: "Proxy Authentication Required",
   408: "Request Timeout",
   414: "URI Too Long",
+  417: "Expectation Failed",
+
   429: "Too Many Requests",
   431: "Request Header Fields Too Large",
   500: "Internal Server Error",

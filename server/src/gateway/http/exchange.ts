@@ -1,7 +1,9 @@
 import type { Socket } from "node:net";
 import { ProxyError } from "@atlantic/shared/errors.ts";
 import type { Flow } from "../flow.ts";
+import { takeFrom } from "../flow-limits.ts";
 import { type BodyReader, bodyReader } from "./body-reader.ts";
+import type { Framing } from "./framing.ts";
 import { findHeadEnd, parseHead, RESPONSE_HEAD_LIMITS } from "./head.ts";
 import { onwardHead, type ProxyRequest } from "./request.ts";
 import { clientHead, interimHead, type ProxyResponse, readResponse } from "./response.ts";
@@ -15,6 +17,8 @@ export interface ExchangeListener {
   exchangeUpgraded(response: ProxyResponse, rest: Buffer): void;
   /** It broke; `answered` tells whether the client has got a part of the answer. */
   exchangeFailed(error: ProxyError, answered: boolean): void;
+  /** Nothing may be moved any more. */
+  exchangeExhausted(): void;
 }
 
 /** Up to this size head and body go out as one string: one write is cheaper than two buffers. */
@@ -34,8 +38,20 @@ export class Exchange implements UpstreamUser {
   #answerBody: BodyReader | undefined;
   #keepClient = false;
   #over = false;
+  /** Whether the target has sent anything: then it took the request, and it is not repeated. */
+  #heard = false;
   /** Whether any byte has moved since it was last asked. */
   #moved = false;
+  /** Bytes of the request's body so far. */
+  #bodyBytes = 0;
+  /** Sent without an answer so far: nobody pays for a request that a closed connection never took. */
+  #pendingBytes = 0;
+  /** What the limits hold back on its way to the target, and from it. */
+  readonly #heldUp: Buffer[] = [];
+  readonly #heldDown: Buffer[] = [];
+  #waitingUp = false;
+  #waitingDown = false;
+  #upstreamEnd: { readonly error: Error | undefined } | undefined;
 
   constructor(parts: {
     request: ProxyRequest;
@@ -43,21 +59,43 @@ export class Exchange implements UpstreamUser {
     upstream: UpstreamConnection;
     flow: Flow;
     listener: ExchangeListener;
+    /** What is left of the body, where another carrier began with it. Default: all of it. */
+    body?: Framing;
   }) {
     this.#request = parts.request;
     this.#client = parts.client;
     this.#upstream = parts.upstream;
     this.#flow = parts.flow;
     this.#listener = parts.listener;
-    this.#body = bodyReader(parts.request.framing);
+    this.#body = bodyReader(parts.body ?? parts.request.framing);
   }
 
+  /** Whether all of the request is with the target, or on its way there. */
   get requestDone(): boolean {
     return this.#body.done;
   }
 
   get answered(): boolean {
     return this.#answer !== undefined;
+  }
+
+  /** Whether the target was silent so far. */
+  get unheard(): boolean {
+    return !this.#heard;
+  }
+
+  /** Whether the target has answered in HTTP/1.0. */
+  get targetIsOld(): boolean {
+    return this.#answer?.version === "1.0";
+  }
+
+  get bodyBytes(): number {
+    return this.#bodyBytes;
+  }
+
+  /** Whether it is this side or the target, not the client, that the body waits for. */
+  get holdsClientBack(): boolean {
+    return this.#waitingUp || this.#upstream.socket.writableNeedDrain;
   }
 
   /** Tells whether something moved since the last time this was asked. */
@@ -70,21 +108,57 @@ export class Exchange implements UpstreamUser {
   /** Sends the head. */
   start(): void {
     this.#upstream.user = this;
-    this.#write(onwardHead(this.#request));
+    this.#send(Buffer.from(onwardHead(this.#request, this.#flow.limits.addedFields), "latin1"));
+  }
+
+  /** Goes on where another carrier stopped: the head is with the target. @param received from the target since */
+  resume(received: Buffer): void {
+    this.#upstream.user = this;
+    if (received.length > 0) this.#receive(received);
   }
 
   /** Passes on a part of the request's body. @returns how much it took; @throws ProxyError when its framing is broken */
   sendBody(bytes: Buffer): number {
     this.#moved = true;
-    return this.#body.read(bytes, 0, (start, end) => {
-      const part = start === 0 && end === bytes.length ? bytes : bytes.subarray(start, end);
-      if (!this.#write(part)) this.#client.pause();
+    return this.#body.read(bytes, 0, (from, start, end) => {
+      this.#bodyBytes += end - start;
+      this.#send(start === 0 && end === from.length ? from : from.subarray(start, end));
+    });
+  }
+
+  /** Sends what the limits allow; the rest waits, and the client with it. */
+  #send(bytes: Buffer): void {
+    if (this.#waitingUp) {
+      this.#heldUp.push(bytes);
+      return;
+    }
+    const taken = takeFrom(this.#flow.limits, bytes.length);
+    if (taken === true) {
+      if (!this.#write(bytes)) this.#client.pause();
+    } else this.#sendLater(bytes, taken);
+  }
+
+  #sendLater(bytes: Buffer, taken: Promise<boolean>): void {
+    this.#waitingUp = true;
+    this.#client.pause();
+    taken.then((granted) => {
+      this.#waitingUp = false;
+      if (this.#over) {
+        if (granted) this.#flow.limits.allowance.add(bytes.length);
+        return;
+      }
+      if (!granted) return this.#listener.exchangeExhausted();
+      const roomLeft = this.#write(bytes);
+      for (const held of this.#heldUp.splice(0)) this.#send(held);
+      if (roomLeft && !this.#waitingUp) this.#client.resume();
     });
   }
 
   /** Leaves the upstream connection alone from now on. */
   abandon(): void {
     this.#over = true;
+    this.#flow.sentBytes += this.#pendingBytes;
+    this.#pendingBytes = 0;
     if (this.#upstream.user === this) this.#upstream.user = undefined;
   }
 
@@ -93,12 +167,65 @@ export class Exchange implements UpstreamUser {
   }
 
   onUpstreamDrain(): void {
-    this.#client.resume();
+    if (!this.#waitingUp) this.#client.resume();
   }
 
   onUpstreamData(chunk: Buffer): void {
     this.#moved = true;
-    this.#flow.receivedBytes += chunk.length;
+    this.#hear();
+    if (this.#waitingDown) this.#heldDown.push(chunk);
+    else this.#takeAndReceive(chunk);
+  }
+
+  /** The target has the request: from now on what was sent is paid for. */
+  #hear(): void {
+    if (this.#heard) return;
+    this.#heard = true;
+    this.#flow.sentBytes += this.#pendingBytes;
+    this.#pendingBytes = 0;
+  }
+
+  /** Delivers to the last byte that the limits allow; what is behind it waits. */
+  #takeAndReceive(chunk: Buffer): void {
+    const { limits } = this.#flow;
+    const left = limits.allowance.remaining;
+    const part = left >= chunk.length || left <= 0 ? chunk : chunk.subarray(0, left);
+    if (part !== chunk) this.#heldDown.unshift(chunk.subarray(left));
+    const taken = takeFrom(limits, part.length);
+    if (taken !== true) {
+      this.#receiveLater(part, taken);
+      return;
+    }
+    this.#flow.receivedBytes += part.length;
+    this.#receive(part);
+    if (part !== chunk) this.#receiveHeld();
+  }
+
+  #receiveLater(chunk: Buffer, taken: Promise<boolean>): void {
+    this.#waitingDown = true;
+    this.#upstream.socket.pause();
+    taken.then((granted) => {
+      this.#waitingDown = false;
+      if (this.#over) {
+        if (granted) this.#flow.limits.allowance.add(chunk.length);
+        return;
+      }
+      if (!granted) return this.#listener.exchangeExhausted();
+      this.#upstream.socket.resume();
+      this.#flow.receivedBytes += chunk.length;
+      this.#receive(chunk);
+      this.#receiveHeld();
+    });
+  }
+
+  #receiveHeld(): void {
+    const held = this.#heldDown.splice(0);
+    if (held.length > 0 && !this.#over)
+      this.#takeAndReceive(held.length === 1 ? (held[0] ?? EMPTY) : Buffer.concat(held));
+    this.#endWhenHeard();
+  }
+
+  #receive(chunk: Buffer): void {
     try {
       if (this.#answerBody) this.#passBody(chunk, 0, "");
       else this.#readHead(chunk);
@@ -112,18 +239,29 @@ export class Exchange implements UpstreamUser {
   }
 
   onUpstreamEnd(): void {
-    if (this.#answer?.framing.kind === "close") this.#finish(false);
-    else this.#fail(this.#brokenOff());
+    this.#upstreamEnd = { error: undefined };
+    this.#endWhenHeard();
   }
 
   onUpstreamClose(error: Error | undefined): void {
-    if (this.#over) return;
+    this.#upstreamEnd ??= { error };
+    this.#endWhenHeard();
+  }
+
+  /** The target's end comes behind its last bytes, which the limits may still hold back. */
+  #endWhenHeard(): void {
+    if (this.#over || this.#waitingDown || this.#upstreamEnd === undefined) return;
+    const { error } = this.#upstreamEnd;
+    if (error === undefined && this.#answer?.framing.kind === "close") {
+      this.#finish(false);
+      return;
+    }
     if (error && this.#answer) this.#client.resetAndDestroy();
     this.#fail(this.#brokenOff());
   }
 
   #brokenOff(): ProxyError {
-    return new ProxyError(this.#answer ? "response_incomplete" : "connection_terminated");
+    return new ProxyError(this.#heard ? "response_incomplete" : "connection_terminated");
   }
 
   #readHead(chunk: Buffer): void {
@@ -154,8 +292,9 @@ export class Exchange implements UpstreamUser {
   }
 
   #upgrade(response: ProxyResponse, rest: Buffer): void {
-    if (!this.#request.upgrade)
+    if (!this.#request.upgrade || response.upgrade !== "websocket") {
       throw new ProxyError("bad_response", "The target switched protocols unasked.");
+    }
     this.#over = true;
     this.#listener.exchangeUpgraded(response, rest);
   }
@@ -165,7 +304,13 @@ export class Exchange implements UpstreamUser {
       throw new ProxyError("bad_response", "The target answered as if it were a proxy (407).");
     }
     const { version, keepAlive } = this.#request;
-    const { framing } = response;
+    const { framing, coding } = response;
+    if (version === "1.0" && coding !== undefined && coding.toLowerCase() !== "chunked") {
+      throw new ProxyError(
+        "bad_response",
+        "The target's transfer coding is unknown to a client of HTTP/1.0.",
+      );
+    }
     const endless = framing.kind === "close" || (framing.kind === "chunked" && version === "1.0");
     this.#answer = response;
     this.#answerBody = bodyReader(framing, version === "1.0");
@@ -181,12 +326,12 @@ export class Exchange implements UpstreamUser {
     if (reader === undefined) return;
     let unsentHead = head;
     let roomLeft = true;
-    const end = reader.read(bytes, start, (from, to) => {
+    const end = reader.read(bytes, start, (part, from, to) => {
       if (unsentHead !== "" && to - from <= JOINED_BYTES) {
-        roomLeft = this.#client.write(unsentHead + bytes.toString("latin1", from, to), "latin1");
+        roomLeft = this.#client.write(unsentHead + part.toString("latin1", from, to), "latin1");
       } else {
         if (unsentHead !== "") this.#client.write(unsentHead, "latin1");
-        roomLeft = this.#client.write(from === 0 && to === bytes.length ? bytes : bytes.subarray(from, to));
+        roomLeft = this.#client.write(from === 0 && to === part.length ? part : part.subarray(from, to));
       }
       unsentHead = "";
     });
@@ -206,20 +351,21 @@ export class Exchange implements UpstreamUser {
 
   #fail(error: ProxyError): void {
     if (this.#over) return;
+    this.#flow.unchargedSentBytes += this.#pendingBytes;
+    this.#pendingBytes = 0;
     this.abandon();
     this.#listener.exchangeFailed(error, this.answered);
   }
 
   /** Counts what the system has taken, not what still waits here. */
-  #write(data: string | Buffer): boolean {
+  #write(data: Buffer): boolean {
     const flow = this.#flow;
     const { length } = data;
-    const counted = (error?: Error | null) => {
-      if (!error) flow.sentBytes += length;
-    };
-    return typeof data === "string"
-      ? this.#upstream.socket.write(data, "latin1", counted)
-      : this.#upstream.socket.write(data, counted);
+    return this.#upstream.socket.write(data, (error) => {
+      if (error) flow.limits.allowance.add(length);
+      else if (this.#heard || this.#over || this.#request.framing.kind !== "none") flow.sentBytes += length;
+      else this.#pendingBytes += length;
+    });
   }
 }
 

@@ -29,8 +29,14 @@ export class FramingFields {
     }
   }
 
+  /** The transfer coding as it was named. */
   get coding(): string | undefined {
     return this.#coding;
+  }
+
+  /** The length as it was named, of a body or of what the answer to HEAD has not. */
+  get length(): number | undefined {
+    return this.#length;
   }
 
   /** @throws ProxyError where a request's end is in doubt: two readers could see two requests */

@@ -5,10 +5,12 @@ import type { Identity } from "../authenticator.ts";
 import type { ClientConnection, GatewayContext } from "../context.ts";
 import { type AdmittedFlow, failFlow, flowHeaders } from "../flow-opener.ts";
 import { runTunnel } from "../tunnel.ts";
+import { BodyPace } from "./body-pace.ts";
 import { errorAnswer } from "./error-answer.ts";
 import { Exchange, type ExchangeListener } from "./exchange.ts";
 import { findHeadEnd, type Head, parseHead, REQUEST_HEAD_LIMITS } from "./head.ts";
 import { forwardsEnded } from "./last-forward.ts";
+import { refuseLoops } from "./node-loops.ts";
 import { type ProxyRequest, readRequest } from "./request.ts";
 import { type ProxyResponse, upgradeHead } from "./response.ts";
 import { UpstreamConnection } from "./upstream-connection.ts";
@@ -51,6 +53,7 @@ export class HttpConnection implements ClientConnection, ExchangeListener {
   #exchange: Exchange | undefined;
   #retried = false;
   #clientEnded = false;
+  #pace: BodyPace | undefined;
   /** The gateway is ending: this request is the last. */
   #draining = false;
   #deadline: number;
@@ -70,11 +73,32 @@ export class HttpConnection implements ClientConnection, ExchangeListener {
     if (this.#phase === "exchange" && this.#exchange?.takeMoved()) {
       this.#deadline = now + this.#context.limits.idleMs;
     }
+    if (this.#bodyIsSlow(now)) {
+      this.exchangeFailed(new ProxyError("body_timeout"), this.#exchange?.answered ?? false);
+      return;
+    }
     if (now < this.#deadline || this.#phase === "opening" || this.#phase === "tunnel") return;
     if (this.#phase === "head" && this.#waiting.length > 0) this.#refuse(new ProxyError("header_timeout"));
     else if (this.#phase === "exchange" && !this.#exchange?.answered) {
       this.exchangeFailed(new ProxyError("response_timeout"), false);
     } else this.destroy();
+  }
+
+  /** Clients that send a body byte by byte would hold a target's connection for as long as they like. */
+  #bodyIsSlow(now: number): boolean {
+    const exchange = this.#exchange;
+    const pace = this.#pace;
+    if (this.#phase !== "exchange" || exchange === undefined || pace === undefined) return false;
+    if (exchange.requestDone) {
+      this.#pace = undefined;
+      return false;
+    }
+    return pace.isSlow(now, exchange.bodyBytes, exchange.holdsClientBack || this.#mayWait(exchange));
+  }
+
+  /** A client that expects 100 (Continue) need not send before it has heard something. */
+  #mayWait(exchange: Exchange): boolean {
+    return exchange.unheard && exchange.bodyBytes === 0 && this.#request?.expectsContinue === true;
   }
 
   drain(): void {
@@ -150,13 +174,19 @@ export class HttpConnection implements ClientConnection, ExchangeListener {
     this.#retried = false;
     const standing = this.#standing;
     if (standing && this.#stillStands(standing, request)) {
-      standing.admitted.flow.requests += 1;
+      this.#countRequest(standing);
       const upstream = this.#openUpstream();
       if (upstream) this.#send(request, upstream);
       else this.#run(this.#dialAndSend(request, standing));
       return;
     }
     this.#run(this.#open(request, head));
+  }
+
+  /** @throws ProxyError when the credential sends too many */
+  #countRequest({ admitted: { flow } }: Standing): void {
+    if (!flow.limits.requests.take()) throw new ProxyError("request_limit");
+    flow.requests += 1;
   }
 
   /** Whether the last request's decisions hold for this one too. */
@@ -170,7 +200,8 @@ export class HttpConnection implements ClientConnection, ExchangeListener {
       (standing.admitted.session?.expiresAt ?? Number.POSITIVE_INFINITY) > Date.now() &&
       standing.admitted.flow.end === undefined &&
       request.method !== "CONNECT" &&
-      request.maxForwards !== 0
+      request.maxForwards !== 0 &&
+      request.nodes === undefined
     );
   }
 
@@ -188,11 +219,12 @@ export class HttpConnection implements ClientConnection, ExchangeListener {
     const epoch = this.#context.credentialEpoch();
     const answer = this.#context.authenticator.fromHeader(request.authorization, this.#client);
     const identity = answer instanceof Promise ? await answer : answer;
+    refuseLoops(request.nodes, this.#context.nodeId);
     if (request.maxForwards === 0) return this.#answerLastForward(request, head);
     const standing = this.#standing;
     if (standing && this.#sameWish(standing, request, identity) && standing.epoch === epoch) {
       standing.checkedAt = this.#context.now();
-      standing.admitted.flow.requests += 1;
+      this.#countRequest(standing);
       const upstream = this.#openUpstream();
       if (upstream) this.#send(request, upstream);
       else await this.#dialAndSend(request, standing);
@@ -260,9 +292,15 @@ export class HttpConnection implements ClientConnection, ExchangeListener {
   #send(request: ProxyRequest, upstream: UpstreamConnection): void {
     const flow = this.#standing?.admitted.flow;
     if (flow === undefined) return;
+    const { pool, now } = this.#context;
+    if (request.expectsContinue && pool.oldTargets.has(request.target.authority, now())) {
+      throw new ProxyError("expectation_failed");
+    }
     this.#phase = "exchange";
     this.#deadline = this.#context.now() + this.#context.limits.idleMs;
     this.#exchange = new Exchange({ request, client: this.#socket, upstream, flow, listener: this });
+    this.#pace =
+      request.framing.kind === "none" ? undefined : new BodyPace(this.#context.now(), this.#context.limits);
     this.#exchange.start();
     if (this.#waiting.length > 0) this.#sendBody();
     this.#socket.resume();
@@ -280,7 +318,15 @@ export class HttpConnection implements ClientConnection, ExchangeListener {
     }
   }
 
+  exchangeExhausted(): void {
+    this.#cut("quota_exhausted");
+  }
+
   exchangeDone(kept: { client: boolean; upstream: boolean }): void {
+    const { oldTargets } = this.#context.pool;
+    if (this.#exchange?.targetIsOld && this.#standing) {
+      oldTargets.add(this.#standing.authority, this.#context.now());
+    }
     this.#exchange = undefined;
     if (!kept.upstream) this.#dropUpstream();
     if (!kept.client || this.#clientEnded || this.#draining) {

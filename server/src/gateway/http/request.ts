@@ -1,6 +1,9 @@
 import { ProxyError } from "@atlantic/shared/errors.ts";
+import type { AddedFields } from "../flow-limits.ts";
 import { type Framing, FramingFields } from "./framing.ts";
 import { type Field, type Head, isToken, listMembers } from "./head.ts";
+import { hopFields } from "./hop-fields.ts";
+import { NODES_FIELD } from "./node-loops.ts";
 import { connectTarget, httpTarget, isHostField, type Target } from "./target.ts";
 
 /** A request as a proxy understands it. */
@@ -15,6 +18,12 @@ export interface ProxyRequest {
   readonly keepAlive: boolean;
   /** Whether it asks to become a WebSocket. */
   readonly upgrade: boolean;
+  /** Whether the client waits for an interim answer before it sends the body (RFC 9110 §10.1.1). */
+  readonly expectsContinue: boolean;
+  /** The nodes of ours that it has come through, as they name themselves. */
+  readonly nodes: string | undefined;
+  /** The fields by which it asks for an exit; undefined where there are none. */
+  readonly optionFields: readonly Field[] | undefined;
   /** The value of `Proxy-Authorization`. */
   readonly authorization: string | undefined;
   readonly maxForwards: number | undefined;
@@ -31,6 +40,9 @@ export function readRequest(head: Head): ProxyRequest {
   let hosts = 0;
   let upgrade = "";
   let maxForwards: number | undefined;
+  let expectsContinue = false;
+  let nodes: string | undefined;
+  let optionFields: Field[] | undefined;
   let onward = "";
   for (const field of head.fields) {
     switch (field.lower) {
@@ -49,25 +61,33 @@ export function readRequest(head: Head): ProxyRequest {
       case "upgrade":
         upgrade = field.value.toLowerCase();
         break;
-      case "connection":
-      case "keep-alive":
-      case "proxy-connection":
-      case "proxy-authenticate":
-      case "te":
-      case "http2-settings":
+      case NODES_FIELD:
+        nodes = field.value;
+        break;
+      case "expect":
+        // A client of HTTP/1.0 waits for nothing: its expectation is ignored.
+        if (version === "1.0" || connection.names("expect")) break;
+        expectsContinue = field.value.toLowerCase() === "100-continue";
+        onward += line(field);
         break;
       case "max-forwards":
         maxForwards = readMaxForwards(field.value, method);
         if (maxForwards === undefined) onward += line(field);
         break;
       default:
-        if (!connection.names(field.lower) && !field.lower.startsWith("x-atlantic-")) onward += line(field);
+        if (field.lower.startsWith("x-atlantic-")) {
+          optionFields ??= [];
+          optionFields.push(field);
+        } else if (!hopFields.has(field.lower) && !connection.names(field.lower)) onward += line(field);
     }
   }
   if (hosts > 1 || (hosts === 0 && version === "1.1"))
     throw malformed("The request needs exactly one Host field.");
   const isConnect = method === "CONNECT";
   const body = framing.ofRequest(version);
+  if (body.kind !== "none" && (isConnect || method === "TRACE")) {
+    throw malformed(`${method} has no body.`);
+  }
   const wantsWebSocket = upgrade === "websocket" && connection.upgrade && !isConnect;
   return {
     method,
@@ -76,9 +96,12 @@ export function readRequest(head: Head): ProxyRequest {
     framing: body,
     keepAlive: connection.keepAlive,
     upgrade: wantsWebSocket,
+    expectsContinue: expectsContinue && body.kind !== "none",
+    nodes,
+    optionFields,
     authorization,
     maxForwards,
-    onward: onward + framingLine(body) + hopLines(wantsWebSocket, connection.trailers),
+    onward: onward + framingLine(body, framing.length) + hopLines(wantsWebSocket, connection.trailers),
   };
 }
 
@@ -186,9 +209,10 @@ function line({ name, value }: Field): string {
   return `${name}: ${value}\r\n`;
 }
 
-function framingLine(framing: Framing): string {
+/** A length of 0 goes on too: there are origins that want one with every POST (RFC 9110 §8.6). */
+function framingLine(framing: Framing, length: number | undefined): string {
   if (framing.kind === "chunked") return "Transfer-Encoding: chunked\r\n";
-  return framing.kind === "length" ? `Content-Length: ${framing.length}\r\n` : "";
+  return length === undefined ? "" : `Content-Length: ${length}\r\n`;
 }
 
 function hopLines(upgrade: boolean, trailers: boolean): string {
@@ -196,11 +220,22 @@ function hopLines(upgrade: boolean, trailers: boolean): string {
   return trailers ? "Connection: TE\r\nTE: trailers\r\n" : "";
 }
 
-/** The header section for the next hop. Host is the target's, whatever the client sent (RFC 9112 §3.2.2). */
-export function onwardHead(request: ProxyRequest): string {
-  const { method, path, target, onward, maxForwards } = request;
+/**
+ * The header section for the next hop. Host is the target's, whatever the client sent (RFC 9112 §3.2.2).
+ * @param added the account's own fields, in place of the client's
+ */
+export function onwardHead(request: ProxyRequest, added?: AddedFields): string {
+  const { method, path, target, maxForwards } = request;
+  const onward = added ? withAdded(request.onward, added) : request.onward;
   const forwards = maxForwards === undefined ? "" : `Max-Forwards: ${maxForwards - 1}\r\n`;
   return `${method} ${path} HTTP/1.1\r\nHost: ${target.authority}\r\n${onward}${forwards}\r\n`;
+}
+
+function withAdded(onward: string, { names, bytes }: AddedFields): string {
+  const kept = onward
+    .split("\r\n")
+    .filter((text) => text !== "" && !names.has(text.slice(0, text.indexOf(":")).toLowerCase()));
+  return `${kept.map((text) => `${text}\r\n`).join("")}${bytes.toString("latin1")}`;
 }
 
 function malformed(detail: string): ProxyError {

@@ -1,3 +1,4 @@
+import { OldTargets } from "./old-targets.ts";
 import type { UpstreamConnection } from "./upstream-connection.ts";
 
 const IDLE_MS = 15_000;
@@ -6,6 +7,7 @@ const MAX_IDLE = 2_000;
 
 /** Connections to targets that wait for another client of the same credential, exit, session and target. */
 export class UpstreamPool {
+  readonly oldTargets = new OldTargets();
   readonly #idle = new Map<string, UpstreamConnection[]>();
   #count = 0;
 
