@@ -1,16 +1,22 @@
 //! The load generator and the origin of the benches: blocking sockets, one thread a connection, nothing but the
 //! standard library, so that neither is the bottleneck while both share one core. Built by bench/src/load/build.ts.
 //!
-//!     load origin                                  prints its port, then serves until it is killed
+//!     load origin      [connections]               prints its port, then serves until it is killed
 //!     load requests    <via> <seconds> <threads>   keep-alive requests
 //!     load connections <via> <seconds> <threads>   a new connection, or tunnel, and one request each
+//!     load paced       <via> <seconds> <threads> <per second>   keep-alive requests at a steady rate; a request's
+//!                                                  latency is counted from the moment when it was due
 //!     load bulk        <via> <bytes> <down|up>     one connection, or tunnel, that carries so many bytes
+//!     load hold        <via> <count>               opens so many, says so, and holds them until its input ends
+//!     load turnover    <via> <seconds> <count> <per second>   opens so many a second and keeps the latest `count`;
+//!                                                  each carries a request when it is opened and before it is closed
 //!
 //! `<via>` is `direct ORIGIN`, `forward PROXY NAME`, `connect PROXY NAME` or `socks5 PROXY NAME`: PROXY and ORIGIN as
 //! ADDRESS:PORT, NAME as HOST:PORT, which the proxy resolves. LOAD_USERNAME and LOAD_PASSWORD are the proxy's credential.
 //! LOAD_PATH is the path that is asked for, `/` by default; LOAD_FIELDS are more header fields, one a line.
 //! Each run prints one line of JSON.
 
+use std::collections::VecDeque;
 use std::env;
 use std::io::{Error, ErrorKind, Read, Result, Write};
 use std::net::{TcpListener, TcpStream};
@@ -21,10 +27,13 @@ use std::time::{Duration, Instant};
 fn main() {
     let arguments: Vec<String> = env::args().skip(1).collect();
     let done = match arguments.first().map(String::as_str) {
-        Some("origin") => origin(),
+        Some("origin") => origin(&arguments),
         Some("requests") | Some("connections") => timed(&arguments),
+        Some("paced") => paced(&arguments),
         Some("bulk") => bulk(&arguments),
-        _ => Err(bad("the first argument is origin, requests, connections or bulk")),
+        Some("hold") => hold(&arguments),
+        Some("turnover") => turnover(&arguments),
+        _ => Err(bad("the first argument names no run")),
     };
     if let Err(error) = done {
         eprintln!("{error}");
@@ -43,11 +52,15 @@ const BODY: &[u8] = b"{\"site\":\"origin\",\"answer\":\"the same for everybody, 
 /// More than the load's connections and those that the proxies keep for later, all at once.
 const ORIGIN_THREADS: usize = 512;
 
-fn origin() -> Result<()> {
+fn origin(arguments: &[String]) -> Result<()> {
+    let threads = match arguments.get(1) {
+        Some(text) => text.parse().map_err(|_| bad("the connections are a number"))?,
+        None => ORIGIN_THREADS,
+    };
     let listener = Arc::new(TcpListener::bind("127.0.0.1:0")?);
     println!("{}", listener.local_addr()?.port());
     small_thread(end_with_parent)?;
-    let workers: Vec<_> = (0..ORIGIN_THREADS)
+    let workers: Vec<_> = (0..threads)
         .map(|_| {
             let listener = Arc::clone(&listener);
             small_thread(move || {
@@ -452,12 +465,7 @@ struct Tally {
 fn timed(arguments: &[String]) -> Result<()> {
     let keep = arguments[0] == "requests";
     let (way, rest) = Way::parse(&arguments[1..])?;
-    let number = |at: usize| {
-        rest.get(at)
-            .and_then(|text| text.parse::<f64>().ok())
-            .ok_or_else(|| bad("a number is missing"))
-    };
-    let (seconds, threads) = (number(0)?, number(1)? as usize);
+    let (seconds, threads) = (number(rest, 0)?, number(rest, 1)? as usize);
     let way = Arc::new(way);
     let started = Instant::now();
     let end = started + Duration::from_secs_f64(seconds);
@@ -473,6 +481,17 @@ fn timed(arguments: &[String]) -> Result<()> {
             })
         })
         .collect::<Result<_>>()?;
+    report(joined(workers)?, started.elapsed().as_secs_f64());
+    Ok(())
+}
+
+fn number(rest: &[String], at: usize) -> Result<f64> {
+    rest.get(at)
+        .and_then(|text| text.parse::<f64>().ok())
+        .ok_or_else(|| bad("a number is missing"))
+}
+
+fn joined(workers: Vec<thread::JoinHandle<Tally>>) -> Result<Tally> {
     let mut all = Tally::default();
     for worker in workers {
         let tally = worker.join().map_err(|_| bad("a worker panicked"))?;
@@ -482,8 +501,108 @@ fn timed(arguments: &[String]) -> Result<()> {
             all.last = tally.last;
         }
     }
-    report(all, started.elapsed().as_secs_f64());
+    Ok(all)
+}
+
+impl Tally {
+    fn failed(&mut self, error: Error) {
+        self.failures += 1;
+        self.last = error.to_string();
+    }
+}
+
+fn paced(arguments: &[String]) -> Result<()> {
+    let (way, rest) = Way::parse(&arguments[1..])?;
+    let (seconds, threads, rate) = (number(rest, 0)?, number(rest, 1)? as usize, number(rest, 2)?);
+    let way = Arc::new(way);
+    let started = Instant::now();
+    let workers: Vec<_> = (0..threads)
+        .map(|index| {
+            let way = Arc::clone(&way);
+            small_thread(move || {
+                let first = started + Duration::from_secs_f64(index as f64 / rate);
+                paced_requests(&way, first, threads as f64 / rate, seconds)
+            })
+        })
+        .collect::<Result<_>>()?;
+    report(joined(workers)?, started.elapsed().as_secs_f64());
     Ok(())
+}
+
+/// One request every `gap` seconds from `first` on. What comes late counts from when it was due.
+fn paced_requests(way: &Way, first: Instant, gap: f64, seconds: f64) -> Tally {
+    let mut tally = Tally::default();
+    let request = way.request("GET", &way.path, 0);
+    let mut wire = match way.open(vec![0; SMALL_BUFFER_BYTES]) {
+        Ok(wire) => wire,
+        Err(error) => {
+            tally.failed(error);
+            return tally;
+        }
+    };
+    for turn in 0..(seconds / gap) as u32 {
+        let due = first + Duration::from_secs_f64(gap * f64::from(turn));
+        thread::sleep(due.saturating_duration_since(Instant::now()));
+        match exchange(&mut wire, request.as_bytes()) {
+            Ok(_) => tally.micros.push(due.elapsed().as_micros() as u32),
+            Err(error) => {
+                tally.failed(error);
+                return tally;
+            }
+        }
+    }
+    tally
+}
+
+fn hold(arguments: &[String]) -> Result<()> {
+    let (way, rest) = Way::parse(&arguments[1..])?;
+    let request = way.request("GET", &way.path, 0);
+    let mut held = Vec::new();
+    for _ in 0..number(rest, 0)? as usize {
+        let mut wire = way.open(vec![0; SMALL_BUFFER_BYTES])?;
+        exchange(&mut wire, request.as_bytes())?;
+        held.push(wire);
+    }
+    println!("{}", held.len());
+    let _ = std::io::copy(&mut std::io::stdin(), &mut std::io::sink());
+    Ok(())
+}
+
+fn turnover(arguments: &[String]) -> Result<()> {
+    let (way, rest) = Way::parse(&arguments[1..])?;
+    let (seconds, count, rate) = (number(rest, 0)?, number(rest, 1)? as usize, number(rest, 2)?);
+    let request = way.request("GET", &way.path, 0);
+    let started = Instant::now();
+    let mut tally = Tally::default();
+    let mut held = VecDeque::new();
+    for turn in 0..(seconds * rate) as u32 {
+        let due = started + Duration::from_secs_f64(f64::from(turn) / rate);
+        thread::sleep(due.saturating_duration_since(Instant::now()));
+        let begun = Instant::now();
+        match open_and_ask(&way, &request) {
+            Ok(wire) => {
+                tally.micros.push(begun.elapsed().as_micros() as u32);
+                held.push_back(wire);
+            }
+            Err(error) => tally.failed(error),
+        }
+        if held.len() <= count {
+            continue;
+        }
+        if let Some(mut oldest) = held.pop_front() {
+            if let Err(error) = exchange(&mut oldest, request.as_bytes()) {
+                tally.failed(error);
+            }
+        }
+    }
+    report(tally, started.elapsed().as_secs_f64());
+    Ok(())
+}
+
+fn open_and_ask(way: &Way, request: &str) -> Result<Wire> {
+    let mut wire = way.open(vec![0; SMALL_BUFFER_BYTES])?;
+    exchange(&mut wire, request.as_bytes())?;
+    Ok(wire)
 }
 
 fn requests(way: &Way, end: Instant) -> Tally {
@@ -493,16 +612,14 @@ fn requests(way: &Way, end: Instant) -> Tally {
         let mut wire = match way.open(vec![0; BUFFER_BYTES]) {
             Ok(wire) => wire,
             Err(error) => {
-                tally.failures += 1;
-                tally.last = error.to_string();
+                tally.failed(error);
                 continue;
             }
         };
         while Instant::now() < end {
             let begun = Instant::now();
             if let Err(error) = exchange(&mut wire, request.as_bytes()) {
-                tally.failures += 1;
-                tally.last = error.to_string();
+                tally.failed(error);
                 break;
             }
             tally.micros.push(begun.elapsed().as_micros() as u32);
@@ -516,15 +633,9 @@ fn connections(way: &Way, end: Instant) -> Tally {
     let request = way.request("GET", &way.path, 0);
     while Instant::now() < end && tally.failures < 100 {
         let begun = Instant::now();
-        match way
-            .open(vec![0; SMALL_BUFFER_BYTES])
-            .and_then(|mut wire| exchange(&mut wire, request.as_bytes()))
-        {
+        match open_and_ask(way, &request) {
             Ok(_) => tally.micros.push(begun.elapsed().as_micros() as u32),
-            Err(error) => {
-                tally.failures += 1;
-                tally.last = error.to_string();
-            }
+            Err(error) => tally.failed(error),
         }
     }
     tally

@@ -10,8 +10,16 @@ export interface BenchArguments {
   readonly help: boolean;
 }
 
-/** Reads `[suite…] [--json FILE] [--rounds N] [--only TEXT]`. @throws Error with a sentence for people */
-export function readArguments(argv: readonly string[], known: readonly string[]): BenchArguments {
+/**
+ * Reads `[suite…] [--json FILE] [--rounds N] [--only TEXT]`.
+ * @param usual the suites that run when none is named
+ * @throws Error with a sentence for people
+ */
+export function readArguments(
+  argv: readonly string[],
+  known: readonly string[],
+  usual: readonly string[] = known,
+): BenchArguments {
   const { values, positionals } = parseArgs({
     args: [...argv],
     allowPositionals: true,
@@ -27,6 +35,6 @@ export function readArguments(argv: readonly string[], known: readonly string[])
     throw new Error(`There is no suite "${unknown}". There are: ${known.join(", ")}.`);
   const rounds = Number(values.rounds);
   if (!Number.isInteger(rounds) || rounds < 1) throw new Error("--rounds wants a whole number from 1 on.");
-  const suites = positionals.length === 0 ? known : positionals;
+  const suites = positionals.length === 0 ? usual : positionals;
   return { suites, json: values.json ?? null, rounds, only: values.only ?? null, help: values.help };
 }

@@ -7,15 +7,19 @@ import type { Suite, SuiteContext } from "./suite.ts";
 import { api } from "./suites/api.ts";
 import { attribution } from "./suites/attribution.ts";
 import { gateway } from "./suites/gateway.ts";
+import { idleTunnels } from "./suites/idle-tunnels.ts";
 import { memory } from "./suites/memory.ts";
 import { popup } from "./suites/popup.ts";
+import { processes } from "./suites/processes.ts";
+import { soak } from "./suites/soak.ts";
 import { describeRows } from "./table.ts";
 
-const suites: readonly Suite[] = [gateway, attribution, api, popup, memory];
+const suites: readonly Suite[] = [gateway, idleTunnels, processes, soak, attribution, api, popup, memory];
 
 try {
   const known = suites.map(({ name }) => name);
-  const wanted = readArguments(process.argv.slice(2), known);
+  const usual = suites.filter(({ onlyWhenNamed }) => !onlyWhenNamed).map(({ name }) => name);
+  const wanted = readArguments(process.argv.slice(2), known, usual);
   if (wanted.help) process.stdout.write(describeHelp());
   else process.exitCode = await measure(wanted);
 } catch (error) {
@@ -65,6 +69,9 @@ async function measure({ suites: names, rounds, only, json }: BenchArguments): P
 }
 
 function describeHelp(): string {
-  const lines = suites.map(({ name, about }) => `  ${name.padEnd(12)} ${about}`);
+  const lines = suites.map(
+    ({ name, about, onlyWhenNamed }) =>
+      `  ${name.padEnd(12)} ${about}${onlyWhenNamed ? " (only when named)" : ""}`,
+  );
   return `npm run bench -- [suite…] [--json FILE] [--rounds N] [--only TEXT]\n\n${lines.join("\n")}\n`;
 }

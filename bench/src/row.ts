@@ -26,6 +26,7 @@ export type Row = z.infer<typeof rowSchema>;
 /** What must hold of a row. */
 export type Bar =
   | { readonly of: "ratio"; readonly atLeast: number }
+  | { readonly of: "ratio"; readonly atMost: number }
   | { readonly of: "ours"; readonly atMost: number }
   | { readonly of: "ours"; readonly below: number };
 
@@ -64,12 +65,13 @@ export function makeRow(measured: Measured): Row {
 }
 
 function holds(bar: Bar, ours: number, ratio: number | null): boolean {
-  if (bar.of === "ratio") return ratio !== null && ratio >= bar.atLeast;
+  if (bar.of === "ratio")
+    return ratio !== null && ("atLeast" in bar ? ratio >= bar.atLeast : ratio <= bar.atMost);
   return "atMost" in bar ? ours <= bar.atMost : ours < bar.below;
 }
 
 function describeBar(bar: Bar, unit: string): string {
-  if (bar.of === "ratio") return `ratio ≥ ${bar.atLeast}`;
+  if (bar.of === "ratio") return "atLeast" in bar ? `ratio ≥ ${bar.atLeast}` : `ratio ≤ ${bar.atMost}`;
   return "atMost" in bar ? `≤ ${bar.atMost} ${unit}` : `< ${bar.below} ${unit}`;
 }
 

@@ -18,5 +18,7 @@ export interface Suite {
   readonly name: string;
   /** One line for `npm run bench -- --help`. */
   readonly about: string;
+  /** It takes so long that it runs only when it is asked for by name. */
+  readonly onlyWhenNamed?: boolean;
   run(context: SuiteContext): Promise<Row[]>;
 }

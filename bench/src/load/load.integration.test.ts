@@ -36,6 +36,22 @@ describe.runIf(canRun)("the load generator", () => {
     }
   });
 
+  test("keeps the pace that it was given", async () => {
+    const run = await load.paced({ kind: "direct" }, { seconds: 0.5, threads: 4, perSecond: 200 });
+    expect(run.count).toBe(100);
+    expect(run.seconds).toBeGreaterThan(0.4);
+  });
+
+  test("holds connections until they are released", async () => {
+    const held = await load.hold({ kind: "direct" }, 5);
+    await held.release();
+  });
+
+  test("turns connections over, each with a request at both ends of its life", async () => {
+    const run = await load.turnover({ kind: "direct" }, { seconds: 0.5, count: 10, perSecond: 100 });
+    expect(run.count).toBe(50);
+  });
+
   test.each(["down", "up"] as const)("carries every byte %s", async (direction) => {
     const { bytes } = await load.bulk({ kind: "direct" }, 10_000_019, direction);
     expect(bytes).toBe(10_000_019);

@@ -52,33 +52,67 @@ export interface Load {
     way: Way,
     options: { seconds: number; threads: number },
   ): Promise<TimedRun>;
+  /** Keep-alive requests at a steady rate; latencies count from the moment when each was due. Throws when any failed. */
+  paced(way: Way, options: { seconds: number; threads: number; perSecond: number }): Promise<TimedRun>;
+  /** Opens tunnels, lets each carry a request, and holds them until `release`. */
+  hold(way: Way, count: number): Promise<{ release(): Promise<void> }>;
+  /**
+   * Opens so many tunnels a second and keeps the latest `count` open; each carries a request when it is opened and
+   * another before it is closed. Latencies are those of opening with the first request. Throws when any failed.
+   */
+  turnover(way: Way, options: { seconds: number; count: number; perSecond: number }): Promise<TimedRun>;
   /** So many bytes over one connection or tunnel. */
   bulk(way: Way, bytes: number, direction: "down" | "up"): Promise<BulkRun>;
   close(): Promise<void>;
 }
 
-export async function startLoad(program: string, core: number): Promise<Load> {
-  const origin = spawn(...pinned(core, [program, "origin"]), { stdio: ["pipe", "pipe", "inherit"] });
+/** Beyond the seconds that a run is asked to take. */
+const PATIENCE_MS = 120_000;
+
+/** @param connections how many the origin can serve at once, where its default is too few */
+export async function startLoad(program: string, core: number, connections?: number): Promise<Load> {
+  const serve = ["origin", ...(connections === undefined ? [] : [String(connections)])];
+  const origin = spawn(...pinned(core, [program, ...serve]), { stdio: ["pipe", "pipe", "inherit"] });
   const originPort = await firstNumber(origin);
-  const execute = async (argv: readonly string[], way: Way) => {
+  const execute = async (argv: readonly string[], way: Way, seconds = 0) => {
     const { code, stdout, stderr } = await run([...pinnedArgv(core, [program, ...argv])], {
-      timeoutMs: 120_000,
+      timeoutMs: PATIENCE_MS + seconds * 1_000,
       env: variables(way),
     });
     if (code !== 0) throw new Error(`The load failed: ${stderr.trim()}`);
     return JSON.parse(stdout);
   };
+  const timed = async (kind: string, way: Way, numbers: readonly number[], seconds: number) => {
+    const argv = [kind, ...wayArguments(way, originPort), ...numbers.map(String)];
+    const result = timedSchema.parse(await execute(argv, way, seconds));
+    if (result.failures > 0) {
+      throw new Error(
+        `${result.failures} of ${result.count + result.failures} failed: ${result.lastFailure}`,
+      );
+    }
+    return result;
+  };
   return {
     originPort,
-    async timed(kind, way, { seconds, threads }) {
-      const argv = [kind, ...wayArguments(way, originPort), String(seconds), String(threads)];
-      const result = timedSchema.parse(await execute(argv, way));
-      if (result.failures > 0) {
-        throw new Error(
-          `${result.failures} of ${result.count + result.failures} failed: ${result.lastFailure}`,
-        );
-      }
-      return result;
+    timed: (kind, way, { seconds, threads }) => timed(kind, way, [seconds, threads], seconds),
+    paced: (way, { seconds, threads, perSecond }) =>
+      timed("paced", way, [seconds, threads, perSecond], seconds),
+    turnover: (way, { seconds, count, perSecond }) =>
+      timed("turnover", way, [seconds, count, perSecond], seconds),
+    async hold(way, count) {
+      const argv = ["hold", ...wayArguments(way, originPort), String(count)];
+      const child = spawn(...pinned(core, [program, ...argv]), {
+        stdio: ["pipe", "pipe", "inherit"],
+        env: { ...process.env, ...variables(way) },
+      });
+      await firstNumber(child);
+      return {
+        async release() {
+          const gone = once(child, "exit");
+          child.stdin?.end();
+          await gone;
+        },
+      };
     },
     async bulk(way, bytes, direction) {
       return bulkSchema.parse(
@@ -115,8 +149,8 @@ function pinnedArgv(core: number, argv: readonly [string, ...string[]]): string[
 }
 
 async function firstNumber(child: ChildProcess): Promise<number> {
-  if (child.stdout === null) throw new Error("The origin has no output.");
+  if (child.stdout === null) throw new Error("The load has no output.");
   for await (const chunk of child.stdout)
     return z.coerce.number().int().positive().parse(String(chunk).trim());
-  throw new Error("The origin ended before it said its port.");
+  throw new Error("The load ended before it said its number.");
 }

@@ -25,10 +25,11 @@ export async function startOurServer(
   core: number | null,
   data: string,
   databaseUrl = "",
+  processes = 1,
 ): Promise<OurServer> {
   const child = spawn(...pinned(core, [process.execPath, "--disable-warning=ExperimentalWarning", entry]), {
     stdio: ["ignore", "ignore", "inherit", "ipc"],
-    env: { ...process.env, ...ourEnvironment(data, databaseUrl) },
+    env: { ...process.env, ...ourEnvironment(data, databaseUrl, processes) },
   });
   const { pid } = child;
   if (pid === undefined) throw new Error("Our server could not be started.");
@@ -46,7 +47,7 @@ export function startOursOnPglite(options: PeerOptions): Promise<Peer> {
 }
 
 /** Our gateway on Postgres, which works in processes of its own on any core. */
-export async function startOursOnPostgres(options: PeerOptions): Promise<Peer> {
+export async function startOursOnPostgres(options: PeerOptions & { processes?: number }): Promise<Peer> {
   const postgres = await startTemporaryPostgres();
   try {
     const ours = await startOurs("ours on Postgres", options, await postgres.createDatabase());
@@ -63,7 +64,7 @@ export async function startOursOnPostgres(options: PeerOptions): Promise<Peer> {
 
 async function startOurs(
   name: string,
-  { core, originPort, folder }: PeerOptions,
+  { core, originPort, folder, processes = 1 }: PeerOptions & { processes?: number },
   databaseUrl: string,
 ): Promise<Peer> {
   const data = join(folder, "data");
@@ -74,7 +75,7 @@ async function startOurs(
     allowTargets: [`127.0.0.1:${originPort}`],
   };
   writeFileSync(join(data, "server/upstreams.json"), JSON.stringify(upstreams), { mode: 0o600 });
-  const { pid, ready, close } = await startOurServer(core, data, databaseUrl);
+  const { pid, ready, close } = await startOurServer(core, data, databaseUrl, processes);
   const { username, password } = await newCustomer(new URL(ready.webUrl));
   // A session holds the exit's address, as it does for a browser: requests may then share connections to the site.
   const credential = { username: `${username}-cc-us-sid-bench`, password };
@@ -115,8 +116,10 @@ async function newCustomer(web: URL): Promise<Credential> {
 }
 
 /** The settings of a server under measurement: any free ports, and more traffic than a bench can use. */
-function ourEnvironment(data: string, databaseUrl: string): Record<string, string> {
+function ourEnvironment(data: string, databaseUrl: string, processes: number): Record<string, string> {
   return {
+    ATLANTIC_GATEWAY_PROCESSES: String(processes),
+    ATLANTIC_DRAIN_SECONDS: "0",
     ATLANTIC_DATA: data,
     ATLANTIC_WEB_PORT: "0",
     ATLANTIC_GATEWAY_PORT: "0",

@@ -16,7 +16,8 @@ export interface Peer {
 }
 
 export interface PeerOptions {
-  readonly core: number;
+  /** The core it runs on; null for any. */
+  readonly core: number | null;
   /** The origin's port on 127.0.0.1. */
   readonly originPort: number;
   /** A folder of its own, removed by the caller. */

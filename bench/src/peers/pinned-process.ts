@@ -14,7 +14,7 @@ export interface PinnedProcess {
 
 /** Starts a program and waits until it listens. Throws with what it said when it ends before that. */
 export async function startPinned(
-  core: number,
+  core: number | null,
   argv: readonly [string, ...string[]],
   port: number,
   env: Readonly<Record<string, string>> = {},

@@ -9,6 +9,7 @@ import { cpuSecondsOf } from "../measure/process-cpu.ts";
 import { median } from "../measure/statistics.ts";
 import { startDante } from "../peers/dante.ts";
 import { startHaproxy } from "../peers/haproxy.ts";
+import { startNodePipe } from "../peers/node-pipe.ts";
 import { startOursOnPglite, startOursOnPostgres } from "../peers/ours.ts";
 import type { Peer, PeerOptions, PeerWay } from "../peers/peer.ts";
 import { startProxyChain } from "../peers/proxy-chain.ts";
@@ -44,17 +45,28 @@ interface Case {
 const SECONDS = 2;
 const THREADS = 50;
 const BULK_BYTES = 1_000_000_000;
-const atLeastHalfMore: Bar = { of: "ratio", atLeast: 1.5 };
+const atLeast = (ratio: number): Bar => ({ of: "ratio", atLeast: ratio });
+const atMost = (ratio: number): Bar => ({ of: "ratio", atMost: ratio });
 
 const cases: readonly Case[] = [
   {
     name: `forward, ${THREADS} keep-alive connections`,
     way: "forward",
     metrics: [
-      { name: "requests", unit: "1/s", better: "higher", bars: { "proxy-chain": atLeastHalfMore } },
+      {
+        name: "requests",
+        unit: "1/s",
+        better: "higher",
+        bars: { "proxy-chain": atLeast(3), squid: atLeast(1) },
+      },
       { name: "latency p50", unit: "ms", better: "lower" },
       { name: "latency p99", unit: "ms", better: "lower" },
-      { name: "CPU", unit: "µs/request", better: "lower" },
+      {
+        name: "CPU",
+        unit: "µs/request",
+        better: "lower",
+        bars: { "proxy-chain": atMost(1 / 3), squid: atMost(1) },
+      },
     ],
     run: timed("requests", "requests", THREADS),
     directAtLeast: 3,
@@ -63,10 +75,20 @@ const cases: readonly Case[] = [
     name: `CONNECT and one GET, new connection each, ${THREADS} at once`,
     way: "tunnel",
     metrics: [
-      { name: "tunnels", unit: "1/s", better: "higher", bars: { "proxy-chain": atLeastHalfMore } },
+      {
+        name: "tunnels",
+        unit: "1/s",
+        better: "higher",
+        bars: { "proxy-chain": atLeast(2), squid: atLeast(1.5) },
+      },
       { name: "latency p50", unit: "ms", better: "lower" },
       { name: "latency p99", unit: "ms", better: "lower" },
-      { name: "CPU", unit: "µs/tunnel", better: "lower" },
+      {
+        name: "CPU",
+        unit: "µs/tunnel",
+        better: "lower",
+        bars: { "proxy-chain": atMost(1 / 2), squid: atMost(1 / 1.5) },
+      },
     ],
     run: timed("connections", "tunnels", THREADS),
     directAtLeast: 3,
@@ -75,9 +97,9 @@ const cases: readonly Case[] = [
     name: `SOCKS5 and one GET, new connection each, ${THREADS} at once`,
     way: "socks5",
     metrics: [
-      { name: "tunnels", unit: "1/s", better: "higher" },
+      { name: "tunnels", unit: "1/s", better: "higher", bars: { dante: atLeast(2) } },
       { name: "latency p50", unit: "ms", better: "lower" },
-      { name: "CPU", unit: "µs/tunnel", better: "lower" },
+      { name: "CPU", unit: "µs/tunnel", better: "lower", bars: { dante: atMost(1 / 2) } },
     ],
     run: timed("connections", "tunnels", THREADS),
   },
@@ -92,7 +114,12 @@ function bulkCase(protocol: string, way: PeerWay, direction: "down" | "up"): Cas
     way,
     metrics: [
       { name: "throughput", unit: "MB/s", better: "higher" },
-      { name: "CPU", unit: "s/GB", better: "lower" },
+      {
+        name: "CPU",
+        unit: "s/GB",
+        better: "lower",
+        bars: { haproxy: atMost(0.45), dante: atMost(0.5), "node pipe": atMost(0.4) },
+      },
     ],
     async run(load, path) {
       const { bytes, seconds } = await load.bulk(path, BULK_BYTES, direction);
@@ -144,6 +171,8 @@ export const gateway: Suite = {
       const rows: Row[] = [];
       for (const one of cases.filter(({ name }) => context.wants(name)))
         rows.push(...(await attempt(context, one.name, () => measureCase(context, one, field))));
+      if (context.wants(PACED))
+        rows.push(...(await attempt(context, PACED, () => measurePacedLatency(context, field))));
       for (const way of (["forward", "tunnel"] as const).filter((each) => context.wants(latencyCase[each]))) {
         rows.push(
           ...(await attempt(context, `added latency, ${way}`, () =>
@@ -169,6 +198,7 @@ const rivals: Starters = {
   squid: startSquid,
   haproxy: startHaproxy,
   dante: startDante,
+  "node pipe": startNodePipe,
 };
 
 /** Who is measured. */
@@ -306,5 +336,49 @@ async function measureAddedLatency(
       ours: readings.get(our.name) ?? [],
       peer: { name: rival.name, rounds: readings.get(rival.name) ?? [] },
     }),
+  );
+}
+
+const PACED_PER_SECOND = 1_000;
+const PACED = `${PACED_PER_SECOND} forwarded requests a second, keep-alive`;
+
+/** At a steady rate: what each proxy adds to the direct path, at the median and at the hundredth slowest. */
+async function measurePacedLatency(context: SuiteContext, { load, ours, rivals }: Field): Promise<Row[]> {
+  context.progress(`added latency, ${PACED}`);
+  const paced = (path: Way) => load.paced(path, { seconds: 2, threads: 20, perSecond: PACED_PER_SECOND });
+  const contestants = [...ours, ...rivals].flatMap(({ name, ways }) => {
+    const path = ways.forward?.way;
+    if (path === undefined) return [];
+    const measure = async () => {
+      const [proxied, direct] = [await paced(path), await paced({ kind: "direct" })];
+      return {
+        p50: (proxied.p50Micros - direct.p50Micros) / 1e3,
+        p99: (proxied.p99Micros - direct.p99Micros) / 1e3,
+      };
+    };
+    return [{ name, measure }];
+  });
+  const readings = await inTurn(context.rounds, contestants);
+  context.keep(`added latency, ${PACED}`, Object.fromEntries(readings));
+  const rounds = ({ name }: Peer, metric: "p50" | "p99") =>
+    (readings.get(name) ?? []).map((reading) => reading[metric]);
+  return pairs({ load, ours, rivals }, "forward").flatMap(([our, rival, note]) =>
+    (
+      [
+        ["p50", 0.5],
+        ["p99", 3],
+      ] as const
+    ).map(([metric, most]) =>
+      makeRow({
+        suite: "gateway",
+        case: `${PACED}; ${our.name}; ${rival.name} with ${note}`,
+        metric: `added latency ${metric}`,
+        unit: "ms",
+        better: "lower",
+        ours: rounds(our, metric),
+        peer: { name: rival.name, rounds: rounds(rival, metric) },
+        bar: { of: "ours", atMost: most },
+      }),
+    ),
   );
 }
