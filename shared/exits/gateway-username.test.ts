@@ -22,6 +22,8 @@ describe("our own spelling", () => {
       "atl_k3x9m2qp-asn-3320-isp-premium-pool-blue",
       { exit: { asn: 3320, ispTier: "premium", pool: "blue" } },
     ],
+    ["atl_k3x9m2qp-cc-us+DE+jp", { exit: { countries: ["us", "de", "jp"] } }],
+    ["atl_k3x9m2qp-cn-EU", { exit: { continent: "eu" } }],
     ["atl_k3x9m2qp-sid-x-ttl-30-mode-oneip", { session: session("x", 30, "oneip") }],
   ])("%s", (text, wanted) => {
     expect(parseGatewayUsername(text)).toEqual({
@@ -35,13 +37,22 @@ describe("our own spelling", () => {
   test.each([
     ["", "credential"],
     ["Ä-cc-de", "credential"],
-    ["atl_a-country-de", '"country" is not a key'],
-    ["atl_a-sessid-x", '"sessid" is not a key'],
+    ["atl_a-country-de", '"country" is not a key of the user name. Did you mean cc?'],
+    ["atl_a-sessid-x", '"sessid" is not a key of the user name. Did you mean sid?'],
+    ["atl_a-ciyt-berlin", "Did you mean city?"],
+    ["atl_a-tll-5", "Did you mean ttl?"],
+    ["atl_a-xyzzy-5", '"xyzzy" is not a key of the user name. The keys are cc, cn, st,'],
     ["atl_a-cc", '"cc" has no value'],
     ["atl_a-cc-", '"cc" has no value'],
     ["atl_a-cc-de-cc-us", '"cc" is there twice'],
     ["atl_a-cc-germany", '"cc-germany" cannot be read'],
-    ["atl_a-cc-de+us", '"cc-de+us" cannot be read'],
+    ["atl_a-cc-de+", '"cc-de+" cannot be read'],
+    ["atl_a-cc-de+germany", '"cc-de+germany" cannot be read'],
+    ["atl_a-cc-de+de", '"cc-de+de" cannot be read'],
+    ["atl_a-cc-de+us-city-berlin", '"city" needs one country, not several'],
+    ["atl_a-cn-europe", '"cn-europe" cannot be read'],
+    ["atl_a-cc-de-cn-eu", "exclude each other"],
+    ["atl_a-cn-eu-city-berlin", '"city" needs a country'],
     ["atl_a-city-berlin", '"city" needs a country'],
     ["atl_a-cc-us-zip-90210-city-los_angeles", "postal code and a city exclude each other"],
     ["atl_a-asn-0", '"asn-0" cannot be read'],
@@ -75,6 +86,12 @@ describe("the spelling of Oxylabs", () => {
       { exit: { country: "us", city: "chicago" }, session: session("a", 5) },
     ],
     ["customer-USERNAME-sessid_oneip-abc", { session: session("abc", 10, "oneip") }],
+    ["customer-USERNAME-sessid_oneip-abc-sesstime-30", { session: session("abc", 30, "oneip") }],
+    ["customer-USERNAME-cn-EU", { exit: { continent: "eu" } }],
+    [
+      "CUSTOMER-USERNAME-st-us_new_york-city-new_york",
+      { exit: { country: "us", region: "new_york", city: "new_york" } },
+    ],
   ])("%s", (text, wanted) => {
     expect(parseGatewayUsername(text)).toEqual({
       credential: "username",
@@ -85,8 +102,8 @@ describe("the spelling of Oxylabs", () => {
   });
 
   test.each([
-    ["customer-u-cn-EU", '"cn" is not a key'],
     ["customer-u-sid-a", '"sid" is not a key'],
+    ["customer-u-ttl-5", '"ttl" is not a key'],
     ["customer-u-sesstime-5", '"sesstime" needs a session'],
     ["customer-u-sessid-a-sessid_oneip-b", "exclude each other"],
     ["customer-", "credential"],
@@ -104,7 +121,12 @@ const place = word(`${lower}0123456789_`, 1, 12);
 const usernames: fc.Arbitrary<GatewayUsername> = fc
   .record({
     credential: word(`${lower}0123456789`, 8, 8).map((name) => `atl_${name}`),
-    country: fc.option(word(lower, 2, 2), { nil: undefined }),
+    place: fc.oneof(
+      fc.constant({}),
+      fc.record({ country: word(lower, 2, 2) }),
+      fc.record({ countries: fc.uniqueArray(word(lower, 2, 2), { minLength: 2, maxLength: 20 }) }),
+      fc.record({ continent: fc.constantFrom("af" as const, "eu" as const) }),
+    ),
     narrow: fc.oneof(
       fc.constant({}),
       fc.record({ region: place, city: place }, { requiredKeys: [] }),
@@ -123,11 +145,12 @@ const usernames: fc.Arbitrary<GatewayUsername> = fc
       { nil: undefined },
     ),
   })
-  .map(({ credential, country, narrow, wide, session }) => ({
+  .map(({ credential, place, narrow, wide, session }) => ({
     credential,
-    exit: { ...wide, ...(country !== undefined && { country, ...narrow }) },
+    exit: { ...wide, ...place, ...("country" in place && narrow) },
     session,
-  }));
+  }))
+  .filter((username) => formatGatewayUsername(username).length <= 255);
 
 test("what is formatted reads back as it was", () => {
   fc.assert(
@@ -147,4 +170,16 @@ test("no text makes it throw, and every refusal is one printable line that says 
       if ("problem" in parsed) expect(parsed.problem).toMatch(/^[\x20-\x7e]+\.$/);
     }),
   );
+});
+
+test.each([
+  ["atl_a-cc-de-contry-us", "contry"],
+  ["atl_a-cc-germany-sid-x", "cc-germany"],
+  ["atl_a-cc-de-ttl-5", "ttl-5"],
+  ["atl_a-cc-de-city", "city"],
+  ["customer-u-cc-US-cc-DE", "cc-DE"],
+  ["Ä-cc-de", "Ä"],
+])("the problem of %s is with the part %s", (text, part) => {
+  const parsed = parseGatewayUsername(text);
+  expect("problem" in parsed && text.slice(parsed.start, parsed.end)).toBe(part);
 });
