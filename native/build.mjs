@@ -8,7 +8,7 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const here = dirname(fileURLToPath(import.meta.url));
-const libraries = { linux: "libpeer_credentials.so", darwin: "libpeer_credentials.dylib" };
+const libraries = { linux: "libcarrier.so", darwin: "libcarrier.dylib" };
 const library = libraries[process.platform];
 
 if (library === undefined) {

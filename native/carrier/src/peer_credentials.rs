@@ -46,6 +46,7 @@ fn failure(fd: RawFd, cause: io::Error) -> Error {
 }
 
 #[cfg(test)]
+#[allow(clippy::expect_used)]
 mod tests {
     use super::*;
     use std::os::unix::fs::MetadataExt;

@@ -1,0 +1,392 @@
+//! A client that is not carried yet: silent, in a dialogue with JavaScript, waiting for a dial, or being refused.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::os::fd::{IntoRawFd, OwnedFd};
+
+use rustix::event::epoll::EventFlags;
+use rustix::net::{Shutdown, shutdown};
+
+use crate::dial::{Dial, Failure, Opened, Plan, Step};
+use crate::driver::{Cx, Driver, NEVER, Next};
+use crate::protocol::{Outcome, event, verb};
+use crate::relay::{End, Limits, Relay};
+use crate::sockets::{Moved, local_address, read_some, reset, write_some};
+use crate::wire::{Reader, put_bytes, put_f64, put_u32};
+
+/// The client's reports are numbered so; a dial's begin at 1.
+pub const CLIENT: u8 = 0;
+const READ_ON: u32 = 1;
+/// The last six bytes of the reply are the address and port that the exit's connection is bound to.
+const REPLY_ENDS_IN_ADDRESS: u32 = 1;
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// JavaScript does not know of it.
+    Silent,
+    /// JavaScript wants to hear more.
+    Listening,
+    /// It is JavaScript's turn.
+    Paused,
+    /// It has been refused, and what it still says is not heard.
+    Refused,
+}
+
+pub struct Client {
+    socket: Option<OwnedFd>,
+    address: Option<SocketAddr>,
+    state: State,
+    header_ms: u64,
+    readable: bool,
+    hung_up: bool,
+}
+
+impl Client {
+    /// The socket must be watched as CLIENT already.
+    pub fn new(socket: OwnedFd, address: SocketAddr, header_ms: u64) -> Self {
+        Client {
+            socket: Some(socket),
+            address: Some(address),
+            state: State::Silent,
+            header_ms,
+            readable: false,
+            hung_up: false,
+        }
+    }
+
+    fn listen(&mut self, cx: &mut Cx) -> Next {
+        if !self.readable {
+            return Next::Stay;
+        }
+        let Some(socket) = &self.socket else {
+            return Next::End;
+        };
+        let room = cx.parts.scratch.len();
+        match read_some(socket, &mut cx.parts.scratch) {
+            Moved::Bytes(count) => {
+                self.readable = count == room || self.hung_up;
+                self.heard(cx, count);
+                Next::Stay
+            }
+            Moved::Blocked => {
+                self.readable = false;
+                Next::Stay
+            }
+            Moved::Ended => self.gone(cx, Outcome::Ended),
+            Moved::Broken(_) => self.gone(cx, Outcome::ClientReset),
+        }
+    }
+
+    fn heard(&mut self, cx: &mut Cx, count: usize) {
+        if self.state == State::Silent {
+            cx.parts.silent -= 1;
+        }
+        self.state = State::Paused;
+        cx.set_deadline(NEVER);
+        let address = self.address.take().map(|address| address.ip().to_string());
+        let scratch = std::mem::take(&mut cx.parts.scratch);
+        cx.tell(event::DATA, |out| {
+            put_bytes(out, address.unwrap_or_default().as_bytes());
+            out.extend_from_slice(scratch.get(..count).unwrap_or_default());
+        });
+        cx.parts.scratch = scratch;
+    }
+
+    /// Closes it; with RST unless it ended by itself.
+    fn gone(&mut self, cx: &mut Cx, outcome: Outcome) -> Next {
+        if self.state == State::Silent {
+            cx.parts.silent -= 1;
+        } else {
+            tell_closed(cx, outcome);
+        }
+        if outcome != Outcome::Ended
+            && let Some(socket) = &self.socket
+        {
+            reset(socket);
+        }
+        Next::End
+    }
+
+    fn write(&mut self, cx: &mut Cx, body: &mut Reader) -> Next {
+        let (Some(flags), Some(bytes), Some(socket)) = (body.u32(), body.bytes(), &self.socket) else {
+            return Next::Stay;
+        };
+        // Answers of a handshake are a few bytes: a socket that has no room for them is not being read.
+        if !bytes.is_empty() && write_some(socket, bytes) != Moved::Bytes(bytes.len()) {
+            return self.gone(cx, Outcome::ClientReset);
+        }
+        if flags & READ_ON == 0 || self.state != State::Paused {
+            return Next::Stay;
+        }
+        self.state = State::Listening;
+        cx.set_deadline(cx.now() + self.header_ms);
+        self.listen(cx)
+    }
+
+    fn refuse(&mut self, cx: &mut Cx, body: &mut Reader) -> Next {
+        let (Some(linger_ms), Some(bytes), Some(socket)) = (body.u32(), body.bytes(), &self.socket) else {
+            return self.gone(cx, Outcome::Cut);
+        };
+        if !bytes.is_empty() && write_some(socket, bytes) != Moved::Bytes(bytes.len()) {
+            return self.gone(cx, Outcome::ClientReset);
+        }
+        let _ = shutdown(socket, Shutdown::Write);
+        self.state = State::Refused;
+        self.readable = true;
+        cx.set_deadline(cx.now() + u64::from(linger_ms));
+        self.discard(cx)
+    }
+
+    /// Reads what the client still says, so that closing does not destroy the last words on their way.
+    fn discard(&mut self, cx: &mut Cx) -> Next {
+        let Some(socket) = &self.socket else {
+            return Next::End;
+        };
+        for _ in 0..16 {
+            match read_some(socket, &mut cx.parts.scratch) {
+                Moved::Bytes(_) => {}
+                Moved::Blocked => return Next::Stay,
+                Moved::Ended | Moved::Broken(_) => return self.gone(cx, Outcome::Ended),
+            }
+        }
+        cx.again();
+        Next::Stay
+    }
+
+    fn carry(&mut self, cx: &mut Cx, body: &mut Reader) -> Next {
+        let Some(order) = Order::read(cx, body) else {
+            return self.gone(cx, Outcome::Cut);
+        };
+        let client = Client {
+            socket: self.socket.take(),
+            address: None,
+            ..*self
+        };
+        Next::Become(Box::new(Dialling {
+            client,
+            order: Some(order.0),
+            dial: Dial::new(order.1),
+        }))
+    }
+
+    fn take(&mut self, cx: &mut Cx) -> Next {
+        if let Some(socket) = self.socket.take() {
+            cx.forget(&socket);
+            let descriptor = socket.into_raw_fd();
+            cx.tell(event::TAKEN, |out| put_u32(out, descriptor as u32));
+        }
+        Next::End
+    }
+}
+
+fn tell_closed(cx: &mut Cx, outcome: Outcome) {
+    let (sent, received) = cx.totals();
+    cx.tell_later(event::CLOSED, |out| {
+        put_f64(out, sent);
+        put_f64(out, received);
+        put_u32(out, outcome as u32);
+    });
+}
+
+impl Driver for Client {
+    fn start(&mut self, cx: &mut Cx) -> Next {
+        if self.state == State::Silent {
+            cx.set_deadline(cx.now() + self.header_ms);
+        }
+        Next::Stay
+    }
+
+    fn ready(&mut self, cx: &mut Cx, _socket: u8, flags: EventFlags) -> Next {
+        self.readable = true;
+        self.hung_up |= flags.contains(EventFlags::RDHUP);
+        match self.state {
+            State::Silent | State::Listening => self.listen(cx),
+            State::Refused => self.discard(cx),
+            State::Paused if flags.contains(EventFlags::ERR) => self.gone(cx, Outcome::ClientReset),
+            State::Paused => Next::Stay,
+        }
+    }
+
+    fn deadline(&mut self, cx: &mut Cx) -> Next {
+        match self.state {
+            State::Paused => Next::Stay,
+            State::Refused => self.gone(cx, Outcome::Ended),
+            State::Silent | State::Listening => self.gone(cx, Outcome::HeaderTimeout),
+        }
+    }
+
+    fn resume(&mut self, cx: &mut Cx) -> Next {
+        if self.state == State::Refused {
+            self.discard(cx)
+        } else {
+            Next::Stay
+        }
+    }
+
+    fn command(&mut self, cx: &mut Cx, order: u32, body: &mut Reader) -> Next {
+        match order {
+            verb::WRITE => self.write(cx, body),
+            verb::CARRY => self.carry(cx, body),
+            verb::REFUSE => self.refuse(cx, body),
+            verb::CUT => self.gone(cx, Outcome::Cut),
+            verb::CLOSE => self.gone(cx, Outcome::Ended),
+            verb::TAKE => self.take(cx),
+            _ => Next::Stay,
+        }
+    }
+
+    fn is_silent(&self) -> bool {
+        self.state == State::Silent
+    }
+}
+
+/// What is to become of a client once its target is reached.
+struct Order {
+    reply_ends_in_address: bool,
+    reply: Vec<u8>,
+    early: Vec<u8>,
+    limits: Limits,
+    idle_ms: u64,
+    half_open_idle_ms: u64,
+}
+
+impl Order {
+    /// flags, idle ms, half-open idle ms, allowance, rate, reply, early bytes; then the plan.
+    fn read(cx: &Cx, body: &mut Reader) -> Option<(Order, Plan)> {
+        let flags = body.u32()?;
+        let idle_ms = u64::from(body.u32()?);
+        let half_open_idle_ms = u64::from(body.u32()?);
+        let limits = cx.parts.shared.limits(body.u32()?, body.u32()?)?;
+        let order = Order {
+            reply_ends_in_address: flags & REPLY_ENDS_IN_ADDRESS != 0,
+            reply: body.bytes()?.to_vec(),
+            early: body.bytes()?.to_vec(),
+            limits,
+            idle_ms,
+            half_open_idle_ms,
+        };
+        Some((order, Plan::read(body)?))
+    }
+}
+
+/// A client whose target is being dialled.
+struct Dialling {
+    client: Client,
+    order: Option<Order>,
+    dial: Dial,
+}
+
+impl Dialling {
+    fn step(&mut self, cx: &mut Cx, step: Step) -> Next {
+        match step {
+            Step::Pending => Next::Stay,
+            Step::Connected(opened) => self.connected(cx, opened),
+            Step::Failed(failure) => self.failed(cx, failure),
+        }
+    }
+
+    fn failed(&mut self, cx: &mut Cx, failure: Failure) -> Next {
+        cx.set_deadline(NEVER);
+        cx.tell(event::FAILED, |out| {
+            put_u32(out, failure.stage as u32);
+            put_u32(out, failure.reason as u32);
+            put_u32(out, failure.errno as u32);
+            out.extend_from_slice(&failure.answer);
+        });
+        let client = Client {
+            socket: self.client.socket.take(),
+            address: None,
+            state: State::Paused,
+            ..self.client
+        };
+        Next::Become(Box::new(client))
+    }
+
+    fn connected(&mut self, cx: &mut Cx, opened: Opened) -> Next {
+        let (Some(socket), Some(mut order)) = (self.client.socket.take(), self.order.take()) else {
+            return Next::End;
+        };
+        if order.reply_ends_in_address {
+            write_address(&mut order.reply, &opened.socket);
+        }
+        if !order.reply.is_empty() && write_some(&socket, &order.reply) != Moved::Bytes(order.reply.len()) {
+            self.client.socket = Some(socket);
+            return self.client.gone(cx, Outcome::ClientReset);
+        }
+        cx.tell_later(event::DIALLED, |_| {});
+        let client = End {
+            socket,
+            number: CLIENT,
+            readable: self.client.readable,
+            hung_up: self.client.hung_up,
+            writable: true,
+            room_watched: false,
+            early: order.early,
+        };
+        let upstream = End {
+            socket: opened.socket,
+            number: opened.number,
+            readable: opened.readable,
+            hung_up: opened.hung_up,
+            writable: true,
+            room_watched: true,
+            early: opened.received,
+        };
+        let relay = Relay::new(
+            client,
+            upstream,
+            order.limits,
+            order.idle_ms,
+            order.half_open_idle_ms,
+        );
+        Next::Become(Box::new(relay))
+    }
+}
+
+/// RFC 1928 section 6: an IPv4 address and a port; an address of the other family is left out.
+fn write_address(reply: &mut [u8], socket: &OwnedFd) {
+    let Some(address) = local_address(socket) else {
+        return;
+    };
+    let ip = match address.ip() {
+        IpAddr::V4(ip) => ip,
+        IpAddr::V6(_) => Ipv4Addr::UNSPECIFIED,
+    };
+    if let Some(place) = reply.last_chunk_mut::<6>() {
+        let [a, b, c, d] = ip.octets();
+        let [high, low] = address.port().to_be_bytes();
+        *place = [a, b, c, d, high, low];
+    }
+}
+
+impl Driver for Dialling {
+    fn start(&mut self, cx: &mut Cx) -> Next {
+        let step = self.dial.start(cx);
+        self.step(cx, step)
+    }
+
+    fn ready(&mut self, cx: &mut Cx, socket: u8, flags: EventFlags) -> Next {
+        if socket != CLIENT {
+            let step = self.dial.ready(cx, socket, flags);
+            return self.step(cx, step);
+        }
+        self.client.readable = true;
+        self.client.hung_up |= flags.contains(EventFlags::RDHUP);
+        if flags.contains(EventFlags::ERR) {
+            return self.client.gone(cx, Outcome::ClientReset);
+        }
+        Next::Stay
+    }
+
+    fn deadline(&mut self, cx: &mut Cx) -> Next {
+        let step = self.dial.deadline(cx);
+        self.step(cx, step)
+    }
+
+    fn command(&mut self, cx: &mut Cx, order: u32, _body: &mut Reader) -> Next {
+        match order {
+            verb::CUT => self.client.gone(cx, Outcome::Cut),
+            verb::CLOSE => self.client.gone(cx, Outcome::Ended),
+            _ => Next::Stay,
+        }
+    }
+}

@@ -1,0 +1,20 @@
+//! The native part of Atlantic Proxy: carries flows on a thread of its own, and asks who is at the other end of a Unix
+//! socket. JavaScript decides; see native/src/engine/.
+
+mod allowance;
+mod client;
+mod counters;
+mod dial;
+mod driver;
+mod engine;
+mod id;
+mod interface;
+pub mod peer_credentials;
+mod pipes;
+mod protocol;
+mod rate;
+mod relay;
+mod shared;
+mod sockets;
+mod wheel;
+mod wire;

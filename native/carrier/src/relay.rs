@@ -1,0 +1,525 @@
+//! Carries bytes both ways between two sockets: FIN as FIN, each half by itself, RST as RST, each byte taken from the
+//! flow's allowance and rate before it moves. Little goes by copying, much by splice through a pooled pipe.
+
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::Arc;
+
+use rustix::event::epoll::EventFlags;
+use rustix::io::Errno;
+use rustix::net::{Shutdown, shutdown};
+use rustix::pipe::{SpliceFlags, splice};
+
+use crate::allowance::{Allowance, Grant};
+use crate::driver::{Cx, Driver, NEVER, Next};
+use crate::id::Id;
+use crate::pipes::{PIPE_BYTES, Pipe};
+use crate::protocol::{Outcome, event, verb};
+use crate::rate::{Permit, Rate};
+use crate::sockets::{Moved, read_some, reset, write_some};
+use crate::wire::{Reader, put_f64, put_u32};
+
+/// Up to so many bytes at once are copied; whoever fills that goes on by splice.
+const COPIED_BYTES: usize = 16_384;
+/// What one connection may move before others have their turn.
+const TURN_BYTES: usize = 4 << 20;
+
+/// What holds a flow's bytes back.
+#[derive(Clone, Default)]
+pub struct Limits {
+    pub allowance: Option<Arc<Allowance>>,
+    pub rate: Option<Arc<Rate>>,
+}
+
+/// What came of asking for bytes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Leave {
+    Bytes(usize),
+    /// Ask again in so many milliseconds.
+    Wait(u64),
+    Dry,
+    Closed,
+}
+
+impl Limits {
+    /// Takes up to `wanted` bytes from both. What is not used goes back with `give_back`.
+    pub fn take_up_to(&self, wanted: usize) -> Leave {
+        let permitted = match &self.rate {
+            None => wanted,
+            Some(rate) => match rate.take_up_to(wanted) {
+                Permit::Bytes(count) => count,
+                Permit::Wait(ms) => return Leave::Wait(ms),
+            },
+        };
+        let Some(allowance) = &self.allowance else {
+            return Leave::Bytes(permitted);
+        };
+        let (granted, leave) = match allowance.take_up_to(permitted) {
+            Grant::Bytes(count) => (count, Leave::Bytes(count)),
+            Grant::Dry => (0, Leave::Dry),
+            Grant::Closed => (0, Leave::Closed),
+        };
+        if let Some(rate) = self.rate.as_ref().filter(|_| granted < permitted) {
+            rate.give_back(permitted - granted);
+        }
+        leave
+    }
+
+    pub fn give_back(&self, bytes: usize) {
+        if bytes == 0 {
+            return;
+        }
+        if let Some(rate) = &self.rate {
+            rate.give_back(bytes);
+        }
+        if let Some(allowance) = &self.allowance {
+            allowance.give_back(bytes);
+        }
+    }
+
+    /// Tells whoever refills the allowance what there is to tell.
+    pub fn tell(&self, cx: &mut Cx) {
+        let Some(allowance) = &self.allowance else { return };
+        if allowance.is_newly_low() {
+            tell_of(cx, event::LOW, allowance);
+        }
+        if allowance.is_claimed() {
+            tell_of(cx, event::RETURNED, allowance);
+        }
+    }
+
+    /// Has the driver's `resume` called once there is more, and says that somebody waits.
+    pub fn wait(&self, cx: &mut Cx) {
+        let Some(allowance) = &self.allowance else { return };
+        allowance.wait(cx.id);
+        if allowance.is_newly_dry() {
+            tell_of(cx, event::DRY, allowance);
+        }
+    }
+}
+
+fn tell_of(cx: &mut Cx, kind: u32, allowance: &Allowance) {
+    let id = Id {
+        index: allowance.handle,
+        generation: 0,
+    };
+    cx.parts.events.push(kind, id, |_| {});
+    cx.parts.events.urgent = true;
+}
+
+/// One of the two sockets.
+pub struct End {
+    pub socket: OwnedFd,
+    /// What the kernel's reports of it are numbered.
+    pub number: u8,
+    /// There may be something to read.
+    pub readable: bool,
+    /// FIN has come, perhaps behind bytes that wait to be read.
+    pub hung_up: bool,
+    /// There may be room to write.
+    pub writable: bool,
+    /// Whether room is reported.
+    pub room_watched: bool,
+    /// Read already, and to be sent to the other one first.
+    pub early: Vec<u8>,
+}
+
+/// One direction.
+#[derive(Default)]
+struct Way {
+    /// The sender's FIN has been read.
+    ended: bool,
+    /// ... and passed on.
+    passed_on: bool,
+    bulk: bool,
+    waiting: Vec<u8>,
+    at: usize,
+    /// How many of the waiting bytes the limits have let through already.
+    granted: usize,
+    pipe: Option<Pipe>,
+    piped: usize,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Direction {
+    Up,
+    Down,
+}
+
+pub struct Relay {
+    client: End,
+    upstream: End,
+    up: Way,
+    down: Way,
+    limits: Limits,
+    idle_ms: u64,
+    half_open_idle_ms: u64,
+    idle_at: u64,
+    /// When the rate lets something through again.
+    rate_at: u64,
+    waits_for_allowance: bool,
+}
+
+impl Relay {
+    /// The sockets must be watched under their numbers already.
+    pub fn new(
+        mut client: End,
+        mut upstream: End,
+        limits: Limits,
+        idle_ms: u64,
+        half_open_idle_ms: u64,
+    ) -> Self {
+        let way = |waiting| Way {
+            waiting,
+            ..Way::default()
+        };
+        let up = way(std::mem::take(&mut client.early));
+        let down = way(std::mem::take(&mut upstream.early));
+        Relay {
+            client,
+            upstream,
+            up,
+            down,
+            limits,
+            idle_ms,
+            half_open_idle_ms,
+            idle_at: NEVER,
+            rate_at: NEVER,
+            waits_for_allowance: false,
+        }
+    }
+
+    fn pump_both(&mut self, cx: &mut Cx) -> Next {
+        let mut scratch = std::mem::take(&mut cx.parts.scratch);
+        let result = self
+            .pump(cx, Direction::Up, &mut scratch)
+            .and_then(|()| self.pump(cx, Direction::Down, &mut scratch));
+        cx.parts.scratch = scratch;
+        self.limits.tell(cx);
+        match result {
+            Err(outcome) => self.end(cx, outcome),
+            Ok(()) if self.up.passed_on && self.down.passed_on => self.end(cx, Outcome::Ended),
+            Ok(()) => {
+                cx.set_deadline(self.idle_at.min(self.rate_at));
+                Next::Stay
+            }
+        }
+    }
+
+    fn pump(&mut self, cx: &mut Cx, direction: Direction, scratch: &mut [u8]) -> Result<(), Outcome> {
+        let result = self.move_bytes(cx, direction, scratch);
+        let way = match direction {
+            Direction::Up => &mut self.up,
+            Direction::Down => &mut self.down,
+        };
+        if way.piped == 0
+            && let Some(pipe) = way.pipe.take()
+        {
+            cx.parts.pipes.give_back(pipe);
+        }
+        result
+    }
+
+    fn move_bytes(&mut self, cx: &mut Cx, direction: Direction, scratch: &mut [u8]) -> Result<(), Outcome> {
+        let is_up = direction == Direction::Up;
+        let (way, other, from, to) = match direction {
+            Direction::Up => (&mut self.up, &self.down, &mut self.client, &mut self.upstream),
+            Direction::Down => (&mut self.down, &self.up, &mut self.upstream, &mut self.client),
+        };
+        let (lost_from, lost_to) = if is_up {
+            (Outcome::ClientReset, Outcome::UpstreamReset)
+        } else {
+            (Outcome::UpstreamReset, Outcome::ClientReset)
+        };
+        let half_open = way.passed_on || other.passed_on;
+        let idle_at = cx.now()
+            + if half_open {
+                self.half_open_idle_ms
+            } else {
+                self.idle_ms
+            };
+        let mut turn = TURN_BYTES;
+        loop {
+            if way.piped > 0 || way.at < way.waiting.len() {
+                if !to.writable {
+                    return Ok(());
+                }
+                if way.piped == 0 && way.granted == 0 {
+                    // Bytes that came before the relay began: nobody has been asked for them yet.
+                    match self.limits.take_up_to(way.waiting.len() - way.at) {
+                        Leave::Bytes(count) => {
+                            way.granted = count;
+                            if !is_up {
+                                cx.count(|counter| counter.add_received(count));
+                            }
+                        }
+                        leave => {
+                            return held_back(
+                                cx,
+                                leave,
+                                &self.limits,
+                                &mut self.rate_at,
+                                &mut self.waits_for_allowance,
+                            );
+                        }
+                    }
+                }
+                match way.write(to) {
+                    Moved::Bytes(count) => {
+                        self.idle_at = idle_at;
+                        if is_up {
+                            cx.count(|counter| counter.add_sent(count));
+                        }
+                    }
+                    Moved::Blocked => return wait_for_room(cx, to).map_err(|_| lost_to),
+                    _ => return Err(lost_to),
+                }
+                continue;
+            }
+            if way.ended {
+                if !way.passed_on {
+                    way.passed_on = true;
+                    // The second FIN goes with the closing of the sockets.
+                    if !other.passed_on {
+                        let _ = shutdown(&to.socket, Shutdown::Write);
+                        self.idle_at = cx.now() + self.half_open_idle_ms;
+                    }
+                }
+                return Ok(());
+            }
+            if !from.readable || !to.writable {
+                return Ok(());
+            }
+            if turn == 0 {
+                cx.again();
+                return Ok(());
+            }
+            let wanted = if way.bulk { PIPE_BYTES } else { COPIED_BYTES };
+            let granted = match self.limits.take_up_to(wanted) {
+                Leave::Bytes(count) => count,
+                leave => {
+                    return held_back(
+                        cx,
+                        leave,
+                        &self.limits,
+                        &mut self.rate_at,
+                        &mut self.waits_for_allowance,
+                    );
+                }
+            };
+            let moved = if way.bulk {
+                way.fill_pipe(cx, from, granted)
+            } else {
+                read_some(&from.socket, scratch.get_mut(..granted).unwrap_or_default())
+            };
+            let count = if let Moved::Bytes(count) = moved { count } else { 0 };
+            self.limits.give_back(granted - count);
+            match moved {
+                Moved::Bytes(count) => {
+                    turn = turn.saturating_sub(count);
+                    self.idle_at = idle_at;
+                    if !is_up {
+                        cx.count(|counter| counter.add_received(count));
+                    }
+                    if way.bulk {
+                        way.piped = count;
+                        way.bulk = count >= COPIED_BYTES;
+                        continue;
+                    }
+                    way.bulk = count == COPIED_BYTES;
+                    if count < granted {
+                        // All that had come was taken; FIN was behind it, if it had come as well.
+                        from.readable = false;
+                        way.ended = from.hung_up;
+                    }
+                    let bytes = scratch.get(..count).unwrap_or_default();
+                    let written = match write_some(&to.socket, bytes) {
+                        Moved::Bytes(written) => written,
+                        Moved::Blocked => 0,
+                        _ => return Err(lost_to),
+                    };
+                    if is_up {
+                        cx.count(|counter| counter.add_sent(written));
+                    }
+                    if written < count {
+                        way.keep(bytes.get(written..).unwrap_or_default());
+                        wait_for_room(cx, to).map_err(|_| lost_to)?;
+                    }
+                }
+                Moved::Blocked => from.readable = false,
+                Moved::Ended => {
+                    from.readable = false;
+                    way.ended = true;
+                }
+                Moved::Broken(_) => return Err(lost_from),
+            }
+        }
+    }
+
+    /// Closes both: cleanly when both halves have ended, else so that both sides see it.
+    fn end(&mut self, cx: &mut Cx, outcome: Outcome) -> Next {
+        // What was let through and did not reach the upstream was not moved.
+        self.limits.give_back(self.up.piped + self.up.granted);
+        let (sent, received) = cx.totals();
+        cx.tell_later(event::CLOSED, |out| {
+            put_f64(out, sent);
+            put_f64(out, received);
+            put_u32(out, outcome as u32);
+        });
+        if outcome != Outcome::Ended {
+            reset(&self.client.socket);
+            reset(&self.upstream.socket);
+        }
+        Next::End
+    }
+}
+
+impl Way {
+    fn write(&mut self, to: &End) -> Moved {
+        if self.piped > 0 {
+            let Some(pipe) = &self.pipe else {
+                return Moved::Broken(Errno::BADF);
+            };
+            let moved = splice_some(&pipe.read, &to.socket, self.piped);
+            if let Moved::Bytes(count) = moved {
+                self.piped -= count;
+            }
+            return moved;
+        }
+        let bytes = self
+            .waiting
+            .get(self.at..self.at + self.granted)
+            .unwrap_or_default();
+        let moved = write_some(&to.socket, bytes);
+        if let Moved::Bytes(count) = moved {
+            self.at += count;
+            self.granted -= count;
+            if self.at == self.waiting.len() {
+                self.waiting = Vec::new();
+                self.at = 0;
+            }
+        }
+        moved
+    }
+
+    /// Holds bytes that the limits have let through until there is room for them.
+    fn keep(&mut self, bytes: &[u8]) {
+        self.waiting = bytes.to_vec();
+        self.at = 0;
+        self.granted = bytes.len();
+    }
+
+    fn fill_pipe(&mut self, cx: &mut Cx, from: &End, most: usize) -> Moved {
+        if self.pipe.is_none() {
+            match cx.parts.pipes.take() {
+                Ok(pipe) => self.pipe = Some(pipe),
+                Err(error) => return Moved::Broken(error),
+            }
+        }
+        let Some(pipe) = &self.pipe else {
+            return Moved::Broken(Errno::BADF);
+        };
+        splice_some(&from.socket, &pipe.write, most)
+    }
+}
+
+fn splice_some(from: impl AsFd, to: impl AsFd, most: usize) -> Moved {
+    loop {
+        match splice(
+            &from,
+            None,
+            &to,
+            None,
+            most,
+            SpliceFlags::NONBLOCK | SpliceFlags::MOVE,
+        ) {
+            Ok(0) => return Moved::Ended,
+            Ok(count) => return Moved::Bytes(count),
+            Err(Errno::INTR) => {}
+            Err(Errno::AGAIN) => return Moved::Blocked,
+            Err(error) => return Moved::Broken(error),
+        }
+    }
+}
+
+fn wait_for_room(cx: &Cx, to: &mut End) -> rustix::io::Result<()> {
+    to.writable = false;
+    if to.room_watched {
+        return Ok(());
+    }
+    to.room_watched = true;
+    cx.watch_room(&to.socket, to.number)
+}
+
+fn held_back(
+    cx: &mut Cx,
+    leave: Leave,
+    limits: &Limits,
+    rate_at: &mut u64,
+    waits_for_allowance: &mut bool,
+) -> Result<(), Outcome> {
+    match leave {
+        Leave::Closed => return Err(Outcome::QuotaExhausted),
+        Leave::Wait(ms) => *rate_at = (*rate_at).min(cx.now() + ms),
+        Leave::Dry if !*waits_for_allowance => {
+            *waits_for_allowance = true;
+            limits.wait(cx);
+        }
+        _ => {}
+    }
+    Ok(())
+}
+
+impl Driver for Relay {
+    fn start(&mut self, cx: &mut Cx) -> Next {
+        self.idle_at = cx.now() + self.idle_ms;
+        self.pump_both(cx)
+    }
+
+    fn ready(&mut self, cx: &mut Cx, socket: u8, flags: EventFlags) -> Next {
+        let end = if socket == self.client.number {
+            &mut self.client
+        } else if socket == self.upstream.number {
+            &mut self.upstream
+        } else {
+            return Next::Stay;
+        };
+        end.readable |=
+            flags.intersects(EventFlags::IN | EventFlags::RDHUP | EventFlags::HUP | EventFlags::ERR);
+        end.hung_up |= flags.contains(EventFlags::RDHUP);
+        end.writable |= flags.contains(EventFlags::OUT);
+        if !flags.contains(EventFlags::ERR) {
+            return self.pump_both(cx);
+        }
+        // What came before the RST is passed on first, as far as the other side takes it.
+        end.hung_up = false;
+        let by = if socket == self.client.number {
+            Outcome::ClientReset
+        } else {
+            Outcome::UpstreamReset
+        };
+        match self.pump_both(cx) {
+            Next::End => Next::End,
+            _ => self.end(cx, by),
+        }
+    }
+
+    fn deadline(&mut self, cx: &mut Cx) -> Next {
+        if cx.now() >= self.idle_at {
+            return self.end(cx, Outcome::Idle);
+        }
+        self.rate_at = NEVER;
+        self.pump_both(cx)
+    }
+
+    fn resume(&mut self, cx: &mut Cx) -> Next {
+        self.waits_for_allowance = false;
+        self.pump_both(cx)
+    }
+
+    fn command(&mut self, cx: &mut Cx, verb: u32, _body: &mut Reader) -> Next {
+        match verb {
+            verb::CUT | verb::CLOSE => self.end(cx, Outcome::Cut),
+            _ => Next::Stay,
+        }
+    }
+}
