@@ -6,6 +6,9 @@ import * as settings from "./2026-11-23-03-settings.ts";
 import * as billing from "./2026-11-23-04-billing.ts";
 import * as logs from "./2026-11-23-05-logs.ts";
 import * as gateways from "./2026-11-23-06-gateways.ts";
+import * as usageStorage from "./2026-11-23-07-usage-storage.ts";
+import * as receipts from "./2026-11-23-08-receipts.ts";
+import * as leases from "./2026-11-23-10-leases.ts";
 
 /** Every migration under its permanent name. A new one is added at the end; a released one is never edited. */
 const migrations: Record<string, Migration> = {
@@ -15,6 +18,9 @@ const migrations: Record<string, Migration> = {
   "2026-11-23-04-billing": billing,
   "2026-11-23-05-logs": logs,
   "2026-11-23-06-gateways": gateways,
+  "2026-11-23-07-usage-storage": usageStorage,
+  "2026-11-23-08-receipts": receipts,
+  "2026-11-23-10-leases": leases,
 };
 
 /**

@@ -2,6 +2,7 @@ import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { Kysely, PGliteDialect, PostgresDialect } from "kysely";
 import type { QueryResult } from "pg";
+import { BINARY_ARRAY_TYPES } from "./binary-arrays.ts";
 import { type DirectoryLock, lockDirectory } from "./directory-lock.ts";
 import type { Schema } from "./schema.ts";
 import { parsers, pgliteParsers } from "./value-parsers.ts";
@@ -89,6 +90,7 @@ async function openLocked(directory: string, lock: DirectoryLock): Promise<OpenD
     parsers: pgliteParsers,
     startParams: [...PGlite.defaultStartParams, ...PGLITE_SETTINGS],
   });
+  acceptBinaryArrays(pglite.serializers);
   const db = new Kysely<Schema>({ dialect: new PGliteDialect({ pglite }) });
   return {
     kind: "pglite",
@@ -108,4 +110,12 @@ async function openLocked(directory: string, lock: DirectoryLock): Promise<OpenD
       lock.release();
     },
   };
+}
+
+/** Where bytes are given for an array, they are the array as Postgres takes it in binary. */
+function acceptBinaryArrays(serializers: Record<number | string, (value: unknown) => unknown>): void {
+  for (const type of BINARY_ARRAY_TYPES) {
+    const asText = serializers[type];
+    if (asText) serializers[type] = (value) => (ArrayBuffer.isView(value) ? value : asText(value));
+  }
 }

@@ -14,8 +14,11 @@ export interface Schema {
   proxy_locations: ProxyLocationTable;
   proxy_connections: ProxyConnectionTable;
   usage_events: UsageEventTable;
+  receipt_chains: ReceiptChainTable;
   proxy_usage: ProxyUsageTable;
   traffic_balances: TrafficBalanceTable;
+  traffic_leases: TrafficLeaseTable;
+  lease_holders: LeaseHolderTable;
   gateways: GatewayTable;
   proxy_configurations: ProxyConfigurationTable;
   session_settings: SessionSettingsTable;
@@ -151,16 +154,40 @@ interface ProxyConnectionTable {
   received_bytes: Count;
   requests: Count;
   last_seq: Generated<number>;
+  /** Counted and not charged: of attempts that failed by our or the upstream's fault. */
+  uncharged_sent_bytes: Count;
+  uncharged_received_bytes: Count;
+  /** What the client's TLS leg had on the wire beyond the payload. */
+  tls_bytes: Count;
+  /** Exits tried in vain before the one named here, `[{upstream, error}]`; null when there was none. */
+  failed_attempts: JSONColumnType<
+    { upstream: string; error: string }[] | null,
+    string | null | undefined,
+    string | null
+  >;
+  /** From 1, without gaps, of the credential; null while it is open. */
+  receipt_number: bigint | null;
+  receipt_hash: Uint8Array | null;
 }
 
+/** Absolute totals of a connection at one moment; its permanent id is its connection's with its number. */
 interface UsageEventTable {
-  id: string;
   connection_id: string;
   seq: number;
   sent_bytes_total: bigint;
   received_bytes_total: bigint;
   requests_total: bigint;
+  uncharged_sent_bytes_total: Count;
+  uncharged_received_bytes_total: Count;
+  tls_bytes_total: Count;
   at: Date;
+}
+
+/** The head of a credential's chain of receipts. */
+interface ReceiptChainTable {
+  credential_id: string;
+  last_number: Count;
+  last_hash: ColumnType<Uint8Array, Uint8Array | undefined, Uint8Array>;
 }
 
 interface ProxyUsageTable {
@@ -175,14 +202,35 @@ interface ProxyUsageTable {
   received_bytes: Count;
   requests: Count;
   failed: Count;
+  uncharged_sent_bytes: Count;
+  uncharged_received_bytes: Count;
+  tls_bytes: Count;
 }
 
 interface TrafficBalanceTable {
   user_id: string;
   allowance_bytes: Count;
   used_bytes: Count;
+  /** What gateways have put aside: the sum of the account's leases. */
+  reserved_bytes: Count;
+  /** By how much more was used and reserved than is allowed; the database keeps it. */
+  overrun_bytes: ColumnType<bigint, never, never>;
   resets_at: Date | null;
   updated_at: Stamp;
+}
+
+/** What one gateway has put aside of one balance and has neither settled nor given back. */
+interface TrafficLeaseTable {
+  user_id: string;
+  gateway_id: string;
+  bytes: bigint;
+}
+
+/** A gateway that holds leases. */
+interface LeaseHolderTable {
+  gateway_id: string;
+  /** Renewed while it lives; after it, its leases go back. */
+  expires_at: Date;
 }
 
 /** One run of a gateway. */

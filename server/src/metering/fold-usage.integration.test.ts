@@ -5,19 +5,19 @@ import type { OpenDatabase } from "../db/open.ts";
 import { databaseKinds, openTemporaryDatabase } from "../db/testing/temporary-database.ts";
 import { createAccount, type TestAccount } from "../gateway/testing/gateway-fixture.ts";
 import { foldUsage } from "./fold-usage.ts";
-import { type UsageEvent, usageEventId } from "./usage-event.ts";
-import type { ConnectionRecord } from "./usage-recorder.ts";
+import type { UsageEvent } from "./usage-event.ts";
+import type { ConnectionRecord, ConnectionTotals } from "./usage-recorder.ts";
 
 const GATEWAY = "7d3c0a3e-0000-4000-8000-000000000001";
 const AT = Date.UTC(2026, 10, 23, 12, 30);
-
-test("an event's id is its gateway's, connection's and number's, and nobody else's", () => {
-  const id = usageEventId(GATEWAY, "a", 1);
-  expect(id).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-5[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);
-  expect(usageEventId(GATEWAY, "a", 1)).toBe(id);
-  const others = [usageEventId(GATEWAY, "a", 2), usageEventId(GATEWAY, "b", 1), usageEventId("g", "a", 1)];
-  expect(new Set([id, ...others]).size).toBe(4);
-});
+const NOTHING = {
+  sentBytes: 0,
+  receivedBytes: 0,
+  requests: 0,
+  unchargedSentBytes: 0,
+  unchargedReceivedBytes: 0,
+  tlsBytes: 0,
+};
 
 describe.each(databaseKinds)("folding usage on %s", (kind) => {
   let database: OpenDatabase;
@@ -73,16 +73,24 @@ describe.each(databaseKinds)("folding usage on %s", (kind) => {
       received: sum((row) => row.received_bytes),
       requests: sum((row) => row.requests),
       failed: sum((row) => row.failed),
+      unchargedSent: sum((row) => row.uncharged_sent_bytes),
+      unchargedReceived: sum((row) => row.uncharged_received_bytes),
+      tls: sum((row) => row.tls_bytes),
     };
   }
+
+  const bytes = fc.integer({ min: 0, max: 1_000_000_000_000 });
 
   /** What happens to a connection: steps that only rise, which of them arrive, and how often. */
   const history = fc.record({
     steps: fc.array(
       fc.record({
-        sent: fc.bigInt({ min: 0n, max: 1_000_000_000_000n }),
-        received: fc.bigInt({ min: 0n, max: 1_000_000_000_000n }),
-        requests: fc.bigInt({ min: 0n, max: 3n }),
+        sent: bytes,
+        received: bytes,
+        unchargedSent: bytes,
+        unchargedReceived: bytes,
+        tls: bytes,
+        requests: fc.nat(3),
         minutes: fc.integer({ min: 0, max: 50 }),
         copies: fc.integer({ min: 0, max: 3 }),
       }),
@@ -92,27 +100,40 @@ describe.each(databaseKinds)("folding usage on %s", (kind) => {
   });
 
   function eventsOf(record: ConnectionRecord, { steps, ends }: { steps: readonly Step[]; ends: string }) {
-    const totals = { sent: 0n, received: 0n, requests: 0n, at: AT };
+    let totals: Required<ConnectionTotals> = NOTHING;
+    let at = AT;
     return steps.map((step, index) => {
-      totals.sent += step.sent;
-      totals.received += step.received;
-      totals.requests += step.requests;
-      totals.at += step.minutes * 60_000;
+      totals = {
+        sentBytes: totals.sentBytes + step.sent,
+        receivedBytes: totals.receivedBytes + step.received,
+        requests: totals.requests + step.requests,
+        unchargedSentBytes: totals.unchargedSentBytes + step.unchargedSent,
+        unchargedReceivedBytes: totals.unchargedReceivedBytes + step.unchargedReceived,
+        tlsBytes: totals.tlsBytes + step.tls,
+      };
+      at += step.minutes * 60_000;
       const last = index === steps.length - 1 && ends !== "open";
       const event: UsageEvent = {
         connection: record,
         connectionStored: false,
         seq: index + 1,
-        sentBytes: totals.sent,
-        receivedBytes: totals.received,
-        requests: totals.requests,
-        at: totals.at,
+        totals,
+        at,
         ...(last && { end: { outcome: ends === "well" ? "ended" : "dns_error", failed: ends === "badly" } }),
       };
       return { event, copies: step.copies };
     });
   }
-  type Step = { sent: bigint; received: bigint; requests: bigint; minutes: number; copies: number };
+  type Step = {
+    sent: number;
+    received: number;
+    unchargedSent: number;
+    unchargedReceived: number;
+    tls: number;
+    requests: number;
+    minutes: number;
+    copies: number;
+  };
 
   test("in any order, however often, with gaps: every byte that arrived is counted once", async () => {
     await fc.assert(
@@ -132,19 +153,23 @@ describe.each(databaseKinds)("folding usage on %s", (kind) => {
             await foldUsage(database.db, GATEWAY, delivered.slice(at, at + batchSize));
           }
           const last = all.flatMap((events) => events.findLast(({ copies }) => copies > 0)?.event ?? []);
-          const sum = (pick: (event: UsageEvent) => bigint) =>
-            last.reduce((total, event) => total + pick(event), 0n);
+          const sum = (pick: (totals: ConnectionTotals) => number | undefined) =>
+            last.reduce((total, event) => total + BigInt(pick(event.totals) ?? 0), 0n);
           const stored = await storedTotals(account);
           expect(stored.sent).toBe(sum(({ sentBytes }) => sentBytes));
           expect(stored.received).toBe(sum(({ receivedBytes }) => receivedBytes));
           expect(stored.requests).toBe(sum(({ requests }) => requests));
+          expect(stored.unchargedSent).toBe(sum(({ unchargedSentBytes }) => unchargedSentBytes));
+          expect(stored.unchargedReceived).toBe(sum(({ unchargedReceivedBytes }) => unchargedReceivedBytes));
+          expect(stored.tls).toBe(sum(({ tlsBytes }) => tlsBytes));
           expect(stored.used).toBe(stored.sent + stored.received);
           expect(stored.failed).toBe(BigInt(last.filter(({ end }) => end?.failed).length));
           expect(stored.connections.length).toBe(last.length);
           for (const event of last) {
             const row = stored.connections.find(({ id }) => id === event.connection.id);
-            expect(row?.sent_bytes).toBe(event.sentBytes);
-            expect(row?.received_bytes).toBe(event.receivedBytes);
+            expect(row?.sent_bytes).toBe(BigInt(event.totals.sentBytes));
+            expect(row?.received_bytes).toBe(BigInt(event.totals.receivedBytes));
+            expect(row?.tls_bytes).toBe(BigInt(event.totals.tlsBytes ?? 0));
             expect(row?.last_seq).toBe(event.seq);
             expect(row?.outcome ?? undefined).toBe(event.end?.outcome);
           }
@@ -162,9 +187,7 @@ describe.each(databaseKinds)("folding usage on %s", (kind) => {
         connection: recordOf(account),
         connectionStored: false,
         seq: 1,
-        sentBytes: BigInt(index),
-        receivedBytes: 1n,
-        requests: 1n,
+        totals: { sentBytes: index, receivedBytes: 1, requests: 1 },
         at: AT,
       }),
     );
@@ -179,17 +202,15 @@ describe.each(databaseKinds)("folding usage on %s", (kind) => {
   test("bytes of an hour stay in the hour in which they were counted", async () => {
     const account = await createAccount(database.db);
     const connection = recordOf(account);
-    const event = (seq: number, sentBytes: bigint, at: number): UsageEvent => ({
+    const event = (seq: number, sentBytes: number, at: number): UsageEvent => ({
       connection,
       connectionStored: seq > 1,
       seq,
-      sentBytes,
-      receivedBytes: 0n,
-      requests: 1n,
+      totals: { sentBytes, receivedBytes: 0, requests: 1 },
       at,
     });
-    await foldUsage(database.db, GATEWAY, [event(1, 10n, AT)]);
-    await foldUsage(database.db, GATEWAY, [event(2, 25n, AT + 3_600_000)]);
+    await foldUsage(database.db, GATEWAY, [event(1, 10, AT)]);
+    await foldUsage(database.db, GATEWAY, [event(2, 25, AT + 3_600_000)]);
     const { hours } = await storedTotals(account);
     expect(hours.map(({ hour, sent_bytes }) => [hour.toISOString(), sent_bytes])).toEqual([
       ["2026-11-23T12:00:00.000Z", 10n],
@@ -203,14 +224,12 @@ describe.each(databaseKinds)("folding usage on %s", (kind) => {
       connection: recordOf(account),
       connectionStored: false,
       seq: 1,
-      sentBytes: 5n,
-      receivedBytes: 0n,
-      requests: 1n,
+      totals: { sentBytes: 5, receivedBytes: 0, requests: 1 },
       at: AT,
     });
     const orphan = event(gone);
     await database.db.deleteFrom("user").where("id", "=", gone.userId).execute();
-    const balances = await foldUsage(database.db, GATEWAY, [orphan, event(staying)]);
+    const { balances } = await foldUsage(database.db, GATEWAY, [orphan, event(staying)]);
     expect(balances.map(({ userId }) => userId)).toEqual([staying.userId]);
     expect((await storedTotals(staying)).used).toBe(5n);
   });

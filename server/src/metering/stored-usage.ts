@@ -1,14 +1,21 @@
-import { type Kysely, sql } from "kysely";
+import type { Kysely } from "kysely";
 import type { Logger } from "pino";
 import type { Schema } from "../db/schema.ts";
-import { type BalanceAfter, foldUsage } from "./fold-usage.ts";
+import type { BalanceAfter } from "./charge-balances.ts";
+import { closeLost } from "./close-lost.ts";
+import { foldUsage } from "./fold-usage.ts";
 import type { UsageEvent } from "./usage-event.ts";
-import type { ConnectionTotals, MeteredConnection, UsageRecorder } from "./usage-recorder.ts";
+import type {
+  ConnectionRecord,
+  ConnectionTotals,
+  MeteredConnection,
+  UsageRecorder,
+} from "./usage-recorder.ts";
 
 /** Time from a byte to its row in the database, when the database keeps up: below half a second. */
 const FLUSH_MS = 400;
 /** Connections in one transaction. */
-const BATCH = 500;
+const BATCH = 2_000;
 /** How long an account's balance is believed without looking again. */
 const BALANCE_FRESH_MS = 1_000;
 /** Connections that may wait for a database that does not answer, before no more are opened. */
@@ -17,6 +24,7 @@ const MAX_BACKLOG = 200_000;
 interface Tracked {
   readonly connection: MeteredConnection;
   written: ConnectionTotals | undefined;
+  writtenRecord: ConnectionRecord | undefined;
   seq: number;
 }
 
@@ -39,15 +47,7 @@ export interface StoredUsageParts {
  * the moment of their last event: what came after it, at most one flush interval, is lost.
  */
 export async function startStoredUsage(parts: StoredUsageParts): Promise<StoredUsage> {
-  await parts.db
-    .updateTable("proxy_connections as c")
-    .set({
-      outcome: "gateway_lost",
-      closed_at: sql<Date>`coalesce((select max(at) from usage_events where connection_id = c.id), c.opened_at)`,
-    })
-    .where("gateway_id", "=", parts.gatewayId)
-    .where("closed_at", "is", null)
-    .execute();
+  await closeLost(parts.db, { kind: "of", gatewayId: parts.gatewayId });
   return new StoredUsage(parts);
 }
 
@@ -70,7 +70,7 @@ export class StoredUsage implements UsageRecorder {
   }
 
   open(connection: MeteredConnection): void {
-    this.#tracked.add({ connection, written: undefined, seq: 0 });
+    this.#tracked.add({ connection, written: undefined, writtenRecord: undefined, seq: 0 });
   }
 
   mayOpen(userId: string): boolean | Promise<boolean> {
@@ -134,22 +134,34 @@ export class StoredUsage implements UsageRecorder {
     const written = batch.map((tracked) => ({ tracked, event: eventOf(tracked, at) }));
     // A write that fails may have happened all the same: whatever comes next needs a number of its own.
     for (const { tracked, event } of written) tracked.seq = event.seq;
-    const balances = await foldUsage(
+    const { balances, closedElsewhere } = await foldUsage(
       this.#parts.db,
       this.#parts.gatewayId,
       written.map(({ event }) => event),
     );
     for (const { tracked, event } of written) {
-      tracked.written = {
-        sentBytes: Number(event.sentBytes),
-        receivedBytes: Number(event.receivedBytes),
-        requests: Number(event.requests),
-      };
+      tracked.written = event.totals;
+      tracked.writtenRecord = event.connection;
       if (event.end) this.#tracked.delete(tracked);
     }
+    if (closedElsewhere.length > 0) this.#giveUp(new Set(closedElsewhere), batch);
     this.#settle(balances, at);
     const users = new Set(batch.map(({ connection }) => connection.record.userId));
     for (const userId of users) for (const listener of this.#listeners) listener(userId);
+  }
+
+  /** What was believed lost and closed has its receipt: it may carry nothing more. */
+  #giveUp(closed: ReadonlySet<string>, batch: readonly Tracked[]): void {
+    for (const tracked of batch) {
+      const { connection } = tracked;
+      if (!closed.has(connection.record.id)) continue;
+      this.#parts.logger.warn(
+        { connection: connection.record.id },
+        "cut a connection that was closed as lost",
+      );
+      this.#tracked.delete(tracked);
+      if (connection.end === undefined) connection.cut("gateway_lost");
+    }
   }
 
   /** An account that has nothing left loses its connections now, and its next one is refused. */
@@ -166,27 +178,29 @@ export class StoredUsage implements UsageRecorder {
   }
 }
 
-function hasNews({ connection, written }: Tracked): boolean {
+function hasNews({ connection, written, writtenRecord }: Tracked): boolean {
   if (written === undefined || connection.end !== undefined) return true;
+  if (connection.record !== writtenRecord) return true;
   const now = connection.totals();
   return (
     now.sentBytes !== written.sentBytes ||
     now.receivedBytes !== written.receivedBytes ||
-    now.requests !== written.requests
+    now.requests !== written.requests ||
+    now.unchargedSentBytes !== written.unchargedSentBytes ||
+    now.unchargedReceivedBytes !== written.unchargedReceivedBytes ||
+    now.tlsBytes !== written.tlsBytes
   );
 }
 
-function eventOf({ connection, seq, written }: Tracked, at: number): UsageEvent {
+function eventOf({ connection, seq, written, writtenRecord }: Tracked, at: number): UsageEvent {
   // The end is read before the totals: what moves between the two belongs to the next event or to none.
-  const { end } = connection;
-  const { sentBytes, receivedBytes, requests } = connection.totals();
+  const { end, record } = connection;
   return {
-    connection: connection.record,
+    connection: record,
     connectionStored: written !== undefined,
+    recordChanged: written !== undefined && record !== writtenRecord,
     seq: seq + 1,
-    sentBytes: BigInt(sentBytes),
-    receivedBytes: BigInt(receivedBytes),
-    requests: BigInt(requests),
+    totals: connection.totals(),
     at,
     ...(end && { end }),
   };

@@ -1,8 +1,11 @@
 import type { ProxyProtocol } from "../db/schema.ts";
 
-/** Everything about a connection that does not change while it is open. */
+/**
+ * What is known of a connection besides its totals. When another exit is tried, the record is replaced by one with the
+ * same id.
+ */
 export interface ConnectionRecord {
-  /** A UUID. */
+  /** A UUID that begins with the time (version 7): the indexes of millions of them then grow at their end. */
   readonly id: string;
   readonly userId: string;
   readonly credentialId: string;
@@ -20,13 +23,29 @@ export interface ConnectionRecord {
   readonly upstream: string | null;
   /** Milliseconds since 1970. */
   readonly openedAt: number;
+  /** What was tried in vain before this exit, the first first; left out when nothing was. */
+  readonly attempts?: readonly FailedAttempt[];
 }
 
-/** Absolute totals since the connection was opened. */
+/** An exit that was left, and why. */
+export interface FailedAttempt {
+  /** The upstream's name in the configuration. */
+  readonly upstream: string;
+  /** A code of the error table. */
+  readonly error: string;
+}
+
+/** Absolute totals since the connection was opened; whole numbers below 2^53. */
 export interface ConnectionTotals {
+  /** What is charged, each direction; the bytes below are not among them. */
   readonly sentBytes: number;
   readonly receivedBytes: number;
   readonly requests: number;
+  /** Moved in attempts that failed by our or the upstream's fault: shown, not charged. */
+  readonly unchargedSentBytes?: number;
+  readonly unchargedReceivedBytes?: number;
+  /** What the client's TLS leg had on the wire beyond the payload, both directions: shown, not charged. */
+  readonly tlsBytes?: number;
 }
 
 /** How a connection ended: `ended` and its like, or a code of the error table. */
@@ -43,8 +62,8 @@ export interface MeteredConnection {
   totals(): ConnectionTotals;
   /** Set once it is over. */
   readonly end: ConnectionEnd | undefined;
-  /** Cuts it because the account's traffic is used up. */
-  cut(): void;
+  /** Cuts it: because the account's traffic is used up, or for another reason. */
+  cut(reason?: string): void;
 }
 
 /** Takes connections to be counted and writes what they carried, often and exactly once. */

@@ -62,7 +62,6 @@ describe.each(databaseKinds)("the worker on %s", (kind) => {
     await db
       .insertInto("usage_events")
       .values({
-        id: randomUUID(),
         connection_id: counted,
         seq: 1,
         sent_bytes_total: 1n,

@@ -1,5 +1,6 @@
-import { type Kysely, sql } from "kysely";
+import type { Kysely } from "kysely";
 import type { Schema } from "../db/schema.ts";
+import { closeLost } from "../metering/close-lost.ts";
 import { startOfNextMonth } from "../services/allowance.ts";
 import type { Job } from "./job.ts";
 
@@ -27,20 +28,7 @@ export const jobs: readonly Job[] = [
 export async function closeLostConnections(db: Kysely<Schema>, now: Date): Promise<number> {
   const lostBefore = new Date(now.getTime() - GATEWAY_LOST_MS);
   await db.deleteFrom("gateways").where("seen_at", "<", lostBefore).execute();
-  const closed = await db
-    .updateTable("proxy_connections as c")
-    .set({
-      outcome: "gateway_lost",
-      closed_at: sql<Date>`coalesce((select max(at) from usage_events where connection_id = c.id), c.opened_at)`,
-    })
-    .where("closed_at", "is", null)
-    .where((where) =>
-      where.not(
-        where.exists(where.selectFrom("gateways as g").select("g.id").whereRef("g.id", "=", "c.gateway_id")),
-      ),
-    )
-    .executeTakeFirst();
-  return Number(closed.numUpdatedRows);
+  return closeLost(db, { kind: "of those that do not live" });
 }
 
 /** Begins the allowances anew whose month is over. */

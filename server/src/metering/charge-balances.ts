@@ -1,0 +1,68 @@
+import { sql, type Transaction } from "kysely";
+import type { Schema } from "../db/schema.ts";
+
+/** What moved for one account since it was last charged. */
+export interface Charge {
+  readonly userId: string;
+  /** What its owner pays for. */
+  readonly chargedBytes: bigint;
+  /** What moved in vain by our fault or an upstream's: it was reserved like the rest, and costs nothing. */
+  readonly unchargedBytes: bigint;
+}
+
+/** What an account has left after a charge, leases not taken off. */
+export interface BalanceAfter {
+  readonly userId: string;
+  readonly remainingBytes: bigint;
+}
+
+/**
+ * Adds what moved to what the accounts have used, and takes as much off what the gateway has reserved for them: bytes
+ * of a lease turn into used ones in the transaction that folds their events. More than the lease has is used all the
+ * same. Whoever changes a lease holds its balance's row, and rows are locked in one order everywhere.
+ *
+ * @param charges one for each account
+ */
+export async function chargeBalances(
+  transaction: Transaction<Schema>,
+  gatewayId: string,
+  charges: readonly Charge[],
+): Promise<BalanceAfter[]> {
+  if (charges.length === 0) return [];
+  const users = charges.map(({ userId }) => userId);
+  // A statement of its own: what the next one sees of the leases is then what stands once the rows are ours.
+  await lockBalances(transaction, users);
+  const { rows } = await sql<{ user_id: string; remaining: bigint }>`
+    with charge as (
+      select * from unnest(
+        ${users}::text[],
+        ${charges.map(({ chargedBytes }) => String(chargedBytes))}::bigint[],
+        ${charges.map(({ chargedBytes, unchargedBytes }) => String(chargedBytes + unchargedBytes))}::bigint[]
+      ) as c (user_id, charged, moved)
+    ), lease as (
+      select user_id, least(bytes, moved) as settled
+      from traffic_leases join charge using (user_id) where gateway_id = ${gatewayId}
+    ), settled as (
+      update traffic_leases l set bytes = l.bytes - lease.settled
+      from lease where l.user_id = lease.user_id and l.gateway_id = ${gatewayId}
+    )
+    update traffic_balances b set
+      used_bytes = b.used_bytes + charge.charged,
+      reserved_bytes = b.reserved_bytes - coalesce(lease.settled, 0),
+      updated_at = current_timestamp
+    from charge left join lease using (user_id)
+    where b.user_id = charge.user_id
+    returning b.user_id, b.allowance_bytes - b.used_bytes as remaining
+  `.execute(transaction);
+  return rows.map(({ user_id, remaining }) => ({ userId: user_id, remainingBytes: remaining }));
+}
+
+/** Locks the accounts' balances in the order in which everybody does. */
+export async function lockBalances(
+  transaction: Transaction<Schema>,
+  users: readonly string[],
+): Promise<void> {
+  await sql`
+    select user_id from traffic_balances where user_id = any(${users}::text[]) order by user_id for update
+  `.execute(transaction);
+}

@@ -1,0 +1,253 @@
+import { type Kysely, sql } from "kysely";
+import { byteas, int4s, int8s, texts, timestamps, uuids } from "../db/binary-arrays.ts";
+import type { Schema } from "../db/schema.ts";
+import type { ConnectionState, Standing } from "./connection-state.ts";
+import type { FoldedBatch } from "./fold-batch.ts";
+import type { HourlyUsage } from "./hourly-usage.ts";
+import type { LockedCredential, ReceiptChain } from "./receipt-chain.ts";
+
+/**
+ * Keeps credentials from being deleted until the transaction ends and, where receipts are to be written, their chains
+ * for this transaction alone. Locked in one order everywhere.
+ */
+export async function lockCredentials(
+  transaction: Kysely<Schema>,
+  ids: readonly string[],
+  { withChains }: { withChains: boolean },
+): Promise<LockedCredential[]> {
+  const lock = withChains ? sql`for key share of k for update of c` : sql`for key share of k`;
+  const { rows } = await sql<{
+    id: string;
+    user_id: string;
+    last_number: bigint;
+    last_hash: Uint8Array;
+  }>`
+    select k.id, k.user_id, c.last_number, c.last_hash
+    from proxy_credentials k join receipt_chains c on c.credential_id = k.id
+    where k.id = any(${texts(ids, (id) => id)}::text[]) order by k.id ${lock}
+  `.execute(transaction);
+  return rows.map((row) => ({
+    id: row.id,
+    userId: row.user_id,
+    lastNumber: Number(row.last_number),
+    lastHash: row.last_hash,
+  }));
+}
+
+/** How stored connections stand; their rows are locked, in one order everywhere. */
+export async function lockStandings(
+  transaction: Kysely<Schema>,
+  ids: readonly string[],
+): Promise<Map<string, Standing>> {
+  if (ids.length === 0) return new Map();
+  const { rows } = await sql<{
+    id: string;
+    sent_bytes: bigint;
+    received_bytes: bigint;
+    requests: bigint;
+    uncharged_sent_bytes: bigint;
+    uncharged_received_bytes: bigint;
+    tls_bytes: bigint;
+    last_seq: number;
+    closed: boolean;
+  }>`
+    select id, sent_bytes, received_bytes, requests, uncharged_sent_bytes, uncharged_received_bytes, tls_bytes,
+      last_seq, closed_at is not null as closed
+    from proxy_connections where id = any(${uuids(ids, (id) => id)}::uuid[]) order by id for update
+  `.execute(transaction);
+  return new Map(
+    rows.map((row) => [
+      row.id,
+      {
+        sent: Number(row.sent_bytes),
+        received: Number(row.received_bytes),
+        requests: Number(row.requests),
+        unchargedSent: Number(row.uncharged_sent_bytes),
+        unchargedReceived: Number(row.uncharged_received_bytes),
+        tls: Number(row.tls_bytes),
+        lastSeq: row.last_seq,
+        closed: row.closed,
+      },
+    ]),
+  );
+}
+
+/** Writes connections, events, hours and the heads of chains. @throws a unique violation when a connection was there */
+export async function writeBatch(
+  transaction: Kysely<Schema>,
+  gatewayId: string,
+  batch: FoldedBatch,
+  chains: ReadonlyMap<string, ReceiptChain>,
+): Promise<void> {
+  if (batch.begun.length > 0) await insertConnections(transaction, gatewayId, batch.begun, chains);
+  if (batch.changed.length > 0) await updateConnections(transaction, batch.changed);
+  const moved = batch.changed.filter(({ recordChanged }) => recordChanged);
+  if (moved.length > 0) await updateExits(transaction, moved);
+  if (batch.events.length > 0) await insertEvents(transaction, batch.events);
+  if (batch.hours.length > 0) await addToHours(transaction, batch.hours);
+  const grown = [...chains.values()].filter((chain) => chain.grown);
+  if (grown.length > 0) await updateChains(transaction, grown);
+}
+
+async function insertConnections(
+  transaction: Kysely<Schema>,
+  gatewayId: string,
+  rows: readonly ConnectionState[],
+  chains: ReadonlyMap<string, ReceiptChain>,
+): Promise<void> {
+  await sql`
+    insert into proxy_connections (
+      gateway_id, id, user_id, credential_id, client, protocol, target_host, target_port,
+      exit_country, exit_city, exit_label, exit_address, upstream, opened_at,
+      sent_bytes, received_bytes, requests, uncharged_sent_bytes, uncharged_received_bytes, tls_bytes,
+      last_seq, failed_attempts, closed_at, outcome, receipt_number, receipt_hash
+    )
+    select ${gatewayId}::text, n.* from unnest(
+      ${uuids(rows, ({ id }) => id)}::uuid[],
+      ${texts(rows, ({ record }) => chains.get(record.credentialId)?.userId ?? record.userId)}::text[],
+      ${texts(rows, ({ record }) => record.credentialId)}::text[],
+      ${texts(rows, ({ record }) => record.client)}::text[],
+      ${texts(rows, ({ record }) => record.protocol)}::text[],
+      ${texts(rows, ({ record }) => record.targetHost)}::text[],
+      ${int4s(rows, ({ record }) => record.targetPort)}::int4[],
+      ${texts(rows, ({ record }) => record.exitCountry)}::text[],
+      ${texts(rows, ({ record }) => record.exitCity)}::text[],
+      ${texts(rows, ({ record }) => record.exitLabel)}::text[],
+      ${texts(rows, ({ record }) => record.exitAddress)}::text[],
+      ${texts(rows, ({ record }) => record.upstream)}::text[],
+      ${timestamps(rows, ({ record }) => record.openedAt)}::timestamptz[],
+      ${int8s(rows, ({ sent }) => sent)}::int8[],
+      ${int8s(rows, ({ received }) => received)}::int8[],
+      ${int8s(rows, ({ requests }) => requests)}::int8[],
+      ${int8s(rows, ({ unchargedSent }) => unchargedSent)}::int8[],
+      ${int8s(rows, ({ unchargedReceived }) => unchargedReceived)}::int8[],
+      ${int8s(rows, ({ tls }) => tls)}::int8[],
+      ${int4s(rows, ({ lastSeq }) => lastSeq)}::int4[],
+      ${texts(rows, attemptsText)}::text[]::jsonb[],
+      ${timestamps(rows, ({ closedAt }) => closedAt)}::timestamptz[],
+      ${texts(rows, ({ outcome }) => outcome)}::text[],
+      ${int8s(rows, ({ receiptNumber }) => receiptNumber)}::int8[],
+      ${byteas(rows, ({ receiptHash }) => receiptHash)}::bytea[]
+    ) as n
+  `.execute(transaction);
+}
+
+async function updateConnections(
+  transaction: Kysely<Schema>,
+  rows: readonly ConnectionState[],
+): Promise<void> {
+  await sql`
+    update proxy_connections c set
+      sent_bytes = n.sent, received_bytes = n.received, requests = n.requests,
+      uncharged_sent_bytes = n.uncharged_sent, uncharged_received_bytes = n.uncharged_received, tls_bytes = n.tls,
+      last_seq = n.last_seq, closed_at = n.closed_at, outcome = n.outcome, receipt_number = n.receipt_number, receipt_hash = n.receipt_hash
+    from unnest(
+      ${uuids(rows, ({ id }) => id)}::uuid[],
+      ${int8s(rows, ({ sent }) => sent)}::int8[],
+      ${int8s(rows, ({ received }) => received)}::int8[],
+      ${int8s(rows, ({ requests }) => requests)}::int8[],
+      ${int8s(rows, ({ unchargedSent }) => unchargedSent)}::int8[],
+      ${int8s(rows, ({ unchargedReceived }) => unchargedReceived)}::int8[],
+      ${int8s(rows, ({ tls }) => tls)}::int8[],
+      ${int4s(rows, ({ lastSeq }) => lastSeq)}::int4[],
+      ${timestamps(rows, ({ closedAt }) => closedAt)}::timestamptz[],
+      ${texts(rows, ({ outcome }) => outcome)}::text[],
+      ${int8s(rows, ({ receiptNumber }) => receiptNumber)}::int8[],
+      ${byteas(rows, ({ receiptHash }) => receiptHash)}::bytea[]
+    ) as n (
+      id, sent, received, requests, uncharged_sent, uncharged_received, tls, last_seq,
+      closed_at, outcome, receipt_number, receipt_hash
+    )
+    where c.id = n.id
+  `.execute(transaction);
+}
+
+/** For connections that were moved to another exit after their row was written. */
+async function updateExits(transaction: Kysely<Schema>, rows: readonly ConnectionState[]): Promise<void> {
+  await sql`
+    update proxy_connections c set
+      exit_country = n.country, exit_city = n.city, exit_label = n.label, exit_address = n.address,
+      upstream = n.upstream, failed_attempts = n.attempts
+    from unnest(
+      ${uuids(rows, ({ id }) => id)}::uuid[],
+      ${texts(rows, ({ record }) => record.exitCountry)}::text[],
+      ${texts(rows, ({ record }) => record.exitCity)}::text[],
+      ${texts(rows, ({ record }) => record.exitLabel)}::text[],
+      ${texts(rows, ({ record }) => record.exitAddress)}::text[],
+      ${texts(rows, ({ record }) => record.upstream)}::text[],
+      ${texts(rows, attemptsText)}::text[]::jsonb[]
+    ) as n (id, country, city, label, address, upstream, attempts)
+    where c.id = n.id
+  `.execute(transaction);
+}
+
+function attemptsText({ record }: ConnectionState): string | null {
+  return record.attempts === undefined ? null : JSON.stringify(record.attempts);
+}
+
+async function insertEvents(transaction: Kysely<Schema>, events: FoldedBatch["events"]): Promise<void> {
+  await sql`
+    insert into usage_events (
+      connection_id, seq, sent_bytes_total, received_bytes_total, requests_total,
+      uncharged_sent_bytes_total, uncharged_received_bytes_total, tls_bytes_total, at
+    )
+    select * from unnest(
+      ${uuids(events, ({ connection }) => connection.id)}::uuid[],
+      ${int4s(events, ({ seq }) => seq)}::int4[],
+      ${int8s(events, ({ totals }) => totals.sentBytes)}::int8[],
+      ${int8s(events, ({ totals }) => totals.receivedBytes)}::int8[],
+      ${int8s(events, ({ totals }) => totals.requests)}::int8[],
+      ${int8s(events, ({ totals }) => totals.unchargedSentBytes ?? 0)}::int8[],
+      ${int8s(events, ({ totals }) => totals.unchargedReceivedBytes ?? 0)}::int8[],
+      ${int8s(events, ({ totals }) => totals.tlsBytes ?? 0)}::int8[],
+      ${timestamps(events, ({ at }) => at)}::timestamptz[]
+    )
+  `.execute(transaction);
+}
+
+async function addToHours(transaction: Kysely<Schema>, hours: readonly HourlyUsage[]): Promise<void> {
+  await sql`
+    insert into proxy_usage (
+      user_id, credential_id, hour, exit_country, protocol, sent_bytes, received_bytes, requests, failed,
+      uncharged_sent_bytes, uncharged_received_bytes, tls_bytes
+    )
+    select * from unnest(
+      ${texts(hours, ({ userId }) => userId)}::text[],
+      ${texts(hours, ({ credentialId }) => credentialId)}::text[],
+      ${timestamps(hours, ({ hour }) => hour)}::timestamptz[],
+      ${texts(hours, ({ country }) => country)}::text[],
+      ${texts(hours, ({ protocol }) => protocol)}::text[],
+      ${int8s(hours, ({ sent }) => sent)}::int8[],
+      ${int8s(hours, ({ received }) => received)}::int8[],
+      ${int8s(hours, ({ requests }) => requests)}::int8[],
+      ${int8s(hours, ({ failed }) => failed)}::int8[],
+      ${int8s(hours, ({ unchargedSent }) => unchargedSent)}::int8[],
+      ${int8s(hours, ({ unchargedReceived }) => unchargedReceived)}::int8[],
+      ${int8s(hours, ({ tls }) => tls)}::int8[]
+    )
+    on conflict (user_id, hour, credential_id, exit_country, protocol) do update set
+      sent_bytes = proxy_usage.sent_bytes + excluded.sent_bytes,
+      received_bytes = proxy_usage.received_bytes + excluded.received_bytes,
+      requests = proxy_usage.requests + excluded.requests,
+      failed = proxy_usage.failed + excluded.failed,
+      uncharged_sent_bytes = proxy_usage.uncharged_sent_bytes + excluded.uncharged_sent_bytes,
+      uncharged_received_bytes = proxy_usage.uncharged_received_bytes + excluded.uncharged_received_bytes,
+      tls_bytes = proxy_usage.tls_bytes + excluded.tls_bytes
+  `.execute(transaction);
+}
+
+/** The rows are locked already. */
+export async function updateChains(
+  transaction: Kysely<Schema>,
+  chains: readonly ReceiptChain[],
+): Promise<void> {
+  await sql`
+    update receipt_chains c set last_number = n.number, last_hash = n.hash
+    from unnest(
+      ${texts(chains, ({ credentialId }) => credentialId)}::text[],
+      ${int8s(chains, ({ number }) => number)}::int8[],
+      ${byteas(chains, ({ hash }) => Buffer.from(hash, "hex"))}::bytea[]
+    ) as n (credential_id, number, hash)
+    where c.credential_id = n.credential_id
+  `.execute(transaction);
+}
