@@ -12,6 +12,7 @@ export {
 } from "./src/dial-plan.ts";
 export { authorityOf, dialThroughConnect } from "./src/dial-through-connect.ts";
 export { dialThroughSocks5 } from "./src/dial-through-socks5.ts";
+export type { RelayLimits } from "./src/gate.ts";
 export type { DialThroughOptions, ProxyEndpoint } from "./src/proxy-handshake.ts";
 export { LocalRate, type Rate, unlimitedRate } from "./src/rate.ts";
 export { type Relay, type RelayCounters, type RelayOptions, type RelayOutcome, relay } from "./src/relay.ts";

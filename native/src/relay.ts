@@ -1,4 +1,5 @@
 import type { Socket } from "node:net";
+import { Gate, type RelayLimits } from "./gate.ts";
 
 /** How a relay ended. */
 export type RelayOutcome =
@@ -24,6 +25,8 @@ export interface RelayOptions {
   readonly idleMs?: number;
   /** The same once one side has ended its half. Default: 1 minute. */
   readonly halfOpenIdleMs?: number;
+  /** What holds the bytes back. Default: nothing. A refusal ends the relay with the reason `quota_exhausted`. */
+  readonly limits?: RelayLimits;
 }
 
 export interface Relay {
@@ -42,6 +45,8 @@ export interface Relay {
 export function relay(client: Socket, upstream: Socket, options: RelayOptions = {}): Relay {
   const { idleMs = 300_000, halfOpenIdleMs = 60_000 } = options;
   let sentBytes = 0;
+  /** Sent ones, and those that the upstream's socket has not taken yet. */
+  let handedBytes = 0;
   let receivedBytes = 0;
   let outcome: RelayOutcome = { kind: "ended" };
   let open = 2;
@@ -50,6 +55,7 @@ export function relay(client: Socket, upstream: Socket, options: RelayOptions = 
     const onClose = () => {
       open -= 1;
       if (open > 0) return;
+      if (handedBytes > sentBytes) options.limits?.allowance.add(handedBytes - sentBytes);
       options.signal?.removeEventListener("abort", onAbort);
       resolve(outcome);
     };
@@ -66,20 +72,39 @@ export function relay(client: Socket, upstream: Socket, options: RelayOptions = 
   const onAbort = () => cut({ kind: "closed", reason: "aborted" });
   const lost = (by: "client" | "upstream") => () => cut({ kind: "reset", by });
 
-  client.on("data", (chunk: Buffer) => {
+  const send = (chunk: Buffer) => {
+    handedBytes += chunk.length;
     const roomLeft = upstream.write(chunk, (error) => {
       if (!error) sentBytes += chunk.length;
     });
     if (!roomLeft) client.pause();
-  });
-  upstream.on("data", (chunk: Buffer) => {
+  };
+  const receive = (chunk: Buffer) => {
     receivedBytes += chunk.length;
     if (!client.write(chunk)) upstream.pause();
+  };
+  const { limits } = options;
+  const refused = () => cut({ kind: "closed", reason: "quota_exhausted" });
+  const up = limits && new Gate({ limits, from: client, to: upstream, pass: send, refused });
+  const down = limits && new Gate({ limits, from: upstream, to: client, pass: receive, refused });
+
+  client.on("data", up?.onChunk ?? send);
+  upstream.on("data", down?.onChunk ?? receive);
+  upstream.on("drain", () => {
+    if (!up?.busy) client.resume();
   });
-  upstream.on("drain", () => client.resume());
-  client.on("drain", () => upstream.resume());
-  client.on("end", () => endHalf(upstream, client));
-  upstream.on("end", () => endHalf(client, upstream));
+  client.on("drain", () => {
+    if (!down?.busy) upstream.resume();
+  });
+  // An end can come while its last bytes wait at the gate.
+  client.on("end", () => {
+    if (up?.busy) up.whenFree(() => endHalf(upstream, client));
+    else endHalf(upstream, client);
+  });
+  upstream.on("end", () => {
+    if (down?.busy) down.whenFree(() => endHalf(client, upstream));
+    else endHalf(client, upstream);
+  });
   client.on("error", lost("client"));
   upstream.on("error", lost("upstream"));
   client.on("close", () => {

@@ -1,6 +1,7 @@
 import type { Socket } from "node:net";
 import { type RelayOutcome, relay } from "@atlantic/native";
 import type { Flow } from "./flow.ts";
+import { noFlowLimits } from "./flow-limits.ts";
 
 /** Relays a flow's bytes to the end and counts them. Calls `ended` when both sockets are closed. */
 export function runTunnel(
@@ -9,7 +10,10 @@ export function runTunnel(
   upstream: Socket,
   { idleMs, ended }: { idleMs: number; ended: () => void },
 ): void {
-  const running = relay(client, upstream, { idleMs });
+  const running = relay(client, upstream, {
+    idleMs,
+    ...(flow.limits !== noFlowLimits && { limits: flow.limits }),
+  });
   flow.countWith(() => running.counters());
   flow.onCut((reason) => running.close(reason));
   running.closed.then((outcome) => {
