@@ -1,0 +1,325 @@
+import { type Allowance, type AllowanceEvents, LocalAllowance } from "@atlantic/native";
+import { ProxyError } from "@atlantic/shared/errors.ts";
+import type { Logger } from "pino";
+import {
+  HELD_MOST_BYTES,
+  LEASE_LEAST_BYTES,
+  LEASE_LIFETIME_MS,
+  LEASE_MOST_BYTES,
+  type LeaseStore,
+} from "./leases.ts";
+
+/** A lease lasts about this long at the speed that the account has. */
+const LEASE_SECONDS = 0.5;
+const SWEEP_MS = 1_000;
+/** An account whose bytes stood still for this many sweeps gives back what it has left. */
+const STILL_SWEEPS = 3;
+const RENEW_MS = 5_000;
+/** Leases are not spent in the last moments before others may think this gateway dead. */
+const CAUTION_MS = 5_000;
+const RETRY_MS = 250;
+/** How many times a new flow waits for a database that does not answer. */
+const MAX_TRIES = 20;
+/** Between two looks whether what has flowed was settled. */
+const SETTLE_MS = 10;
+
+export interface LeasedAllowancesParts {
+  readonly store: LeaseStore;
+  readonly logger: Logger;
+  /** Writes usage that was counted and not written: what is written is settled, and makes room for more leases. */
+  readonly flush: () => Promise<void>;
+  /** How many flows an account has open in this process. */
+  readonly countOpen: (userId: string) => number;
+  readonly createAllowance?: (lowBelow: number, events: AllowanceEvents) => Allowance;
+  /** Milliseconds of a clock that never goes back. */
+  readonly clock?: () => number;
+}
+
+/**
+ * What each account may still move in this process, filled by leases out of its balance. Nothing flows that was not
+ * reserved before; see docs/decisions/leases.md.
+ */
+export class LeasedAllowances {
+  readonly #parts: LeasedAllowancesParts;
+  readonly #clock: () => number;
+  readonly #accounts = new Map<string, LeasedAccount>();
+  readonly #sweeper: NodeJS.Timeout;
+  #renewedAt: number;
+  #renewing: Promise<void> | undefined;
+  #flushing: Promise<void> | undefined;
+  #suspended = false;
+
+  constructor(parts: LeasedAllowancesParts) {
+    this.#parts = parts;
+    this.#clock = parts.clock ?? (() => performance.now());
+    this.#renewedAt = this.#clock();
+    this.#sweeper = setInterval(() => this.sweep(), SWEEP_MS);
+    this.#sweeper.unref();
+  }
+
+  /**
+   * The account's allowance, with something in it.
+   * @throws ProxyError `quota_exhausted`
+   */
+  of(userId: string): Allowance | Promise<Allowance> {
+    const known = this.#accounts.get(userId);
+    const account = known === undefined || known.ended ? this.#open(userId, known) : known;
+    return account.allowance.remaining > 0 ? account.allowance : account.filled();
+  }
+
+  /** @param before the one that had nothing left: what it still asks of the store comes first */
+  #open(userId: string, before: LeasedAccount | undefined): LeasedAccount {
+    const account: LeasedAccount = new LeasedAccount(
+      userId,
+      {
+        ...this.#parts,
+        clock: this.#clock,
+        flush: () => this.#flush(),
+        suspended: () => this.#suspended,
+        atRest: () => {
+          if (this.#accounts.get(userId) === account) this.#accounts.delete(userId);
+        },
+      },
+      before?.settled ?? Promise.resolve(),
+    );
+    this.#accounts.set(userId, account);
+    return account;
+  }
+
+  /** One write at a time, however many accounts wait for it. */
+  #flush(): Promise<void> {
+    this.#flushing ??= this.#parts.flush().finally(() => {
+      this.#flushing = undefined;
+    });
+    return this.#flushing;
+  }
+
+  /** Called every second: renews, gives back what lies idle, and stops what can no longer be vouched for. */
+  sweep(): void {
+    const age = this.#clock() - this.#renewedAt;
+    if (age >= RENEW_MS) this.#renewing ??= this.#renew();
+    if (age >= LEASE_LIFETIME_MS - CAUTION_MS) this.#suspend();
+    if (this.#suspended) return;
+    for (const account of this.#accounts.values()) account.sweep();
+  }
+
+  async #renew(): Promise<void> {
+    const asked = this.#clock();
+    try {
+      const outcome = await this.#parts.store.renew();
+      this.#renewedAt = asked;
+      if (outcome === "lost") for (const account of this.#accounts.values()) account.lose();
+      this.#suspended = false;
+      for (const account of this.#accounts.values()) account.resume();
+    } catch (error) {
+      this.#parts.logger.error({ err: error }, "leases were not renewed");
+    } finally {
+      this.#renewing = undefined;
+    }
+  }
+
+  /** The database was not reached for so long that others may soon be given what is left here. */
+  #suspend(): void {
+    this.#suspended = true;
+    for (const account of this.#accounts.values()) account.suspend();
+  }
+
+  /** Gives everything back. Usage has to be written before. */
+  async close(): Promise<void> {
+    clearInterval(this.#sweeper);
+    await this.#renewing;
+    await Promise.all([...this.#accounts.values()].map((account) => account.close()));
+    await this.#parts.store.close();
+  }
+}
+
+interface AccountParts {
+  readonly store: LeaseStore;
+  readonly logger: Logger;
+  readonly flush: () => Promise<void>;
+  readonly countOpen: (userId: string) => number;
+  readonly createAllowance?: (lowBelow: number, events: AllowanceEvents) => Allowance;
+  readonly clock: () => number;
+  readonly suspended: () => boolean;
+  /** Called when it holds nothing any more and no flow is open. */
+  readonly atRest: () => void;
+}
+
+/** One account's allowance in this process. Whatever it asks of the store it asks one after the other. */
+class LeasedAccount {
+  readonly allowance: Allowance;
+  readonly #userId: string;
+  readonly #parts: AccountParts;
+  #leaseBytes = LEASE_LEAST_BYTES;
+  #addedBytes = 0;
+  #goneAtLease = 0;
+  #leasedAt: number;
+  #goneAtSweep = 0;
+  #stillSweeps = 0;
+  #refilling: Promise<void> | undefined;
+  #last: Promise<unknown>;
+  #grants = 0;
+  #dry = false;
+  #ended = false;
+  #heldBack = 0;
+
+  constructor(userId: string, parts: AccountParts, after: Promise<unknown>) {
+    this.#userId = userId;
+    this.#parts = parts;
+    this.#last = after;
+    this.#leasedAt = parts.clock();
+    const create = parts.createAllowance ?? ((lowBelow, events) => new LocalAllowance(lowBelow, events));
+    this.allowance = create(LEASE_LEAST_BYTES / 2, {
+      onLow: () => this.#refill(),
+      onDry: () => {
+        this.#dry = true;
+        this.#refill();
+      },
+    });
+  }
+
+  /** Whether nothing flows through it any more. */
+  get ended(): boolean {
+    return this.#ended;
+  }
+
+  /** Resolves when the store has answered all that was asked of it so far. */
+  get settled(): Promise<unknown> {
+    return this.#last;
+  }
+
+  /** Waits for a lease. @throws ProxyError `quota_exhausted`, or `internal` when the database does not answer */
+  async filled(): Promise<Allowance> {
+    const { suspended } = this.#parts;
+    const grants = this.#grants;
+    for (let tries = 0; tries < MAX_TRIES && !suspended(); tries++) {
+      // Somebody waits now: a refill that finds nothing ends the account.
+      this.#dry = true;
+      await this.#refill();
+      if (this.#ended) throw new ProxyError("quota_exhausted");
+      if (this.#grants > grants) return this.allowance;
+    }
+    throw new ProxyError("internal", "The account's balance cannot be read at the moment. Try again.");
+  }
+
+  #refill(): Promise<void> {
+    this.#refilling ??= this.#inOrder(() => this.#takeLease()).finally(() => {
+      this.#refilling = undefined;
+      if (this.#dry && !this.#ended && !this.#parts.suspended()) this.#refill();
+    });
+    return this.#refilling;
+  }
+
+  #inOrder<Result>(work: () => Promise<Result>): Promise<Result> {
+    const done = this.#last.then(work, work);
+    this.#last = done.catch(() => {});
+    return done;
+  }
+
+  async #takeLease(): Promise<void> {
+    if (this.#ended || this.#parts.suspended()) return;
+    this.#measure();
+    const { store, logger, flush } = this.#parts;
+    try {
+      const lease = await store.take(this.#userId, this.#leaseBytes);
+      if (lease.grantedBytes > 0) {
+        this.#dry = false;
+        this.#grants += 1;
+        this.#addedBytes += lease.grantedBytes;
+        this.allowance.add(lease.grantedBytes);
+        if (lease.heldBytes - this.allowance.remaining > HELD_MOST_BYTES / 2) flush().catch(() => {});
+      } else if (lease.moreToCome) await this.#settle();
+      else if (this.#dry) await this.#end();
+    } catch (error) {
+      logger.error({ err: error }, "no lease could be taken");
+      await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
+    }
+  }
+
+  /** The most that may be put aside is: what has flowed of it is written, so that it is settled. */
+  async #settle(): Promise<void> {
+    await this.#parts.flush();
+    await new Promise((resolve) => setTimeout(resolve, SETTLE_MS));
+  }
+
+  /** Leases are as large as the account is fast: one is half a second's worth. */
+  #measure(): void {
+    const now = this.#parts.clock();
+    const gone = this.#gone();
+    const seconds = Math.max(0.001, (now - this.#leasedAt) / 1_000);
+    const wanted = ((gone - this.#goneAtLease) / seconds) * LEASE_SECONDS;
+    this.#leaseBytes = Math.round(Math.min(LEASE_MOST_BYTES, Math.max(LEASE_LEAST_BYTES, wanted)));
+    this.allowance.setLowBelow(this.#leaseBytes / 2);
+    this.#leasedAt = now;
+    this.#goneAtLease = gone;
+  }
+
+  /** How many bytes flows have taken so far. */
+  #gone(): number {
+    return this.#addedBytes - this.allowance.remaining;
+  }
+
+  /** Whoever waits is refused, and what is left goes back: the next connection begins with a new account. */
+  async #end(): Promise<void> {
+    this.#ended = true;
+    this.allowance.close();
+    await this.#return();
+  }
+
+  async #return(): Promise<void> {
+    const left = this.allowance.reclaim();
+    this.#addedBytes -= left;
+    if (left === 0) return;
+    await this.#parts.store.giveBack(this.#userId, left).catch((error: unknown) => {
+      this.#parts.logger.error({ err: error }, "a lease was not given back");
+      this.#addedBytes += left;
+      if (!this.#ended) this.allowance.add(left);
+    });
+  }
+
+  sweep(): void {
+    const gone = this.#gone();
+    this.#stillSweeps = gone === this.#goneAtSweep ? this.#stillSweeps + 1 : 0;
+    this.#goneAtSweep = gone;
+    if (this.#stillSweeps < STILL_SWEEPS || this.#refilling !== undefined) return;
+    this.#stillSweeps = 0;
+    this.#inOrder(() => this.#rest()).catch(() => {});
+  }
+
+  /** Nothing moves: what is left is given back, and where no flow is open all that is not settled as well. */
+  async #rest(): Promise<void> {
+    const { store, flush, countOpen, atRest } = this.#parts;
+    await this.#return();
+    this.#goneAtSweep = this.#gone();
+    if (countOpen(this.#userId) > 0) return;
+    await flush();
+    if (countOpen(this.#userId) > 0) return;
+    await store.giveBackAll(this.#userId);
+    if (countOpen(this.#userId) > 0 || this.#refilling !== undefined) return;
+    this.#ended = true;
+    this.allowance.close();
+    atRest();
+  }
+
+  suspend(): void {
+    this.#heldBack += this.allowance.reclaim();
+  }
+
+  /** What was reserved is no longer ours. */
+  lose(): void {
+    this.#addedBytes -= this.#heldBack + this.allowance.reclaim();
+    this.#heldBack = 0;
+  }
+
+  resume(): void {
+    if (this.#heldBack > 0) this.allowance.add(this.#heldBack);
+    this.#heldBack = 0;
+    if (this.#dry) this.#refill();
+  }
+
+  async close(): Promise<void> {
+    this.#ended = true;
+    this.allowance.close();
+    await this.#last;
+  }
+}
