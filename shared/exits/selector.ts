@@ -46,8 +46,8 @@ export const exitSessionSchema = z.strictObject({
   /** Minutes the session lives. */
   lifetimeMinutes: z.int().min(1).max(1440).default(10),
   /**
-   * What happens when the exit's address is lost. flex: the session goes on with another one; strict: this connection
-   * fails, and the next begins the session anew; oneip: every connection fails until the lifetime is over.
+   * What happens when the exit's address is lost. flex: the session goes on with another one; strict: every connection
+   * fails until the lifetime is over, then the id begins anew; oneip: the id never gets another address.
    */
   mode: z.enum(["flex", "strict", "oneip"]).default("flex"),
 });

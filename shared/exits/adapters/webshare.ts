@@ -49,12 +49,15 @@ export const webshare = defineAdapter({
     "Cities need a residential plan, and have letters only.",
     "It takes no lifetime: ours ends the session.",
   ],
-  sources: ["https://apidocs.webshare.io/proxy-connection", "https://apidocs.webshare.io/stats"],
+  sources: [
+    "https://apidocs.webshare.io/proxy-connection",
+    "https://apidocs.webshare.io/proxystats/aggregate",
+  ],
   disputes: [],
   usage: {
-    covers: "bytes of the account",
+    covers: "bytes of the account, summed from whole hours, 90 days back",
     evidence: "vendor",
-    source: "https://apidocs.webshare.io/stats",
+    source: "https://apidocs.webshare.io/proxystats/aggregate",
     query,
   },
   spell,
