@@ -9,6 +9,8 @@ import * as gateways from "./2026-11-23-06-gateways.ts";
 import * as usageStorage from "./2026-11-23-07-usage-storage.ts";
 import * as receipts from "./2026-11-23-08-receipts.ts";
 import * as leases from "./2026-11-23-10-leases.ts";
+import * as limits from "./2026-11-23-11-limits.ts";
+import * as changes from "./2026-11-23-12-changes.ts";
 
 /** Every migration under its permanent name. A new one is added at the end; a released one is never edited. */
 const migrations: Record<string, Migration> = {
@@ -21,6 +23,8 @@ const migrations: Record<string, Migration> = {
   "2026-11-23-07-usage-storage": usageStorage,
   "2026-11-23-08-receipts": receipts,
   "2026-11-23-10-leases": leases,
+  "2026-11-23-11-limits": limits,
+  "2026-11-23-12-changes": changes,
 };
 
 /**

@@ -4,6 +4,7 @@ import { Kysely, PGliteDialect, PostgresDialect } from "kysely";
 import type { QueryResult } from "pg";
 import { BINARY_ARRAY_TYPES } from "./binary-arrays.ts";
 import { type DirectoryLock, lockDirectory } from "./directory-lock.ts";
+import { listenPostgres, type NotificationListener } from "./listen-postgres.ts";
 import type { Schema } from "./schema.ts";
 import { parsers, pgliteParsers } from "./value-parsers.ts";
 
@@ -16,6 +17,8 @@ export interface OpenDatabase {
    * without. Values come back as such libraries expect them from `pg`: int8 as text.
    */
   readonly runRaw: (text: string, values?: readonly unknown[]) => Promise<{ rows: unknown[] }>;
+  /** Listens to what is told on a channel with `pg_notify`, by this process and others. @returns how to stop */
+  readonly listen: (channel: string, listener: NotificationListener) => Promise<() => Promise<void>>;
   /** Ends every connection; with PGlite the data is flushed and the directory given free. */
   readonly close: () => Promise<void>;
 }
@@ -62,6 +65,7 @@ async function openPostgres(place: { url: string; connections?: number }): Promi
       const answer: QueryResult | QueryResult[] = await pool.query({ text, values: [...values], types });
       return { rows: [answer].flat().flatMap((result) => result.rows) };
     },
+    listen: (channel, listener) => listenPostgres(place.url, channel, listener),
     close: () => db.destroy(),
   };
 }
@@ -103,6 +107,10 @@ async function openLocked(directory: string, lock: DirectoryLock): Promise<OpenD
         throw error;
       });
       return { rows: results.flatMap((result) => result.rows) };
+    },
+    listen: async (channel, { message }) => {
+      const stop = await pglite.listen(channel, message);
+      return () => stop();
     },
     close: async () => {
       await db.destroy();

@@ -24,6 +24,7 @@ export interface Schema {
   session_settings: SessionSettingsTable;
   custom_headers: CustomHeaderTable;
   throttling_settings: ThrottlingSettingsTable;
+  target_rules: TargetRulesTable;
   proxy_authentication: ProxyAuthenticationTable;
   notification_settings: NotificationSettingsTable;
   plans: PlanTable;
@@ -264,6 +265,8 @@ interface SessionSettingsTable {
 interface CustomHeaderTable {
   id: Generated<string>;
   user_id: string;
+  /** null: for all credentials of the account. */
+  credential_id: string | null;
   name: string;
   value: string;
   enabled: Generated<boolean>;
@@ -271,11 +274,29 @@ interface CustomHeaderTable {
   created_at: Stamp;
 }
 
+/** null: as the account, and there no limit; 0: no limit although the account has one. */
 interface ThrottlingSettingsTable {
+  id: Generated<string>;
   user_id: string;
+  /** null: the account's default. */
+  credential_id: string | null;
   requests_per_second: number | null;
   /** Bytes per second, both directions together. */
   bandwidth_limit: bigint | null;
+  /** Open at once. */
+  connections: number | null;
+  updated_at: Stamp;
+}
+
+/** Which ports and targets may be reached; see gateway/limits/target-policy.ts for how they are written. */
+interface TargetRulesTable {
+  id: Generated<string>;
+  user_id: string;
+  /** null: the account's default. */
+  credential_id: string | null;
+  allowed_ports: JSONColumnType<string[] | null, string | null | undefined, string | null>;
+  allowed_targets: JSONColumnType<string[] | null, string | null | undefined, string | null>;
+  blocked_targets: JSONColumnType<string[], string | undefined, string>;
   updated_at: Stamp;
 }
 
