@@ -12,6 +12,7 @@ import { FlowOpener } from "./flow-opener.ts";
 import { UpstreamPool } from "./http/upstream-pool.ts";
 import { DEFAULT_LIMITS, type Gateway, type GatewayOptions } from "./options.ts";
 import { TargetGuard } from "./target-guard.ts";
+import { TlsDoor } from "./tls/tls-door.ts";
 import { UpstreamOrder } from "./upstreams/upstream-order.ts";
 
 const SWEEP_MS = 1_000;
@@ -39,6 +40,7 @@ class RunningGateway implements Gateway {
   #credentialEpoch = 0;
   #stopped: Promise<void> | undefined;
   #sweeper: NodeJS.Timeout | undefined;
+  #tls: TlsDoor | undefined;
   host = "";
   port = 0;
 
@@ -86,8 +88,24 @@ class RunningGateway implements Gateway {
     this.host = address.address;
     this.port = address.port;
     this.#guard.addOwnPort(address.port);
+    await this.#openTlsDoor(host);
     this.#sweeper = setInterval(() => this.#sweep(), SWEEP_MS);
     this.#sweeper.unref();
+  }
+
+  async #openTlsDoor(host: string): Promise<void> {
+    const { tls: options, reusePort = false } = this.#options;
+    if (options === undefined) return;
+    const parts = { options, context: this.#context, connections: this.#connections };
+    this.#tls = await TlsDoor.open(parts, { host, reusePort }).catch(async (error: unknown) => {
+      await this.#stopListening();
+      throw error;
+    });
+    this.#guard.addOwnPort(this.#tls.port);
+  }
+
+  get tls(): Gateway["tls"] {
+    return this.#tls ?? null;
   }
 
   #accept(socket: Socket): void {
@@ -143,6 +161,7 @@ class RunningGateway implements Gateway {
   }
 
   #stopListening(): Promise<void> {
+    this.#tls?.stopListening();
     this.#stopped ??= new Promise<void>((resolve) => this.#server.close(() => resolve()));
     return this.#stopped;
   }
@@ -152,6 +171,7 @@ class RunningGateway implements Gateway {
     const closed = this.#stopListening();
     for (const flow of this.#flows.all()) flow.cut("closing");
     this.#connections.destroy();
+    this.#tls?.close();
     this.#pool.close();
     await closed;
     // What is still dialling ends by its own time-out, which nobody who stops the server wants to wait for.

@@ -3,6 +3,7 @@ import type { UsageRecorder } from "../metering/usage-recorder.ts";
 import type { CredentialVerifier } from "./credential.ts";
 import type { FlowLimitSource } from "./flow-limits.ts";
 import type { TargetRules } from "./target-guard.ts";
+import type { TlsDoorOptions } from "./tls/tls-door.ts";
 import type { Upstream } from "./upstreams/upstream.ts";
 
 /** What a gateway is made of. The composition root builds the parts; the gateway owns only its sockets. */
@@ -12,6 +13,8 @@ export interface GatewayOptions {
   readonly port: number;
   /** Share the port with other processes (SO_REUSEPORT). Default: no. */
   readonly reusePort?: boolean;
+  /** A second port on the same host, where the gateway speaks TLS. Default: none. */
+  readonly tls?: TlsDoorOptions;
   readonly credentials: CredentialVerifier;
   readonly usage: UsageRecorder;
   /** Asked in this order for an exit that fits. */
@@ -58,6 +61,8 @@ export const DEFAULT_LIMITS: GatewayLimits = {
 export interface Gateway {
   readonly host: string;
   readonly port: number;
+  /** The TLS port and the SHA-256 of the certificate in use; null without one. */
+  readonly tls: { readonly port: number; readonly fingerprint: string } | null;
   /** How many connections are open now, of one account or in all. */
   countOpen(userId?: string): number;
   /** Ends one connection; false when this gateway has no such connection. */
