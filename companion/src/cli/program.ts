@@ -8,6 +8,7 @@ import { type CommandContext, show, withCompanion } from "./command-context.ts";
 import { type PairOptions, pair } from "./pair-command.ts";
 import { parseRoute, parseScope, type ScopeOptions } from "./parse-route.ts";
 import { statusInWords } from "./show-status.ts";
+import { verifyReceipts } from "./verify-receipts-command.ts";
 import { routeInWords, table } from "./words.ts";
 
 const JSON_OPTION = ["--json", "print JSON, for machines"] as const;
@@ -48,6 +49,14 @@ export function program(print: (text: string) => void): Command {
     .command("doctor")
     .description("look for what is wrong and say what to do")
     .action(() => withCompanion(async (client) => examine(context(), client)));
+  root
+    .command("verify")
+    .description("check what a server has given you")
+    .command("receipts")
+    .description("that no receipt of a downloaded file was changed, moved or left out")
+    .argument("<file>", "as the server gave it (JSON Lines)")
+    .option("--key <base64>", "the server's public key, when you know it from elsewhere")
+    .action((file: string, options: { key?: string }) => verifyReceipts(context(), file, options));
   // The option may stand behind the command's name as well.
   for (const command of everyCommand(root)) if (command !== root) command.option(...JSON_OPTION);
   return root;
