@@ -141,7 +141,10 @@ function sessionKey(secrets: Secrets): Uint8Array {
   return createHmac("sha256", Buffer.from(secrets.credentials, "hex")).update("exit sessions").digest();
 }
 
-async function readConfiguredUpstreams(config: Config): Promise<UpstreamsFile> {
+/** The upstreams of this machine's configuration; without a demonstration, without its exits. */
+export async function readConfiguredUpstreams(
+  config: Pick<Config, "directory" | "demonstration">,
+): Promise<UpstreamsFile> {
   const file = await readUpstreamsFile(join(config.directory, "upstreams.json"));
   if (config.demonstration) return file;
   return { ...file, upstreams: file.upstreams.filter((upstream) => upstream.kind !== "local") };

@@ -7,6 +7,7 @@ import type { Cache } from "./cache/cache.ts";
 import type { Config } from "./config.ts";
 import type { OpenDatabase } from "./db/open.ts";
 import { Endings } from "./endings.ts";
+import { openExitExplainer } from "./exit-explainer.ts";
 import { openFirstAccount } from "./first-account.ts";
 import { type GatewayPart, startGatewayPart } from "./gateway-part.ts";
 import { createApp } from "./http/app.ts";
@@ -110,6 +111,7 @@ async function startWeb(parts: {
     gateway: gateway.live,
     gatewayAddress: gateway.address,
     now: () => new Date(),
+    exits: await openExitExplainer(config),
   });
   const app = createApp({
     auth,

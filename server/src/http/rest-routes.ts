@@ -7,6 +7,9 @@ import { type ContextOf, logUnforeseen } from "./trpc-routes.ts";
 const REST_PATH = "/api/v1";
 const DOCUMENT_PATH = "/api/openapi.json";
 
+/** What is asked by hand most often has a shorter way as well. */
+const SHORT_PATHS: ReadonlySet<string> = new Set(["/api/proxy/explain"]);
+
 /** The procedures as REST, and the OpenAPI document of it. */
 export function restRoutes(parts: { contextOf: ContextOf; log: Logger; baseUrl: string }): Middleware {
   const handle = createRestHandler({
@@ -20,9 +23,10 @@ export function restRoutes(parts: { contextOf: ContextOf; log: Logger; baseUrl: 
       context.body = await document;
       return;
     }
-    if (!context.path.startsWith(`${REST_PATH}/`)) return next();
+    const base = SHORT_PATHS.has(context.path) ? "/api" : REST_PATH;
+    if (!context.path.startsWith(`${base}/`)) return next();
     context.respond = false;
-    await handle(context.req, context.res, new URL(context.url.slice(REST_PATH.length), "http://api"));
+    await handle(context.req, context.res, new URL(context.url.slice(base.length), "http://api"));
   };
 }
 

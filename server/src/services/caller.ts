@@ -20,6 +20,7 @@ export type Action =
   | "credentials.change"
   | "exits.read"
   | "proxy.connect"
+  | "proxy.explain"
   | "proxy.status"
   | "proxy.disconnect"
   | "connections.read"
@@ -27,7 +28,12 @@ export type Action =
   | "usage.read";
 
 /** What a program may do with a gateway credential: no more than the companion shows. */
-const allowedToCredentials: ReadonlySet<Action> = new Set(["exits.read", "proxy.status", "usage.summary"]);
+const allowedToCredentials: ReadonlySet<Action> = new Set([
+  "exits.read",
+  "proxy.explain",
+  "proxy.status",
+  "usage.summary",
+]);
 
 /**
  * The account that the caller may do this to: their own. Every query of a service is scoped by what this returns.

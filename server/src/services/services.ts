@@ -5,6 +5,7 @@ import { AuditLog } from "./audit-log.ts";
 import { ConnectionService } from "./connections.ts";
 import { CredentialService } from "./credentials.ts";
 import { ExitService } from "./exits.ts";
+import { type ExitExplainer, ExplainService, noExits } from "./explain.ts";
 import type { LiveGateway } from "./live-gateway.ts";
 import { type GatewayAddress, ProxyService } from "./proxy.ts";
 import { UsageService } from "./usage.ts";
@@ -14,6 +15,7 @@ export interface Services {
   readonly account: AccountService;
   readonly credentials: CredentialService;
   readonly exits: ExitService;
+  readonly explain: ExplainService;
   readonly proxy: ProxyService;
   readonly connections: ConnectionService;
   readonly usage: UsageService;
@@ -26,6 +28,8 @@ export function createServices(parts: {
   gateway: LiveGateway;
   gatewayAddress: () => GatewayAddress;
   now: () => Date;
+  /** What the gateway is configured with. Default: nothing. */
+  exits?: ExitExplainer;
 }): Services {
   const { db, gateway, now } = parts;
   const audit = new AuditLog();
@@ -34,6 +38,7 @@ export function createServices(parts: {
     account: new AccountService({ db }),
     credentials: new CredentialService({ db, key: parts.credentialKey, gateway, audit }),
     exits: new ExitService({ db }),
+    explain: new ExplainService({ db, exits: parts.exits ?? noExits, now }),
     proxy: new ProxyService({ db, gateway, address: parts.gatewayAddress, connections, audit }),
     connections,
     usage: new UsageService({ db, gateway, now }),

@@ -39,11 +39,16 @@ export interface TemporaryServer extends RunningServer {
 /** The password of every account that `join` makes. */
 export const MEMBER_PASSWORD = "correct horse battery staple";
 
-/** Starts a server for a test. `close` ends it and removes its data. */
+/**
+ * Starts a server for a test. `close` ends it and removes its data.
+ * @param prepare puts into its data directory what must lie there before it starts
+ */
 export async function startTemporaryServer(
   environment: Readonly<Record<string, string>> = {},
+  prepare?: (directory: string) => Promise<void>,
 ): Promise<TemporaryServer> {
   const directory = await mkdtemp(join(tmpdir(), "atlantic-server-"));
+  await prepare?.(directory);
   if (environment.DATABASE_URL === undefined) await seedPglite(join(directory, "server", "pglite"));
   const server = await startServer(
     readConfig({

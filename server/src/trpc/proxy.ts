@@ -1,5 +1,6 @@
 import { exitSelectorSchema, exitSessionSchema } from "@atlantic/shared/exits/selector.ts";
 import { z } from "zod";
+import { explanationShape, presentExplanation } from "./explanation-shape.ts";
 import { procedure, router } from "./procedures.ts";
 import { connectionShape, credentialId, presentConnection } from "./shapes.ts";
 
@@ -29,6 +30,16 @@ export const proxyRouter = router({
       }),
     )
     .mutation(({ ctx, input }) => ctx.services.proxy.connect(ctx.caller, input)),
+
+  explain: procedure
+    .meta({
+      openapi: { method: "POST", path: "/proxy/explain", tags, summary: "What a proxy user name means" },
+    })
+    .input(z.object({ username: z.string().max(1_000) }))
+    .output(explanationShape)
+    .mutation(async ({ ctx, input }) =>
+      presentExplanation(await ctx.services.explain.explain(ctx.caller, input.username)),
+    ),
 
   status: procedure
     .meta({ openapi: { method: "GET", path: "/proxy/status", tags, summary: "What is connected now" } })

@@ -4,7 +4,7 @@ import { startTemporaryServer, type TemporaryServer, type Visitor } from "../tes
 import { appRouter } from "./router.ts";
 
 /** What the companion may ask with a gateway credential. Nothing is added here without a thought. */
-const allowedToCredentials = ["exits.list", "proxy.status", "usage.summary"];
+const allowedToCredentials = ["exits.list", "proxy.explain", "proxy.status", "usage.summary"];
 
 /** Inputs that would be right, so that what is refused is the caller and not the input. */
 const inputs: Readonly<Record<string, unknown>> = {
@@ -12,6 +12,7 @@ const inputs: Readonly<Record<string, unknown>> = {
   "credentials.rotate": { id: "atl_00000000" },
   "credentials.revoke": { id: "atl_00000000" },
   "proxy.connect": { exit: {} },
+  "proxy.explain": { username: "atl_00000000-cc-de" },
   "proxy.disconnect": { connectionId: "00000000-0000-4000-8000-000000000000" },
   "connections.list": {},
   "usage.series": { range: "day" },

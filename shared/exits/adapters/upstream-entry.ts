@@ -32,6 +32,22 @@ export const commonEntryShape = {
   port: portNumber.optional(),
   /** Authorities for the upstream's certificate besides the system's, as PEM. */
   ca: z.string().optional(),
+  /**
+   * Who resolves targets' names. here: the upstream is given the address that was checked, and a name cannot mean
+   * another one by the time it is dialled. upstream: it is given the name, as its own name servers near the exit know it.
+   */
+  resolve: z.enum(["here", "upstream"]).default("upstream"),
+  /** When it is left alone after failures, and for how long; see docs/failover.md. */
+  breaker: z
+    .strictObject({
+      failures: z.int().min(1).max(1_000),
+      share: z.number().gt(0).lt(1),
+      windowSeconds: z.int().min(5).max(600),
+      restSeconds: z.number().min(0.1).max(600),
+      longestRestSeconds: z.number().min(1).max(3_600),
+    })
+    .partial()
+    .optional(),
   /** What `isp-<tier>` finds it by. */
   tier: exitSelectorSchema.shape.ispTier,
   /** What the list of exits shows; any place may be asked for when there are none. */

@@ -1,0 +1,158 @@
+import { ProxyError } from "@atlantic/shared/errors.ts";
+import { MASK } from "@atlantic/shared/exits/adapters/define-adapter.ts";
+import type {
+  BoundProvider,
+  Evidence,
+  ExitPart,
+  ProviderRequest,
+} from "@atlantic/shared/exits/adapters/provider-adapter.ts";
+import { isProviderKind, providerAdapters } from "@atlantic/shared/exits/adapters/provider-adapters.ts";
+import type { ProviderSession } from "@atlantic/shared/exits/adapters/provider-session.ts";
+import { type OfferedPlace, offeredPlaceSchema } from "@atlantic/shared/exits/adapters/upstream-entry.ts";
+import { candidateExits } from "@atlantic/shared/exits/candidates.ts";
+import type { ExitSelector, ExitSession } from "@atlantic/shared/exits/selector.ts";
+import { z } from "zod";
+import { buildUpstreams, type UpstreamsFile } from "./configuration.ts";
+
+/** What would come of asking one upstream. */
+export interface ExplainedUpstream {
+  /** Its name: `pool-<name>` asks for it. */
+  readonly name: string;
+  /** For people. */
+  readonly label: string;
+  /** Null when it would be asked; otherwise why not, naming the part. */
+  readonly refusal: string | null;
+  /** How it would be asked, everything secret masked; null when it would not be, or when it is this machine's own. */
+  readonly asked:
+    | ({ readonly protocol: string; readonly host: string; readonly port: number } & {
+        readonly username: string | null;
+        readonly password: string | null;
+      })
+    | null;
+  /** Who says that this is how the provider wants it: the provider, or only others; null without a provider. */
+  readonly evidence: Evidence | null;
+  /** The lifetime that the provider is asked for, in minutes; null where it takes none. */
+  readonly lifetimeMinutes: number | null;
+}
+
+type Entry = UpstreamsFile["upstreams"][number];
+
+/** What each upstream would be asked for an exit, in the order of the file. */
+export function explainUpstreams(
+  file: UpstreamsFile,
+  exit: ExitSelector,
+  session: ExitSession | null,
+): ExplainedUpstream[] {
+  return file.upstreams.map((entry) => explainEntry(entry, file, exit, session));
+}
+
+function explainEntry(
+  entry: Entry,
+  file: UpstreamsFile,
+  exit: ExitSelector,
+  session: ExitSession | null,
+): ExplainedUpstream {
+  if (exit.pool !== undefined && exit.pool !== entry.name) {
+    return refused(entry.name, entry.name, `It is not the pool ${exit.pool}.`);
+  }
+  if (!isProviderKind(entry.kind)) return explainOwn(entry, file, exit);
+  const provider = providerAdapters[entry.kind].bind(entry);
+  const label = entry.kind === "generic" ? entry.name : provider.adapter.label;
+  const places = placesSchema.parse(entry).places;
+  let refusal = "It offers no such place.";
+  for (const candidate of candidateExits(exit, 0)) {
+    if (places && !places.some((place) => isThere(place, candidate))) continue;
+    const answer = show(provider, candidate, session);
+    if (typeof answer === "string") refusal = answer;
+    else return asked(entry.name, label, provider, candidate, session, answer);
+  }
+  return refused(entry.name, label, refusal);
+}
+
+const placesSchema = z.object({ places: z.array(offeredPlaceSchema).optional() });
+
+function isThere(place: OfferedPlace, exit: ExitSelector): boolean {
+  const parts = ["country", "continent", "region", "city"] as const;
+  return parts.every((part) => exit[part] === undefined || exit[part] === place[part]);
+}
+
+/** Exits of our own have no spelling: they are asked themselves. */
+function explainOwn(entry: Entry, file: UpstreamsFile, exit: ExitSelector): ExplainedUpstream {
+  const [upstream] = buildUpstreams({ ...file, upstreams: [entry] });
+  const chosen = candidateExits(exit, 0).some((candidate) => upstream?.choose(candidate, undefined));
+  if (!chosen) return refused(entry.name, entry.name, "It has no such exit.");
+  return {
+    name: entry.name,
+    label: entry.name,
+    refusal: null,
+    asked: null,
+    evidence: null,
+    lifetimeMinutes: null,
+  };
+}
+
+function refused(name: string, label: string, refusal: string): ExplainedUpstream {
+  return { name, label, refusal, asked: null, evidence: null, lifetimeMinutes: null };
+}
+
+function show(
+  provider: BoundProvider,
+  exit: ExitSelector,
+  session: ExitSession | null,
+): ProviderRequest | string {
+  try {
+    return provider.show(exit, exampleSession(provider, session));
+  } catch (error) {
+    if (error instanceof ProxyError && error.code === "no_exit") return error.message;
+    throw error;
+  }
+}
+
+/** The real id is drawn from a key that only the gateway has. */
+function exampleSession(
+  { session: rules }: BoundProvider,
+  session: ExitSession | null,
+): ProviderSession | undefined {
+  if (session === null || rules === null) return undefined;
+  const id = rules.id.kind === "text" ? MASK : String(rules.id.minimum);
+  return { ...session, id };
+}
+
+function asked(
+  name: string,
+  label: string,
+  provider: BoundProvider,
+  exit: ExitSelector,
+  session: ExitSession | null,
+  { host, port, username, password }: ProviderRequest,
+): ExplainedUpstream {
+  const rules = provider.session;
+  const lifetime = session && rules?.lifetime;
+  return {
+    name,
+    label,
+    refusal: null,
+    asked: {
+      protocol: provider.protocol,
+      host,
+      port,
+      username: username ?? null,
+      password: password ?? null,
+    },
+    evidence: evidenceOf(provider, exit, session),
+    lifetimeMinutes: lifetime
+      ? Math.min(Math.max(session.lifetimeMinutes, lifetime.minimum), lifetime.maximum)
+      : null,
+  };
+}
+
+/** As weak as the weakest part that is used. */
+function evidenceOf(
+  { adapter, session: rules }: BoundProvider,
+  exit: ExitSelector,
+  session: ExitSession | null,
+): Evidence {
+  const parts = Object.entries(adapter.chooses).filter(([part]) => exit[part as ExitPart] !== undefined);
+  const used = [...parts.map(([, evidence]) => evidence), ...(session && rules ? [rules.evidence] : [])];
+  return used.includes("community") ? "community" : "vendor";
+}

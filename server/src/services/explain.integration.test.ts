@@ -1,0 +1,235 @@
+import { randomUUID } from "node:crypto";
+import { mkdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { OpenDatabase } from "../db/open.ts";
+import { databaseKinds, openTemporaryDatabase } from "../db/testing/temporary-database.ts";
+import { upstreamsFileSchema } from "../gateway/upstreams/configuration.ts";
+import { explainUpstreams } from "../gateway/upstreams/explain-upstreams.ts";
+import { type Member, startTemporaryServer, type TemporaryServer } from "../testing/temporary-server.ts";
+import type { Caller } from "./caller.ts";
+import { type ExplainedSession, ExplainService } from "./explain.ts";
+
+const NOW = new Date("2026-12-01T02:30:00Z");
+
+const file = upstreamsFileSchema.parse({
+  upstreams: [
+    { kind: "oxylabs", username: "acme", password: "hunter2" },
+    {
+      kind: "generic",
+      name: "office",
+      protocol: "socks5",
+      host: "proxy.example",
+      port: 1080,
+      username: "secretary",
+      password: "hunter2",
+      places: [{ country: "nl", label: "Office" }],
+    },
+    { kind: "local" },
+  ],
+});
+
+describe.each(databaseKinds)("what a user name means, on %s", (kind) => {
+  let database: OpenDatabase;
+  let session: ExplainedSession | null = null;
+
+  beforeAll(async () => {
+    database = await openTemporaryDatabase(kind);
+  });
+  afterAll(() => database.close());
+
+  async function newAccount() {
+    const userId = randomUUID();
+    const username = `atl_${randomUUID().slice(0, 8)}`;
+    await database.db
+      .insertInto("user")
+      .values({ id: userId, name: "Ada", email: `${userId}@example.test`, image: null })
+      .execute();
+    await database.db
+      .insertInto("proxy_credentials")
+      .values({
+        id: username,
+        user_id: userId,
+        username,
+        password_hmac: Buffer.alloc(32),
+        label: "laptop",
+        last_used_at: null,
+        revoked_at: null,
+      })
+      .execute();
+    const caller: Caller = {
+      principal: { kind: "credential", userId, credentialId: username },
+      address: null,
+      userAgent: null,
+      requestId: null,
+    };
+    return { caller, userId, username };
+  }
+
+  function service() {
+    return new ExplainService({
+      db: database.db,
+      exits: { upstreams: (exit, wanted) => explainUpstreams(file, exit, wanted), session: () => session },
+      now: () => NOW,
+    });
+  }
+
+  test("which upstreams would be asked, in their order, each in its own spelling and without a secret", async () => {
+    const { caller, username } = await newAccount();
+    const explanation = await service().explain(caller, `${username}-cc-us-city-new_york-sid-a-ttl-30`);
+    expect(explanation).toMatchObject({
+      error: null,
+      price: null,
+      session: null,
+      limits: { remainingBytes: null, authentication: "password", requestsPerSecond: null, bandwidth: null },
+    });
+    expect(explanation.upstreams).toEqual([
+      {
+        name: "oxylabs",
+        label: "Oxylabs",
+        refusal: null,
+        asked: {
+          protocol: "http",
+          host: "pr.oxylabs.io",
+          port: 7777,
+          username: "customer-••••-cc-US-city-new_york-sessid-••••-sesstime-30",
+          password: "••••",
+        },
+        evidence: "vendor",
+        lifetimeMinutes: 30,
+      },
+      expect.objectContaining({ name: "office", refusal: "It offers no such place.", asked: null }),
+      expect.objectContaining({ name: "local", refusal: null, asked: null }),
+    ]);
+    expect(JSON.stringify(explanation.upstreams)).not.toMatch(/hunter2|acme|secretary/);
+  });
+
+  test("the price is the plan's, and there is none without a plan", async () => {
+    const { caller, userId, username } = await newAccount();
+    const planId = `plan-${randomUUID().slice(0, 8)}`;
+    await database.db
+      .insertInto("plans")
+      .values({
+        id: planId,
+        code: planId,
+        version: 1,
+        name: "Pro",
+        currency: "EUR",
+        interval: "month",
+        price_per_gb: "2.75",
+      })
+      .execute();
+    const period = { anchor_at: NOW, period_start: new Date("2026-11-15"), cancel_at: null };
+    await database.db
+      .insertInto("subscriptions")
+      .values({
+        user_id: userId,
+        plan_id: planId,
+        status: "active",
+        ...period,
+        period_end: new Date("2026-12-15"),
+      })
+      .execute();
+    expect((await service().explain(caller, username)).price).toMatchObject({
+      plan: "Pro",
+      currency: "EUR",
+      pricePerGb: expect.stringMatching(/^2\.750*$/),
+    });
+  });
+
+  test("the limits are the account's, and what they forbid is the answer", async () => {
+    const { caller, userId, username } = await newAccount();
+    await database.db
+      .insertInto("throttling_settings")
+      .values({ user_id: userId, requests_per_second: 5, bandwidth_limit: 1_000_000n })
+      .execute();
+    await database.db
+      .insertInto("traffic_balances")
+      .values({ user_id: userId, allowance_bytes: 100n, used_bytes: 130n, resets_at: null })
+      .execute();
+    expect(await service().explain(caller, `${username}-cc-us`)).toMatchObject({
+      limits: { requestsPerSecond: 5, bandwidth: 1_000_000n, remainingBytes: 0n },
+      error: { code: "quota_exhausted", httpStatus: 403, socks5Reply: 2 },
+    });
+  });
+
+  test("a place that nobody has is no_exit, with what each upstream says", async () => {
+    const { caller, username } = await newAccount();
+    const { error } = await service().explain(caller, `${username}-cc-de-zip-10115`);
+    expect(error).toMatchObject({ code: "no_exit", httpStatus: 503, socks5Reply: 1 });
+    expect(error?.detail).toContain("oxylabs: Oxylabs knows postal codes of the United States only");
+    expect(error?.detail).toContain("office: It offers no such place.");
+  });
+
+  test("a session that lost its address is said to have lost it", async () => {
+    const { caller, username } = await newAccount();
+    session = { expiresAt: NOW.getTime() + 60_000, upstream: "oxylabs", lost: true };
+    expect(await service().explain(caller, `${username}-sid-a-mode-oneip`)).toMatchObject({
+      session: { lost: true, upstream: "oxylabs" },
+      error: { code: "session_lost" },
+    });
+    expect(await service().explain(caller, username)).toMatchObject({ session: null, error: null });
+    session = null;
+  });
+
+  test("another account's credential is answered as one that there is not", async () => {
+    const { caller } = await newAccount();
+    const other = await newAccount();
+    const answers = await Promise.all(
+      [other.username, "atl_nobody00"].map((name) => service().explain(caller, name)),
+    );
+    expect(answers.map(({ error, limits }) => [error, limits])).toEqual([
+      [expect.objectContaining({ code: "wrong_credentials", httpStatus: 407, socks5Reply: null }), null],
+      [answers[0]?.error, null],
+    ]);
+  });
+
+  test("a name that cannot be read is explained, not refused", async () => {
+    const { caller, username } = await newAccount();
+    expect(await service().explain(caller, `${username}-contry-de`)).toMatchObject({
+      username: { readable: false, at: { start: username.length + 1, end: username.length + 7 } },
+      error: { code: "bad_username", httpStatus: 400, socks5Reply: null },
+    });
+  });
+});
+
+describe("by HTTP", () => {
+  let server: TemporaryServer;
+  let member: Member;
+
+  beforeAll(async () => {
+    server = await startTemporaryServer(
+      { ATLANTIC_ROLES: "web", ATLANTIC_DEMONSTRATION: "0" },
+      async (directory) => {
+        await mkdir(join(directory, "server"), { recursive: true });
+        await writeFile(
+          join(directory, "server", "upstreams.json"),
+          JSON.stringify({ upstreams: [{ kind: "oxylabs", username: "acme", password: "hunter2" }] }),
+        );
+      },
+    );
+    member = await server.join();
+  });
+  afterAll(() => server.close());
+
+  test.each(["/api/proxy/explain", "/api/v1/proxy/explain"])(
+    "POST %s answers a credential of the gateway",
+    async (path) => {
+      const { credential, password } = await member.api.credentials.create.mutate({ label: "laptop" });
+      const { headers } = server.program({ username: credential.username, password });
+      const answer = await fetch(`${server.url}${path}`, {
+        method: "POST",
+        headers: { ...headers, "content-type": "application/json" },
+        body: JSON.stringify({ username: `${credential.username}-cc-de` }),
+      });
+      expect(answer.status).toBe(200);
+      expect(await answer.json()).toMatchObject({
+        username: { readable: true, canonical: `${credential.username}-cc-de` },
+        error: null,
+        upstreams: [{ name: "oxylabs", asked: { username: "customer-••••-cc-DE" }, evidence: "vendor" }],
+        price: null,
+        limits: { authentication: "password" },
+      });
+    },
+  );
+});

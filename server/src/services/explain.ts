@@ -1,0 +1,177 @@
+import {
+  type ExplainedError,
+  type ExplainedUsername,
+  explainError,
+  explainUsername,
+} from "@atlantic/shared/exits/explain.ts";
+import type { ExitSelector, ExitSession } from "@atlantic/shared/exits/selector.ts";
+import type { Kysely } from "kysely";
+import type { Schema } from "../db/schema.ts";
+import { authorise, type Caller } from "./caller.ts";
+
+/** What would come of asking one upstream. See gateway/upstreams/explain-upstreams.ts. */
+export interface ExplainedUpstream {
+  readonly name: string;
+  readonly label: string;
+  readonly refusal: string | null;
+  readonly asked: {
+    readonly protocol: string;
+    readonly host: string;
+    readonly port: number;
+    readonly username: string | null;
+    readonly password: string | null;
+  } | null;
+  readonly evidence: "vendor" | "community" | null;
+  readonly lifetimeMinutes: number | null;
+}
+
+/** What a session is like now. */
+export interface ExplainedSession {
+  /** Milliseconds since 1970. */
+  readonly expiresAt: number;
+  readonly upstream: string | null;
+  readonly lost: boolean;
+}
+
+/** What the service asks of the gateway's configuration and of its living sessions. */
+export interface ExitExplainer {
+  /** What each upstream would be asked, in the order in which they would be. */
+  upstreams(exit: ExitSelector, session: ExitSession | null): readonly ExplainedUpstream[];
+  /** How the session is, without beginning it; null when it has not begun, or no gateway in this process knows it. */
+  session(credentialId: string, username: string): ExplainedSession | null;
+}
+
+/** Where no gateway is configured. */
+export const noExits: ExitExplainer = { upstreams: () => [], session: () => null };
+
+/** What a GB costs. A GB is 10^9 bytes. */
+export interface ExplainedPrice {
+  readonly plan: string;
+  readonly currency: string;
+  /** Decimal text. */
+  readonly pricePerGb: string;
+  readonly includedBytes: bigint;
+}
+
+/** Null: no limit. */
+export interface ExplainedLimits {
+  readonly remainingBytes: bigint | null;
+  readonly requestsPerSecond: number | null;
+  /** Bytes per second, both directions together. */
+  readonly bandwidth: bigint | null;
+  readonly authentication: "password" | "address" | "password_and_address";
+  readonly allowedAddresses: readonly string[];
+}
+
+export interface Explanation {
+  readonly username: ExplainedUsername;
+  /** What the gateway would answer now; null: the connection would be tried. */
+  readonly error: ExplainedError | null;
+  readonly upstreams: readonly ExplainedUpstream[];
+  /** Null: the account has no plan. */
+  readonly price: ExplainedPrice | null;
+  /** Null where the user name is not one of the account's. */
+  readonly limits: ExplainedLimits | null;
+  /** Null: none was asked for, or it has not begun. */
+  readonly session: ExplainedSession | null;
+}
+
+interface Parts {
+  readonly db: Kysely<Schema>;
+  readonly exits: ExitExplainer;
+  readonly now: () => Date;
+}
+
+/** Says what a user name means for the account that shows it. */
+export class ExplainService {
+  readonly #parts: Parts;
+
+  constructor(parts: Parts) {
+    this.#parts = parts;
+  }
+
+  /** A name that cannot be read, or is another account's, is an answer and no refusal. */
+  async explain(caller: Caller, text: string): Promise<Explanation> {
+    const { userId } = authorise(caller, "proxy.explain");
+    const username = explainUsername(text);
+    const price = await this.#price(userId);
+    if (!username.readable) {
+      return { username, error: username.error, upstreams: [], price, limits: null, session: null };
+    }
+    const upstreams = this.#parts.exits.upstreams(username.exit, username.session);
+    const credentialId = await this.#liveCredential(userId, username.credential);
+    if (credentialId === undefined) {
+      const error = explainError("wrong_credentials", "This account has no live credential of that name.");
+      return { username, error, upstreams, price, limits: null, session: null };
+    }
+    const limits = await this.#limits(userId, username.credential);
+    const session = username.session && this.#parts.exits.session(credentialId, text);
+    return { username, error: errorNow(limits, upstreams, session), upstreams, price, limits, session };
+  }
+
+  async #liveCredential(userId: string, username: string): Promise<string | undefined> {
+    const credential = await this.#parts.db
+      .selectFrom("proxy_credentials")
+      .select("id")
+      .where("user_id", "=", userId)
+      .where("username", "=", username)
+      .where("revoked_at", "is", null)
+      .executeTakeFirst();
+    return credential?.id;
+  }
+
+  async #price(userId: string): Promise<ExplainedPrice | null> {
+    const now = this.#parts.now();
+    const plan = await this.#parts.db
+      .selectFrom("subscriptions")
+      .innerJoin("plans", "plans.id", "subscriptions.plan_id")
+      .select(["plans.name", "plans.currency", "plans.price_per_gb", "plans.included_bytes"])
+      .where("subscriptions.user_id", "=", userId)
+      .where("subscriptions.status", "in", ["active", "past_due"])
+      .where("subscriptions.period_start", "<=", now)
+      .where("subscriptions.period_end", ">", now)
+      .orderBy("subscriptions.created_at", "desc")
+      .limit(1)
+      .executeTakeFirst();
+    if (plan === undefined) return null;
+    return {
+      plan: plan.name,
+      currency: plan.currency,
+      pricePerGb: plan.price_per_gb,
+      includedBytes: plan.included_bytes,
+    };
+  }
+
+  async #limits(userId: string, username: string): Promise<ExplainedLimits> {
+    const { db } = this.#parts;
+    const [balance, throttling, authentication] = await Promise.all([
+      db.selectFrom("traffic_balances").selectAll().where("user_id", "=", userId).executeTakeFirst(),
+      db.selectFrom("throttling_settings").selectAll().where("user_id", "=", userId).executeTakeFirst(),
+      db
+        .selectFrom("proxy_authentication")
+        .selectAll()
+        .where("user_id", "=", userId)
+        .where("username", "=", username)
+        .executeTakeFirst(),
+    ]);
+    const left = balance && balance.allowance_bytes - balance.used_bytes;
+    return {
+      remainingBytes: left === undefined ? null : left > 0n ? left : 0n,
+      requestsPerSecond: throttling?.requests_per_second ?? null,
+      bandwidth: throttling?.bandwidth_limit ?? null,
+      authentication: authentication?.auth_method ?? "password",
+      allowedAddresses: authentication?.allowed_addresses ?? [],
+    };
+  }
+}
+
+function errorNow(
+  { remainingBytes }: ExplainedLimits,
+  upstreams: readonly ExplainedUpstream[],
+  session: ExplainedSession | null,
+): ExplainedError | null {
+  if (remainingBytes === 0n) return explainError("quota_exhausted");
+  if (session?.lost) return explainError("session_lost");
+  if (upstreams.length === 0 || upstreams.some(({ refusal }) => refusal === null)) return null;
+  return explainError("no_exit", upstreams.map(({ name, refusal }) => `${name}: ${refusal}`).join(" "));
+}
