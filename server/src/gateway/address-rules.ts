@@ -26,20 +26,22 @@ const deniedIPv4 = [
 
 const deniedIPv6 = [
   "::/127",
+  "64:ff9b:1::/48",
   "100::/64",
+  "100:0:0:1::/64",
   "fc00::/7",
   "fe80::/10",
   "fec0::/10",
   "ff00::/8",
   "2001:db8::/32",
-  "2001::/32",
+  "2001::/23",
   "2002::/16",
   "3fff::/20",
   "5f00::/16",
 ].map(cidr);
 
 /** IPv6 that only wraps an IPv4 address in its last four bytes, which is the one that counts. */
-const wrapping = ["::ffff:0:0/96", "::/96", "64:ff9b::/96", "64:ff9b:1::/48"].map(cidr);
+const wrapping = ["::ffff:0:0/96", "::ffff:0:0:0/96", "::/96", "64:ff9b::/96"].map(cidr);
 
 /** Whether an address is one of the public internet. What is no address is not. */
 export function isPublicAddress(text: string): boolean {
@@ -53,9 +55,18 @@ export function isPublicAddress(text: string): boolean {
 /** An address in its one spelling, IPv4 in IPv6 unwrapped; undefined for what is no address. */
 export function canonicalAddress(text: string): string | undefined {
   const address = readAddress(text);
-  if (address instanceof ipaddr.IPv6 && address.isIPv4MappedAddress())
-    return address.toIPv4Address().toString();
+  if (address instanceof ipaddr.IPv6 && within(address, wrapping) && !within(address, deniedIPv6)) {
+    return wrappedIPv4(address).toString();
+  }
   return address?.toString();
+}
+
+/**
+ * Whether a name is how some programs spell an IPv4 address, as in `0x7f.1`, `127.1` or `2130706433`: its last label
+ * is a number (WHATWG URL §3.5, "ends in a number"). No name of the DNS ends so.
+ */
+export function endsInNumber(name: string): boolean {
+  return /(?:^|\.)(?:\d+|0x[0-9a-f]*)$/i.test(name);
 }
 
 /** Reads only the usual spelling: octal, hexadecimal and shortened IPv4 are names here, and no names. */
