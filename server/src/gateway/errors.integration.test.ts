@@ -9,8 +9,8 @@ import {
   type TestAccount,
 } from "./testing/gateway-fixture.ts";
 import { rawClient } from "./testing/raw-client.ts";
+import { buildUpstreams, upstreamsFileSchema } from "./upstreams/configuration.ts";
 import { localUpstream } from "./upstreams/local-upstream.ts";
-import { providerUpstream } from "./upstreams/provider-upstream.ts";
 import type { Upstream } from "./upstreams/upstream.ts";
 
 /** Fails every dial with the code that the session's city names: rows that no peer can be made to cause at will. */
@@ -48,15 +48,22 @@ beforeAll(async () => {
   refusing.listen(0, "127.0.0.1");
   await once(refusing, "listening");
   const address = refusing.address();
-  provider = providerUpstream({
-    name: "provider",
-    protocol: "http",
-    host: "127.0.0.1",
-    port: typeof address === "object" && address ? address.port : 0,
-    sessionIdLength: 8,
-    places: null,
-    login: () => undefined,
-  });
+  const [built] = buildUpstreams(
+    upstreamsFileSchema.parse({
+      upstreams: [
+        {
+          kind: "generic",
+          name: "provider",
+          protocol: "http",
+          host: "127.0.0.1",
+          port: typeof address === "object" && address ? address.port : 0,
+          breaker: { failures: 1_000 },
+        },
+      ],
+    }),
+  );
+  if (built === undefined) throw new Error("No upstream was built.");
+  provider = built;
   fixture = await startGatewayFixture({
     upstreams: [localUpstream("local", ["us", "de"]), failing, provider],
     targets: {

@@ -22,6 +22,8 @@ export interface FlowWish {
   readonly client: string;
   readonly host: string;
   readonly port: number;
+  /** The nodes of ours that it has come through: see http/node-loops.ts. */
+  readonly nodes?: string;
   /** Datagrams will be sent: each has its own target, which is checked then, and only exits that carry them will do. */
   readonly datagrams?: true;
   /** The client's connection, where it wants to know of its flows. */
@@ -178,7 +180,7 @@ export class FlowOpener {
    */
   failed({ flow, route }: AdmittedFlow, error: unknown, timeLeft = true): ChosenExit {
     countUncharged(flow, error);
-    const reason = route.exit.explain(error);
+    const reason = route.explain(error);
     const next = route.failed(reason);
     if (next && timeLeft && flow.end === undefined) return next;
     recordFailover(flow, route);

@@ -1,7 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { createServer, type Server, type Socket } from "node:net";
 import { setTimeout } from "node:timers/promises";
-import { dialPlan } from "@atlantic/native";
 import { Authenticator } from "./authenticator.ts";
 import { ClientConnections } from "./client-connections.ts";
 import type { GatewayContext } from "./context.ts";
@@ -13,6 +12,7 @@ import { UpstreamPool } from "./http/upstream-pool.ts";
 import { DEFAULT_LIMITS, type Gateway, type GatewayOptions } from "./options.ts";
 import { TargetGuard } from "./target-guard.ts";
 import { TlsDoor } from "./tls/tls-door.ts";
+import { ProviderConnections } from "./upstreams/provider-connections.ts";
 import { UpstreamOrder } from "./upstreams/upstream-order.ts";
 
 const SWEEP_MS = 1_000;
@@ -33,6 +33,7 @@ class RunningGateway implements Gateway {
   readonly #server: Server;
   readonly #flows = new OpenFlows();
   readonly #pool = new UpstreamPool();
+  readonly #providerConnections = new ProviderConnections();
   readonly #guard: TargetGuard;
   readonly #context: GatewayContext;
   readonly #connections = new ClientConnections();
@@ -60,7 +61,7 @@ class RunningGateway implements Gateway {
         limits,
         flowLimits: options.flowLimits ?? unlimitedFlows,
         clock,
-        dial: dialPlan,
+        dial: (plan, dialOptions) => this.#providerConnections.dial(plan, dialOptions),
       }),
       pool: this.#pool,
       limits,
@@ -122,6 +123,7 @@ class RunningGateway implements Gateway {
     this.#now = performance.now();
     this.#connections.checkDeadlines(due);
     this.#pool.sweep(due);
+    this.#providerConnections.sweep();
   }
 
   countOpen(userId?: string): number {
@@ -173,6 +175,7 @@ class RunningGateway implements Gateway {
     this.#connections.destroy();
     this.#tls?.close();
     this.#pool.close();
+    this.#providerConnections.close();
     await closed;
     // What is still dialling ends by its own time-out, which nobody who stops the server wants to wait for.
     await Promise.race([this.#flows.none(), setTimeout(STILL_DIALLING_MS, undefined, { ref: false })]);

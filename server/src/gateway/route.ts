@@ -1,4 +1,4 @@
-import { type FailedHop, ProxyError } from "@atlantic/shared/errors.ts";
+import { type FailedHop, ProxyError, proxyErrorOf } from "@atlantic/shared/errors.ts";
 import { candidateExits } from "@atlantic/shared/exits/candidates.ts";
 import type { ExitSelector } from "@atlantic/shared/exits/selector.ts";
 import type { ExitSessions } from "./exit-sessions.ts";
@@ -28,6 +28,7 @@ export class Route {
   #triedAgainAt = -1;
   #hops: FailedHop[] | undefined;
   #resting: string | undefined;
+  #refusal: ProxyError | undefined;
   #moved = false;
 
   /** @param upstreams in the order to try; only those that the wish allows */
@@ -66,7 +67,7 @@ export class Route {
         "The exits that fit carry no UDP. Use TCP, or another exit.",
       );
     }
-    return new ProxyError("no_exit");
+    return this.#refusal ?? new ProxyError("no_exit");
   }
 
   /** The session it is in now: another than at first when its exit was lost and it moved. */
@@ -90,9 +91,17 @@ export class Route {
     return spare ? leftMs / 2 : leftMs;
   }
 
+  /** What a dial's error means, in our words. */
+  explain(error: unknown): ProxyError {
+    const reason = this.exit.explain(error);
+    // For a session that has an address, and may have no other, no exit is no exit any more.
+    const isLost = reason.code === "no_exit" && this.#wish.session?.mustStay;
+    return isLost ? new ProxyError("session_lost", undefined, { cause: reason }) : reason;
+  }
+
   /**
    * The exit of now could not do it.
-   * @param error what it explained
+   * @param error what was explained
    * @returns the one to try next; undefined when the error goes to the client, which then names all that was tried
    */
   failed(error: ProxyError): ChosenExit | undefined {
@@ -153,23 +162,31 @@ export class Route {
     return undefined;
   }
 
-  #chooseFrom({ choose }: WatchedUpstream): ChosenExit | undefined {
-    const { exit, datagrams } = this.#wish;
-    const session = this.#session;
-    if (exit.countries === undefined) return fitting(choose(exit, session), datagrams);
-    for (const single of candidateExits(exit, seedOf(session))) {
-      const chosen = fitting(choose(single, session), datagrams);
+  #chooseFrom(upstream: WatchedUpstream): ChosenExit | undefined {
+    const { exit } = this.#wish;
+    if (exit.countries === undefined) return this.#ask(upstream, exit);
+    for (const single of candidateExits(exit, seedOf(this.#session))) {
+      const chosen = this.#ask(upstream, single);
       if (chosen) return chosen;
     }
     return undefined;
   }
+
+  #ask({ choose }: WatchedUpstream, exit: ExitSelector): ChosenExit | undefined {
+    try {
+      const chosen = choose(exit, this.#session);
+      return this.#wish.datagrams && chosen?.datagrams === undefined ? undefined : chosen;
+    } catch (error) {
+      const refusal = proxyErrorOf(error);
+      if (refusal.code !== "no_exit") throw refusal;
+      // What the first one cannot do is the best hint for the client.
+      this.#refusal ??= refusal;
+      return undefined;
+    }
+  }
 }
 
 const noHops: readonly FailedHop[] = [];
-
-function fitting(exit: ChosenExit | undefined, datagrams: boolean): ChosenExit | undefined {
-  return datagrams && exit?.datagrams === undefined ? undefined : exit;
-}
 
 /** A session's own upstream comes first, and is the only one where its address must not change. */
 function boundFirst(

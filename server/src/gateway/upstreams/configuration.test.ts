@@ -40,6 +40,28 @@ describe("upstreams.json", () => {
     expect(problem).not.toContain("hunter2");
   });
 
+  test.each([
+    [{ upstreams: [{ kind: "local" }, { kind: "local" }] }, "upstreams.1.name"],
+    [{ upstreams: [{ kind: "local" }], order: ["other"] }, "order.0"],
+    [{ upstreams: [{ kind: "local" }], order: ["local", "local"] }, "order.1"],
+    [
+      { upstreams: [{ kind: "oxylabs", username: "u", password: "p", breaker: { failures: 0 } }] },
+      "upstreams.0.breaker.failures",
+    ],
+  ])("%j is refused, naming the place", async (file, words) => {
+    const problem = await readUpstreamsFile(await fileWith(JSON.stringify(file))).catch(
+      (error: Error) => error.message,
+    );
+    expect(problem).toContain(`is wrong at ${words}`);
+  });
+
+  test("upstreams are tried in its order: first those that `order` names, then as they are listed", () => {
+    const local = (name: string) => ({ kind: "local", name });
+    const file = { upstreams: ["a", "b", "c"].map(local), order: ["c"] };
+    const names = buildUpstreams(upstreamsFileSchema.parse(file)).map(({ name }) => name);
+    expect(names).toEqual(["c", "a", "b"]);
+  });
+
   test("several places need a placeholder in the login, or one exit would stand for all of them", () => {
     const entry = {
       kind: "generic",
@@ -80,13 +102,13 @@ describe("choosing", () => {
     expect(fixed?.choose({ country: "fr" }, undefined)?.label).toBe("Paris");
     expect(fixed?.choose({}, undefined)?.country).toBe("fr");
     expect(fixed?.choose({ country: "de" }, undefined)).toBeUndefined();
-    expect(fixed?.choose({ country: "fr", asn: 1 }, undefined)).toBeUndefined();
+    expect(() => fixed?.choose({ country: "fr", asn: 1 }, undefined)).toThrow("ASN");
     expect(fixed?.choose({ pool: "other" }, undefined)).toBeUndefined();
   });
 
   test("a provider that can choose is left to, and refuses what it cannot", () => {
     expect(chosen?.choose({ country: "br", city: "rio" }, undefined)?.country).toBe("br");
-    expect(chosen?.choose({ ispTier: "premium" }, undefined)).toBeUndefined();
+    expect(() => chosen?.choose({ ispTier: "premium" }, undefined)).toThrow("premium");
   });
 
   test("a place is named only where it was asked for: any other is the provider's choice", () => {

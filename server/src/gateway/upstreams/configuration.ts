@@ -1,77 +1,66 @@
 import { readFile } from "node:fs/promises";
-import { genericLogin, PLAIN_LOGIN } from "@atlantic/shared/exits/adapters/generic.ts";
-import { OXYLABS_ENTRY, oxylabsLogin, oxylabsRefusal } from "@atlantic/shared/exits/adapters/oxylabs.ts";
-import { countryCodeSchema, type ExitSelector, exitSelectorSchema } from "@atlantic/shared/exits/selector.ts";
+import {
+  bindProvider,
+  type ParsedProviderEntry,
+  providerEntrySchema,
+} from "@atlantic/shared/exits/adapters/provider-adapters.ts";
+import type { OfferedPlace } from "@atlantic/shared/exits/adapters/upstream-entry.ts";
+import { countryCodeSchema, exitSelectorSchema } from "@atlantic/shared/exits/selector.ts";
 import { z } from "zod";
 import { parseAllowedRange } from "../address-rules.ts";
+import { NameCache } from "../name-cache.ts";
 import { localUpstream } from "./local-upstream.ts";
 import { providerUpstream } from "./provider-upstream.ts";
 import type { ExitPlace, Upstream } from "./upstream.ts";
+import { DEFAULT_BREAKER } from "./upstream-health.ts";
 
 const name = exitSelectorSchema.shape.pool.unwrap();
-const port = z.int().min(1).max(65_535);
-const protocol = z.enum(["http", "https", "socks5"]);
 
-const placeSchema = z.strictObject({
-  country: countryCodeSchema,
-  region: exitSelectorSchema.shape.region,
-  city: exitSelectorSchema.shape.city,
-  label: z.string().min(1).max(100),
-  network: z.enum(["residential", "datacenter", "mobile"]).default("residential"),
-  servers: z.int().min(0).default(1),
+const localEntrySchema = z.strictObject({
+  kind: z.literal("local"),
+  name: name.default("local"),
+  countries: z.array(countryCodeSchema).optional(),
 });
 
-const upstreamSchema = z
-  .discriminatedUnion("kind", [
-    z.strictObject({
-      kind: z.literal("local"),
-      name: name.default("local"),
-      countries: z.array(countryCodeSchema).optional(),
-    }),
-    z.strictObject({
-      kind: z.literal("oxylabs"),
-      name: name.default("oxylabs"),
-      username: z.string().min(1),
-      password: z.string().min(1),
-      protocol: protocol.default("http"),
-      host: z.string().default(OXYLABS_ENTRY.host),
-      port: port.default(OXYLABS_ENTRY.port),
-      /** What the list of exits shows; any place may be asked for when there are none. */
-      places: z.array(placeSchema).optional(),
-    }),
-    z.strictObject({
-      kind: z.literal("generic"),
-      name,
-      protocol,
-      host: z.string().min(1),
-      port,
-      username: z.string().optional(),
-      password: z.string().optional(),
-      /** How the login is written; see `LoginTemplate`. Default: as it is. */
-      template: z.strictObject({ username: z.string(), password: z.string() }).default(PLAIN_LOGIN),
-      sessionIdLength: z.int().min(4).max(64).default(16),
-      ca: z.string().optional(),
-      /** The places it has. Where the login has no placeholder for a place, exactly the one where it is. */
-      places: z.array(placeSchema).optional(),
-    }),
-  ])
-  .refine(
-    (entry) => entry.kind !== "generic" || (entry.places ?? []).length <= 1 || hasPlaceholder(entry.template),
-    "an upstream with several places needs a placeholder for the place in its login template",
-  );
+const upstreamSchema = z.discriminatedUnion("kind", [localEntrySchema, providerEntrySchema]);
 
 /** `upstreams.json`: where traffic can leave, and which targets are allowed although they are not public. */
-export const upstreamsFileSchema = z.strictObject({
-  upstreams: z.array(upstreamSchema).min(1),
-  /** `address[/bits][:port]`, as in `10.9.0.0/16` or `127.0.0.1:8080`. */
-  allowTargets: z.array(z.string().refine(isRange, "must be address[/bits][:port]")).default([]),
-});
+export const upstreamsFileSchema = z
+  .strictObject({
+    upstreams: z.array(upstreamSchema).min(1),
+    /** Names of upstreams in the order to try. Those that it leaves out come behind, as the file lists them. */
+    order: z.array(name).default([]),
+    /** `address[/bits][:port]`, as in `10.9.0.0/16` or `127.0.0.1:8080`. */
+    allowTargets: z.array(z.string().refine(isRange, "must be address[/bits][:port]")).default([]),
+  })
+  .superRefine(({ upstreams, order }, context) => {
+    const names = upstreams.map((entry) => entry.name);
+    for (const [index, one] of names.entries()) {
+      if (names.indexOf(one) < index) {
+        context.addIssue({
+          code: "custom",
+          path: ["upstreams", index, "name"],
+          message: `"${one}" is there twice`,
+        });
+      }
+    }
+    for (const [index, one] of order.entries()) {
+      if (!names.includes(one) || order.indexOf(one) < index) {
+        context.addIssue({
+          code: "custom",
+          path: ["order", index],
+          message: `"${one}" must name one upstream, once`,
+        });
+      }
+    }
+  });
 export type UpstreamsFile = z.infer<typeof upstreamsFileSchema>;
 type UpstreamEntry = z.infer<typeof upstreamSchema>;
 
 /** Three exits of this machine, so that everything can be tried without an account at a provider. */
 export const DEMONSTRATION: UpstreamsFile = {
   upstreams: [{ kind: "local", name: "local" }],
+  order: [],
   allowTargets: [],
 };
 
@@ -103,55 +92,43 @@ function parseJson(text: string, path: string): unknown {
 }
 
 /** The upstreams of a configuration, in its order. */
-export function buildUpstreams(file: UpstreamsFile): Upstream[] {
-  return file.upstreams.map(buildUpstream);
+export function buildUpstreams(file: UpstreamsFile, names = new NameCache()): Upstream[] {
+  const place = ({ name: own }: UpstreamEntry) => {
+    const at = file.order.indexOf(own);
+    return at < 0 ? file.order.length : at;
+  };
+  return file.upstreams
+    .toSorted((one, other) => place(one) - place(other))
+    .map((entry) =>
+      entry.kind === "local" ? localUpstream(entry.name, entry.countries) : fromProvider(entry, names),
+    );
 }
 
-function buildUpstream(entry: UpstreamEntry): Upstream {
-  if (entry.kind === "local") return localUpstream(entry.name, entry.countries);
-  const places = entry.places?.map(placeOf) ?? null;
-  const base = { name: entry.name, protocol: entry.protocol, host: entry.host, port: entry.port, places };
-  if (entry.kind === "oxylabs") {
-    const account = { username: entry.username, password: entry.password };
-    return providerUpstream({
-      ...base,
-      sessionIdLength: 16,
-      login: (exit, session) => oxylabsLogin(account, exit, session),
-      refusal: oxylabsRefusal,
-    });
-  }
-  const account = { username: entry.username ?? "", password: entry.password ?? "" };
-  const choosesPlace = hasPlaceholder(entry.template);
+function fromProvider(entry: ParsedProviderEntry, names: NameCache): Upstream {
+  const { breaker = {} } = entry;
   return providerUpstream({
-    ...base,
-    sessionIdLength: entry.sessionIdLength,
+    name: entry.name,
+    provider: bindProvider(entry),
+    places: entry.places?.map(placeOf) ?? null,
     ...(entry.ca !== undefined && { ca: entry.ca }),
-    login(exit, session) {
-      const wanted = choosesPlace || places === null ? exit : beyondPlace(exit);
-      const login = genericLogin(entry.template, account, wanted, session);
-      return entry.username === undefined ? undefined : login;
+    resolveHere: entry.resolve === "here",
+    breaker: {
+      failures: breaker.failures ?? DEFAULT_BREAKER.failures,
+      share: breaker.share ?? DEFAULT_BREAKER.share,
+      windowSeconds: breaker.windowSeconds ?? DEFAULT_BREAKER.windowSeconds,
+      restSeconds: breaker.restSeconds ?? DEFAULT_BREAKER.restSeconds,
+      longestRestSeconds: breaker.longestRestSeconds ?? DEFAULT_BREAKER.longestRestSeconds,
     },
+    names,
   });
 }
 
-/** A fixed login leads to its one place: what the place already says need not be written into the login. */
-function beyondPlace(exit: ExitSelector): ExitSelector {
-  const rest = { ...exit };
-  delete rest.country;
-  delete rest.region;
-  delete rest.city;
-  return rest;
-}
-
-function hasPlaceholder({ username, password }: { username: string; password: string }): boolean {
-  return /\{(country|region|city)\}/i.test(username + password);
-}
-
-function placeOf(place: z.infer<typeof placeSchema>): ExitPlace {
-  const { country, region = null, city = null, label, network, servers } = place;
+function placeOf(place: OfferedPlace): ExitPlace {
+  const { country, continent, region = null, city = null, label, network, servers } = place;
   return {
     id: city === null ? country : `${country}-${city}`,
     country,
+    ...(continent !== undefined && { continent }),
     region,
     city,
     label,

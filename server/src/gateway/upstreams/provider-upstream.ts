@@ -1,86 +1,100 @@
-import { createHash } from "node:crypto";
-import { lookup } from "node:dns/promises";
-import { isIP } from "node:net";
-import { DialError, type DialPlan, openPlan } from "@atlantic/native";
+import { isIP, isIPv4 } from "node:net";
+import { DialError, type DialPlan, openPlan, type PlannedProxy } from "@atlantic/native";
 import { ProxyError, type ProxyErrorCode, proxyErrorOf } from "@atlantic/shared/errors.ts";
-import type { ProviderLogin, ProviderSession } from "@atlantic/shared/exits/adapters/provider-session.ts";
+import type { BoundProvider, ProviderRequest } from "@atlantic/shared/exits/adapters/provider-adapter.ts";
 import type { ExitSelector } from "@atlantic/shared/exits/selector.ts";
+import type { NameCache } from "../name-cache.ts";
 import type { CheckedTarget } from "../target-guard.ts";
+import { providerSessionOf } from "./provider-session.ts";
 import type { ChosenExit, ExitPlace, LiveSession, Upstream } from "./upstream.ts";
+import type { BreakerSettings } from "./upstream-health.ts";
 
 const PROBE_MS = 5_000;
 
 export interface ProviderOptions {
   readonly name: string;
-  readonly protocol: "http" | "https" | "socks5";
-  readonly host: string;
-  readonly port: number;
-  /** How many characters the provider's session ids have. */
-  readonly sessionIdLength: number;
+  readonly provider: BoundProvider;
   /** null: the provider's exits are anywhere, and the selector is left to it. */
   readonly places: readonly ExitPlace[] | null;
   /** Authorities for the upstream's certificate besides the system's. */
   readonly ca?: string;
-  /** @throws ProxyError `no_exit` when the provider cannot choose what is asked for */
-  readonly login: (exit: ExitSelector, session: ProviderSession | undefined) => ProviderLogin | undefined;
-  /** What the provider means by a refusal. */
-  readonly refusal?: (status: number, text: string) => ProxyErrorCode | undefined;
+  /** Whether it is given the address that was checked in place of the target's name. */
+  readonly resolveHere: boolean;
+  readonly breaker?: BreakerSettings;
+  /** Where its own name is looked up. */
+  readonly names: NameCache;
 }
 
 /** A provider's entry point, reached by CONNECT or SOCKS5; plain HTTP goes through a tunnel as well. */
 export function providerUpstream(options: ProviderOptions): Upstream {
+  const choices = new Choices(options);
   return {
     name: options.name,
     places: options.places ?? [],
+    ...(options.breaker && { breaker: options.breaker }),
+    choose: (exit, session) => choices.of(exit, session),
     probe: () => reach(options),
-    choose(exit: ExitSelector, session: LiveSession | undefined): ChosenExit | undefined {
-      if (exit.pool !== undefined && exit.pool !== options.name) return undefined;
-      const fitting = options.places?.filter((place) => fits(place, exit));
-      if (fitting?.length === 0) return undefined;
-      const login = loginFor(options, exit, session);
-      if (login === "cannot choose") return undefined;
-      // Of several places the provider takes any that fits: only the one that was asked for may be named.
-      const place = options.places?.length === 1 ? fitting?.[0] : fitting?.find((one) => isAsked(one, exit));
-      return {
-        upstream: options.name,
-        country: exit.country ?? place?.country ?? null,
-        city: exit.city ?? place?.city ?? null,
-        label: place?.label ?? exit.country?.toUpperCase() ?? null,
-        address: null,
-        key: `${options.name} ${session?.key ?? ""} ${login?.username ?? ""}`,
-        plan: (target) => plan(options, login, target),
-        explain: (error) => inOurWords(options, error),
-      };
-    },
   };
 }
 
-function loginFor(
-  options: ProviderOptions,
-  exit: ExitSelector,
-  session: LiveSession | undefined,
-): ProviderLogin | undefined | "cannot choose" {
-  try {
-    return options.login(exit, session && providerSession(options, session));
-  } catch (error) {
-    if (error instanceof ProxyError && error.code === "no_exit") return "cannot choose";
-    throw error;
+/** What was chosen for a wish or a session holds for all that come with it: spelling a login again would say the same. */
+class Choices {
+  readonly #options: ProviderOptions;
+  readonly #ofWish = new WeakMap<ExitSelector, ChosenExit>();
+  readonly #ofSession = new WeakMap<
+    LiveSession,
+    { readonly country: string | undefined; readonly exit: ChosenExit }
+  >();
+
+  constructor(options: ProviderOptions) {
+    this.#options = options;
+  }
+
+  /** @throws ProxyError `no_exit` when the provider cannot choose what is asked for */
+  of(exit: ExitSelector, session: LiveSession | undefined): ChosenExit | undefined {
+    if (session === undefined) {
+      const known = this.#ofWish.get(exit) ?? choose(this.#options, exit, undefined);
+      if (known) this.#ofWish.set(exit, known);
+      return known;
+    }
+    const known = this.#ofSession.get(session);
+    if (known && known.country === exit.country) return known.exit;
+    const chosen = choose(this.#options, exit, session);
+    if (chosen) this.#ofSession.set(session, { country: exit.country, exit: chosen });
+    return chosen;
   }
 }
 
-/** Stable for the session's life, another for each provider, and of letters and digits that all of them take. */
-function providerSession(options: ProviderOptions, session: LiveSession): ProviderSession {
-  const digest = createHash("sha256").update(`${options.name} ${session.key}`).digest("hex");
+function choose(
+  options: ProviderOptions,
+  exit: ExitSelector,
+  session: LiveSession | undefined,
+): ChosenExit | undefined {
+  const { name, provider, places } = options;
+  if (exit.pool !== undefined && exit.pool !== name) return undefined;
+  const fitting = places?.filter((place) => fits(place, exit));
+  if (fitting?.length === 0) return undefined;
+  const request = provider.ask(exit, session && providerSessionOf(provider, name, session));
+  // Of several places the provider takes any that fits: only the one that was asked for may be named.
+  const place = places?.length === 1 ? fitting?.[0] : fitting?.find((one) => isAsked(one, exit));
+  const keepAliveMs = session && provider.session?.keepAliveMs;
   return {
-    id: digest.slice(0, options.sessionIdLength),
-    lifetimeMinutes: session.lifetimeMinutes,
-    mode: session.mode,
+    upstream: name,
+    country: exit.country ?? place?.country ?? null,
+    city: exit.city ?? place?.city ?? null,
+    label: place?.label ?? exit.country?.toUpperCase() ?? null,
+    address: null,
+    key: `${name} ${session?.key ?? ""} ${request.username ?? ""}`,
+    ...(keepAliveMs && { keepAliveMs }),
+    plan: (target) => plan(options, request, target),
+    explain: (error) => inOurWords(options, error, session !== undefined),
   };
 }
 
-function fits(place: ExitPlace, { country, region, city }: ExitSelector): boolean {
+function fits(place: ExitPlace, { country, continent, region, city }: ExitSelector): boolean {
   return (
     (country === undefined || country === place.country) &&
+    (continent === undefined || continent === place.continent) &&
     (region === undefined || region === place.region) &&
     (city === undefined || city === place.city)
   );
@@ -92,36 +106,58 @@ function isAsked(place: ExitPlace, { country, region, city }: ExitSelector): boo
   return place.city !== null || place.region === (region ?? null);
 }
 
-async function plan(
+function plan(
   options: ProviderOptions,
-  login: ProviderLogin | undefined,
-  { host, port }: CheckedTarget,
-): Promise<DialPlan> {
+  request: ProviderRequest,
+  target: CheckedTarget,
+): DialPlan | Promise<DialPlan> {
+  const proxy = proxyOf(options, request, target);
+  const addresses = addressesOf(options.names, request.host);
+  return addresses instanceof Promise
+    ? addresses.then((found) => ({ addresses: found, port: request.port, proxy }))
+    : { addresses, port: request.port, proxy };
+}
+
+function proxyOf(options: ProviderOptions, request: ProviderRequest, target: CheckedTarget): PlannedProxy {
+  const { username, password } = request;
+  const { protocol } = options.provider;
   return {
-    addresses: await addressesOf(options.host),
-    port: options.port,
-    proxy: {
-      protocol: options.protocol === "socks5" ? "socks5" : "connect",
-      ...(options.protocol === "https" && {
-        tls: { serverName: options.host, ...(options.ca !== undefined && { ca: options.ca }) },
-      }),
-      ...login,
-      target: { host, port },
-    },
+    protocol: protocol === "socks5" ? "socks5" : "connect",
+    ...(protocol === "https" && {
+      tls: { serverName: request.host, ...(options.ca !== undefined && { ca: options.ca }) },
+    }),
+    ...(username !== undefined && { username }),
+    ...(password !== undefined && { password }),
+    target: { host: options.resolveHere ? checkedAddress(target) : target.host, port: target.port },
   };
+}
+
+/** Every exit has IPv4; not every one has IPv6. */
+function checkedAddress({ host, addresses }: CheckedTarget): string {
+  return addresses.find((address) => isIPv4(address)) ?? addresses[0] ?? host;
+}
+
+/** @throws DialError of the stage `reach` */
+function addressesOf(names: NameCache, host: string): readonly string[] | Promise<readonly string[]> {
+  if (isIP(host) !== 0) return [host];
+  try {
+    const found = names.addressesOf(host);
+    return found instanceof Promise ? found.catch((error) => Promise.reject(unknownName(error))) : found;
+  } catch (error) {
+    throw unknownName(error);
+  }
+}
+
+function unknownName(cause: unknown): DialError {
+  return new DialError("dns_error", undefined, { cause }).at("reach");
 }
 
 /** Connects, and asks nothing. */
 async function reach(options: ProviderOptions): Promise<void> {
-  const target = { host: "", port: 0, addresses: [], addressPort: 0 };
-  const socket = await openPlan(await plan(options, undefined, target), { timeoutMs: PROBE_MS });
+  const request = options.provider.ask({}, undefined);
+  const nobody = { host: "", port: 0, addresses: [], addressPort: 0 };
+  const socket = await openPlan(await plan(options, request, nobody), { timeoutMs: PROBE_MS });
   socket.destroy();
-}
-
-async function addressesOf(host: string): Promise<readonly string[]> {
-  if (isIP(host) !== 0) return [host];
-  const answers = await lookup(host, { all: true, order: "verbatim" });
-  return answers.map(({ address }) => address);
 }
 
 /** Codes that would blame the client for what the provider thinks of our own account. */
@@ -131,16 +167,20 @@ const aboutOurAccount: ReadonlySet<ProxyErrorCode> = new Set([
   "quota_exhausted",
   "bad_username",
   "too_many_attempts",
+  "connection_limit",
+  "request_limit",
 ]);
 
-function inOurWords(options: ProviderOptions, error: unknown): ProxyError {
+function inOurWords({ provider }: ProviderOptions, error: unknown, hasSession: boolean): ProxyError {
   if (!(error instanceof DialError)) return proxyErrorOf(error);
-  if (error.refusal === undefined) return withoutAnswer(error);
-  const words = [error.refusal.reason, ...error.refusal.headers.values()].join(" ");
-  const known = options.protocol === "socks5" ? undefined : options.refusal?.(error.refusal.status, words);
-  if (known) return new ProxyError(known, undefined, { cause: error });
-  if (aboutOurAccount.has(error.code)) return new ProxyError("upstream_denied", undefined, { cause: error });
-  return error;
+  const { refusal } = error;
+  if (refusal === undefined) return withoutAnswer(error);
+  const code = (provider.protocol === "socks5" ? undefined : provider.adapter.refusal(refusal)) ?? error.code;
+  if (aboutOurAccount.has(code)) return new ProxyError("upstream_denied", undefined, { cause: error });
+  // Some say the same of every exit that went away.
+  if (code === "session_lost" && !hasSession)
+    return new ProxyError("upstream_failed", undefined, { cause: error });
+  return code === error.code ? error : new ProxyError(code, undefined, { cause: error });
 }
 
 /** A provider that gave no answer said nothing about the target. */

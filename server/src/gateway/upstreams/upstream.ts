@@ -18,7 +18,10 @@ export interface LiveSession {
 /** A provider's entry point, or this machine's own exits. */
 export interface Upstream {
   readonly name: string;
-  /** The exit for a connection; undefined when this upstream has none that fits. */
+  /**
+   * The exit for a connection; undefined when this upstream has none that fits.
+   * @throws ProxyError `no_exit` when it never has one, naming what it cannot choose by
+   */
   choose(exit: ExitSelector, session: LiveSession | undefined): ChosenExit | undefined;
   /**
    * Looks whether it can be reached at all, asking nothing of it; undefined where there is nothing to reach.
@@ -35,6 +38,7 @@ export interface ExitPlace {
   /** Country and city, as in `de-berlin`. */
   readonly id: string;
   readonly country: string;
+  readonly continent?: string;
   readonly region: string | null;
   readonly city: string | null;
   /** For people. */
@@ -54,6 +58,8 @@ export interface ChosenExit {
   readonly address: string | null;
   /** Connections of one credential with the same key may be used for one another's requests. */
   readonly key: string;
+  /** How often a session without traffic must be used, or its address is lost, in milliseconds. */
+  readonly keepAliveMs?: number;
   /** How this exit reaches a target. @throws ProxyError */
   plan(target: CheckedTarget): DialPlan | Promise<DialPlan>;
   /** How it carries datagrams; undefined where it does not. */
