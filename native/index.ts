@@ -12,7 +12,24 @@ export {
 } from "./src/dial-plan.ts";
 export { authorityOf, dialThroughConnect } from "./src/dial-through-connect.ts";
 export { dialThroughSocks5 } from "./src/dial-through-socks5.ts";
+export {
+  type CarriedClientListener,
+  CarriedConnection,
+  type CarriedTotals,
+  type CarryOptions,
+} from "./src/engine/carried-connection.ts";
+export {
+  CarrierEngine,
+  type CarrierListener,
+  type CarrierListenOptions,
+  carrierEngine,
+  handleOfAllowance,
+  handleOfRate,
+} from "./src/engine/engine.ts";
+export { isNativePlan } from "./src/engine/native-plan.ts";
+export type { CarrierOutcome } from "./src/engine/protocol.ts";
 export type { RelayLimits } from "./src/gate.ts";
+export { createAllowance, createRate } from "./src/limits.ts";
 export type { DialThroughOptions, ProxyEndpoint } from "./src/proxy-handshake.ts";
 export { LocalRate, type Rate, unlimitedRate } from "./src/rate.ts";
 export { type Relay, type RelayCounters, type RelayOptions, type RelayOutcome, relay } from "./src/relay.ts";

@@ -1,11 +1,7 @@
 import { existsSync } from "node:fs";
 import { createRequire } from "node:module";
 import { fileURLToPath } from "node:url";
-
-/** What the Rust addon offers; see peer-credentials/src/lib.rs. */
-interface Addon {
-  peerCredentials(fd: number): PeerCredentials;
-}
+import type { NativeAddon } from "./engine/native-addon.ts";
 
 /** The process at the other end of a Unix socket, as it was when it connected. */
 export interface PeerCredentials {
@@ -23,12 +19,12 @@ export type AddonState =
 
 const path = fileURLToPath(new URL("../dist/atlantic-native.node", import.meta.url));
 
-let loaded: { readonly addon: Addon | null; readonly state: AddonState } | undefined;
+let loaded: { readonly addon: NativeAddon | null; readonly state: AddonState } | undefined;
 
-function load(): { readonly addon: Addon | null; readonly state: AddonState } {
+function load(): { readonly addon: NativeAddon | null; readonly state: AddonState } {
   if (!existsSync(path)) return { addon: null, state: { kind: "not built" } };
   try {
-    return { addon: createRequire(import.meta.url)(path) as Addon, state: { kind: "loaded" } };
+    return { addon: createRequire(import.meta.url)(path) as NativeAddon, state: { kind: "loaded" } };
   } catch (error) {
     const problem = error instanceof Error ? error.message : String(error);
     return { addon: null, state: { kind: "broken", problem } };
@@ -41,12 +37,17 @@ export function addonState(): AddonState {
   return loaded.state;
 }
 
+/** The Rust addon; null where it is not there. */
+export function nativeAddon(): NativeAddon | null {
+  loaded ??= load();
+  return loaded.addon;
+}
+
 /**
  * Asks the kernel who is at the other end of a Unix socket; null where the addon is not there to ask.
  * @param fd the descriptor of the connected socket
  * @throws Error when the descriptor is no open Unix socket
  */
 export function peerCredentials(fd: number): PeerCredentials | null {
-  loaded ??= load();
-  return loaded.addon?.peerCredentials(fd) ?? null;
+  return nativeAddon()?.peerCredentials(fd) ?? null;
 }

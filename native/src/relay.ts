@@ -1,5 +1,7 @@
 import type { Socket } from "node:net";
-import { Gate, type RelayLimits } from "./gate.ts";
+import { relayDescriptors } from "./descriptor-relay.ts";
+import type { RelayLimits } from "./gate.ts";
+import { relayStreams } from "./stream-relay.ts";
 
 /** How a relay ended. */
 export type RelayOutcome =
@@ -41,118 +43,8 @@ export interface Relay {
 /**
  * Carries bytes both ways between two connected, half-open capable sockets until both have ended.
  * FIN is passed on as FIN, each half by itself; RST as RST; the slower side holds the faster one back.
+ * Where the engine can take the sockets over they are closed here at once; else they are read here.
  */
 export function relay(client: Socket, upstream: Socket, options: RelayOptions = {}): Relay {
-  const { idleMs = 300_000, halfOpenIdleMs = 60_000 } = options;
-  let sentBytes = 0;
-  /** Sent ones, and those that the upstream's socket has not taken yet. */
-  let handedBytes = 0;
-  let receivedBytes = 0;
-  let outcome: RelayOutcome = { kind: "ended" };
-  let open = 2;
-
-  const closed = new Promise<RelayOutcome>((resolve) => {
-    const onClose = () => {
-      open -= 1;
-      if (open > 0) return;
-      if (handedBytes > sentBytes) options.limits?.allowance.add(handedBytes - sentBytes);
-      options.signal?.removeEventListener("abort", onAbort);
-      resolve(outcome);
-    };
-    whenClosed(client, onClose);
-    whenClosed(upstream, onClose);
-  });
-
-  function cut(reason: RelayOutcome): void {
-    if (open === 0 || outcome.kind !== "ended") return;
-    outcome = reason;
-    reset(client);
-    reset(upstream);
-  }
-  const onAbort = () => cut({ kind: "closed", reason: "aborted" });
-  const lost = (by: "client" | "upstream") => () => cut({ kind: "reset", by });
-
-  const send = (chunk: Buffer) => {
-    handedBytes += chunk.length;
-    const roomLeft = upstream.write(chunk, (error) => {
-      if (!error) sentBytes += chunk.length;
-    });
-    if (!roomLeft) client.pause();
-  };
-  const receive = (chunk: Buffer) => {
-    receivedBytes += chunk.length;
-    if (!client.write(chunk)) upstream.pause();
-  };
-  const { limits } = options;
-  const refused = () => cut({ kind: "closed", reason: "quota_exhausted" });
-  const up = limits && new Gate({ limits, from: client, to: upstream, pass: send, refused });
-  const down = limits && new Gate({ limits, from: upstream, to: client, pass: receive, refused });
-
-  client.on("data", up?.onChunk ?? send);
-  upstream.on("data", down?.onChunk ?? receive);
-  upstream.on("drain", () => {
-    if (!up?.busy) client.resume();
-  });
-  client.on("drain", () => {
-    if (!down?.busy) upstream.resume();
-  });
-  // An end can come while its last bytes wait at the gate.
-  client.on("end", () => {
-    if (up?.busy) up.whenFree(() => endHalf(upstream, client));
-    else endHalf(upstream, client);
-  });
-  upstream.on("end", () => {
-    if (down?.busy) down.whenFree(() => endHalf(client, upstream));
-    else endHalf(client, upstream);
-  });
-  client.on("error", lost("client"));
-  upstream.on("error", lost("upstream"));
-  client.on("close", () => {
-    if (upstream.destroyed) return;
-    if (!client.readableEnded) cut({ kind: "reset", by: "client" });
-    // The client's timer is gone with it, and what still waits for the upstream may never be read there.
-    else upstream.setTimeout(halfOpenIdleMs, () => cut({ kind: "idle" }));
-  });
-  upstream.on("close", () => {
-    if (!client.destroyed && !upstream.readableEnded) cut({ kind: "reset", by: "upstream" });
-  });
-  // Either direction touches the client's socket, so its timer alone tells when both are still.
-  client.on("timeout", () => cut({ kind: "idle" }));
-  client.setTimeout(idleMs);
-
-  /** Passes a FIN on. When it is the second one and nothing waits, closing sends it as well and saves a system call. */
-  function endHalf(other: Socket, from: Socket): void {
-    if (other.readableEnded && other.writableLength === 0) {
-      if (!from.writableEnded) from.end();
-      other.destroy();
-    } else {
-      other.end();
-      client.setTimeout(halfOpenIdleMs);
-    }
-  }
-
-  if (options.signal?.aborted) onAbort();
-  else options.signal?.addEventListener("abort", onAbort, { once: true });
-  if (client.destroyed) cut({ kind: "reset", by: "client" });
-  if (upstream.destroyed) cut({ kind: "reset", by: "upstream" });
-  client.resume();
-  upstream.resume();
-
-  return {
-    counters: () => ({ sentBytes, receivedBytes }),
-    closed,
-    close: (reason) => cut({ kind: "closed", reason }),
-  };
-}
-
-function whenClosed(socket: Socket, listener: () => void): void {
-  if (socket.closed) listener();
-  else socket.once("close", listener);
-}
-
-/** RST where the socket can send one; a TLS socket can only be destroyed. */
-function reset(socket: Socket): void {
-  if (socket.destroyed) return;
-  if ("encrypted" in socket) socket.destroy();
-  else socket.resetAndDestroy();
+  return relayDescriptors(client, upstream, options) ?? relayStreams(client, upstream, options);
 }

@@ -19,7 +19,7 @@ pub enum Grant {
 pub struct Allowance {
     pub handle: u32,
     remaining: AtomicI64,
-    low_below: i64,
+    low_below: AtomicI64,
     closed: AtomicBool,
     said_low: AtomicBool,
     said_dry: AtomicBool,
@@ -33,7 +33,7 @@ impl Allowance {
         Allowance {
             handle,
             remaining: AtomicI64::new(0),
-            low_below,
+            low_below: AtomicI64::new(low_below),
             closed: AtomicBool::new(false),
             said_low: AtomicBool::new(false),
             said_dry: AtomicBool::new(false),
@@ -92,6 +92,10 @@ impl Allowance {
         self.remaining.load(Ordering::Acquire)
     }
 
+    pub fn set_low_below(&self, bytes: i64) {
+        self.low_below.store(bytes, Ordering::Relaxed);
+    }
+
     pub fn close(&self) {
         self.closed.store(true, Ordering::Release);
     }
@@ -106,7 +110,8 @@ impl Allowance {
 
     /// Whether it is low and nobody has been told yet; then they are told now.
     pub fn is_newly_low(&self) -> bool {
-        self.remaining() < self.low_below && !self.said_low.swap(true, Ordering::AcqRel)
+        self.remaining() < self.low_below.load(Ordering::Relaxed)
+            && !self.said_low.swap(true, Ordering::AcqRel)
     }
 
     /// Whether nobody has been told yet that somebody waits; then they are told now.

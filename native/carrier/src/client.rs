@@ -34,6 +34,7 @@ enum State {
 pub struct Client {
     socket: Option<OwnedFd>,
     address: Option<SocketAddr>,
+    listener: u32,
     state: State,
     header_ms: u64,
     readable: bool,
@@ -41,11 +42,11 @@ pub struct Client {
 }
 
 impl Client {
-    /// The socket must be watched as CLIENT already.
-    pub fn new(socket: OwnedFd, address: SocketAddr, header_ms: u64) -> Self {
+    pub fn new(socket: OwnedFd, address: SocketAddr, listener: u32, header_ms: u64) -> Self {
         Client {
             socket: Some(socket),
             address: Some(address),
+            listener,
             state: State::Silent,
             header_ms,
             readable: false,
@@ -84,7 +85,9 @@ impl Client {
         cx.set_deadline(NEVER);
         let address = self.address.take().map(|address| address.ip().to_string());
         let scratch = std::mem::take(&mut cx.parts.scratch);
+        let listener = self.listener;
         cx.tell(event::DATA, |out| {
+            put_u32(out, listener);
             put_bytes(out, address.unwrap_or_default().as_bytes());
             out.extend_from_slice(scratch.get(..count).unwrap_or_default());
         });
@@ -189,9 +192,16 @@ fn tell_closed(cx: &mut Cx, outcome: Outcome) {
 
 impl Driver for Client {
     fn start(&mut self, cx: &mut Cx) -> Next {
-        if self.state == State::Silent {
-            cx.set_deadline(cx.now() + self.header_ms);
+        if self.state != State::Silent {
+            return Next::Stay;
         }
+        let Some(socket) = &self.socket else {
+            return Next::End;
+        };
+        if cx.watch(socket, CLIENT, false).is_err() {
+            return self.gone(cx, Outcome::Ended);
+        }
+        cx.set_deadline(cx.now() + self.header_ms);
         Next::Stay
     }
 
@@ -234,8 +244,8 @@ impl Driver for Client {
         }
     }
 
-    fn is_silent(&self) -> bool {
-        self.state == State::Silent
+    fn silent_on(&self) -> Option<u32> {
+        (self.state == State::Silent).then_some(self.listener)
     }
 }
 

@@ -37,9 +37,9 @@ pub trait Driver: Send {
     }
     /// An order from JavaScript.
     fn command(&mut self, cx: &mut Cx, verb: u32, body: &mut Reader) -> Next;
-    /// Whether the client has not said anything yet.
-    fn is_silent(&self) -> bool {
-        false
+    /// The listener that it was accepted on, while the client has not said anything.
+    fn silent_on(&self) -> Option<u32> {
+        None
     }
 }
 

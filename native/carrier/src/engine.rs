@@ -74,7 +74,7 @@ pub struct Engine {
     accepted: Vec<Place>,
     free: Vec<u32>,
     adopted: Vec<Place>,
-    listener: Option<Listener>,
+    listeners: HashMap<u32, Listener>,
     /// Clients that had not said anything when they were entered, oldest first.
     silent: VecDeque<Id>,
     commands: Vec<u8>,
@@ -106,7 +106,7 @@ impl Engine {
             accepted: Vec::new(),
             free: Vec::new(),
             adopted: Vec::new(),
-            listener: None,
+            listeners: HashMap::new(),
             silent: VecDeque::new(),
             commands: Vec::new(),
             put_off_since: None,
@@ -169,11 +169,8 @@ impl Engine {
         let put_off = self
             .put_off_since
             .map(|since| (since + PUT_OFF_MS).saturating_sub(now));
-        let paused = self
-            .listener
-            .as_ref()
-            .and_then(|one| one.paused_until)
-            .map(|at| at.saturating_sub(now));
+        let paused = self.listeners.values().filter_map(|one| one.paused_until).min();
+        let paused = paused.map(|at| at.saturating_sub(now));
         [self.wheel.wait_ms(now), put_off, paused]
             .into_iter()
             .flatten()
@@ -185,19 +182,21 @@ impl Engine {
         for message in self.parts.shared.take_messages() {
             match message {
                 Message::Listen {
+                    number,
                     socket,
                     header_ms,
                     max_silent,
                 } => {
-                    let _ = epoll::add(&self.parts.epoll, &socket, own(LISTENER), EventFlags::IN);
-                    self.listener = Some(Listener {
+                    let _ = epoll::add(&self.parts.epoll, &socket, listener_data(number), EventFlags::IN);
+                    let listener = Listener {
                         socket,
                         header_ms,
                         max_silent,
                         paused_until: None,
-                    });
+                    };
+                    self.listeners.insert(number, listener);
                 }
-                Message::StopListening => self.listener = None,
+                Message::StopListening(number) => self.stop_listening(number),
                 Message::Adopt(adopted) => self.adopt(*adopted),
                 Message::Stop => return true,
             }
@@ -235,7 +234,7 @@ impl Engine {
         if token.id.generation != OWN {
             self.drive(token.id, |driver, cx| driver.ready(cx, token.socket, flags));
         } else if token.socket == LISTENER {
-            self.accept();
+            self.accept(token.id.index);
         }
     }
 
@@ -299,17 +298,32 @@ impl Engine {
         }
     }
 
-    fn accept(&mut self) {
+    /// Nobody is accepted there any more, and those who have not said anything are sent away.
+    fn stop_listening(&mut self, number: u32) {
+        self.listeners.remove(&number);
+        for id in std::mem::take(&mut self.silent) {
+            match self.silent_on(id) {
+                Some(on) if on == number => self.send_away(id),
+                Some(_) => self.silent.push_back(id),
+                None => {}
+            }
+        }
+    }
+
+    fn accept(&mut self, number: u32) {
         for _ in 0..ACCEPTS_PER_TURN {
-            let Some(listener) = &self.listener else { return };
+            let Some(listener) = self.listeners.get(&number) else {
+                return;
+            };
             if listener.paused_until.is_some() {
                 return;
             }
             match acceptfrom_with(&listener.socket, SocketFlags::NONBLOCK | SocketFlags::CLOEXEC) {
                 Ok((socket, Some(address))) => {
                     if let Ok(address) = SocketAddr::try_from(address) {
-                        let header_ms = listener.header_ms;
-                        self.welcome(socket, address, header_ms);
+                        let client = Client::new(socket, address, number, listener.header_ms);
+                        let max_silent = listener.max_silent;
+                        self.welcome(client, max_silent);
                     }
                 }
                 Ok((_, None)) | Err(Errno::INTR | Errno::CONNABORTED) => {}
@@ -320,56 +334,55 @@ impl Engine {
         }
     }
 
-    fn welcome(&mut self, socket: OwnedFd, address: SocketAddr, header_ms: u64) {
+    fn welcome(&mut self, client: Client, max_silent: usize) {
         let Some(id) = self.new_place() else { return };
-        let data = EventData::new_u64(Token { id, socket: CLIENT }.encode());
-        let interest = EventFlags::IN | EventFlags::RDHUP | EventFlags::ET;
-        if epoll::add(&self.parts.epoll, &socket, data, interest).is_err() {
-            return self.free_place(id);
-        }
         self.parts.silent += 1;
         self.silent.push_back(id);
-        self.install(id, Box::new(Client::new(socket, address, header_ms)));
-        self.close_oldest_silent();
+        self.install(id, Box::new(client));
+        self.close_oldest_silent(max_silent);
     }
 
     /// Clients speak first: those that were silent for longest are the least likely to be clients.
-    fn close_oldest_silent(&mut self) {
-        let max_silent = self.listener.as_ref().map_or(0, |listener| listener.max_silent);
+    fn close_oldest_silent(&mut self, max_silent: usize) {
         while let Some(id) = self.silent.front().copied() {
-            let is_silent = self
-                .place(id)
-                .is_some_and(|place| place.driver.as_ref().is_some_and(|one| one.is_silent()));
+            let is_silent = self.silent_on(id).is_some();
             if is_silent && self.parts.silent <= max_silent {
                 return;
             }
             self.silent.pop_front();
             if is_silent {
-                self.drive(id, |_, cx| {
-                    cx.parts.silent -= 1;
-                    Next::End
-                });
+                self.send_away(id);
             }
         }
     }
 
+    fn silent_on(&mut self, id: Id) -> Option<u32> {
+        self.place(id)?.driver.as_ref()?.silent_on()
+    }
+
+    fn send_away(&mut self, id: Id) {
+        self.drive(id, |_, cx| {
+            cx.parts.silent -= 1;
+            Next::End
+        });
+    }
+
     fn pause_accepting(&mut self) {
-        let Some(listener) = &mut self.listener else {
-            return;
-        };
-        if listener.paused_until.is_none() {
-            let _ = epoll::delete(&self.parts.epoll, &listener.socket);
+        for listener in self.listeners.values_mut() {
+            if listener.paused_until.is_none() {
+                let _ = epoll::delete(&self.parts.epoll, &listener.socket);
+            }
+            listener.paused_until = Some(self.parts.now + ACCEPT_PAUSE_MS);
         }
-        listener.paused_until = Some(self.parts.now + ACCEPT_PAUSE_MS);
     }
 
     fn resume_accepting(&mut self) {
-        let Some(listener) = &mut self.listener else {
-            return;
-        };
-        if listener.paused_until.is_some_and(|at| at <= self.parts.now) {
-            listener.paused_until = None;
-            let _ = epoll::add(&self.parts.epoll, &listener.socket, own(LISTENER), EventFlags::IN);
+        for (number, listener) in &mut self.listeners {
+            if listener.paused_until.is_some_and(|at| at <= self.parts.now) {
+                listener.paused_until = None;
+                let data = listener_data(*number);
+                let _ = epoll::add(&self.parts.epoll, &listener.socket, data, EventFlags::IN);
+            }
         }
     }
 
@@ -514,4 +527,12 @@ fn own(socket: u8) -> EventData {
         generation: OWN,
     };
     EventData::new_u64(Token { id, socket }.encode())
+}
+
+fn listener_data(number: u32) -> EventData {
+    let id = Id {
+        index: number,
+        generation: OWN,
+    };
+    EventData::new_u64(Token { id, socket: LISTENER }.encode())
 }

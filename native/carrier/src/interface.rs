@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering;
 use std::thread::{Builder, JoinHandle};
 
 use napi::Status;
-use napi::bindgen_prelude::{Buffer, Error, Function, Result, Uint8Array};
+use napi::bindgen_prelude::{Buffer, BufferSlice, Error, Function, Result};
 use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
 use napi_derive::napi;
 use rustix::io::fcntl_dupfd_cloexec;
@@ -35,6 +35,8 @@ pub struct ListenOptions {
     pub host: String,
     /// 0 for any free port.
     pub port: u16,
+    /// What it is called; JavaScript counts.
+    pub number: u32,
     pub backlog: i32,
     pub reuse_port: bool,
     pub header_ms: u32,
@@ -112,6 +114,7 @@ impl Carrier {
         )
         .map_err(|error| Error::from_reason(error.raw_os_error().to_string()))?;
         self.shared.send(Message::Listen {
+            number: options.number,
             socket,
             header_ms: u64::from(options.header_ms),
             max_silent: options.max_silent as usize,
@@ -123,8 +126,8 @@ impl Carrier {
     }
 
     #[napi(catch_unwind)]
-    pub fn stop_listening(&self) {
-        self.shared.send(Message::StopListening);
+    pub fn stop_listening(&self, number: u32) {
+        self.shared.send(Message::StopListening(number));
     }
 
     /// Queues commands, whole records.
@@ -135,9 +138,8 @@ impl Carrier {
 
     /// Copies events into `out`; how many bytes, negative when there are more.
     #[napi(catch_unwind)]
-    pub fn take_events(&self, mut out: Uint8Array) -> i32 {
-        // SAFETY: JavaScript gives an array that nothing else touches during the call, which is its own thread's.
-        let (count, more) = self.shared.take_events(unsafe { out.as_mut() });
+    pub fn take_events(&self, mut out: BufferSlice) -> i32 {
+        let (count, more) = self.shared.take_events(&mut out);
         if more { -(count as i32) } else { count as i32 }
     }
 
@@ -247,6 +249,11 @@ impl NativeAllowance {
     #[napi(catch_unwind)]
     pub fn add(&self, bytes: f64) {
         self.state.add(bytes as i64);
+    }
+
+    #[napi(catch_unwind)]
+    pub fn set_low_below(&self, bytes: f64) {
+        self.state.set_low_below(bytes as i64);
     }
 
     /// Whether nobody was told yet that somebody waits.

@@ -21,7 +21,7 @@ pub mod verb {
 
 /// What JavaScript is told.
 pub mod event {
-    /// bytes: address (empty but for the first time), rest: what the client said. It says nothing more until WRITE.
+    /// listener u32, bytes: address (empty but for the first time), rest: what the client said. It says nothing more until WRITE.
     pub const DATA: u32 = 1;
     /// ms u32 that it took; the flow is being carried.
     pub const DIALLED: u32 = 2;

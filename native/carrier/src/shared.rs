@@ -17,12 +17,13 @@ use crate::relay::Limits;
 /// What cannot be said in bytes, and is not said often.
 pub enum Message {
     Listen {
+        number: u32,
         socket: OwnedFd,
         header_ms: u64,
         /// How many clients may be connected without having said anything; the oldest of more is closed.
         max_silent: usize,
     },
-    StopListening,
+    StopListening(u32),
     /// Two connected sockets to relay between.
     Adopt(Box<Adopted>),
     Stop,

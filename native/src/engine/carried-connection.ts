@@ -1,0 +1,172 @@
+import type { DialError } from "../dial-error.ts";
+import type { DialPlan } from "../dial-plan.ts";
+import type { CommandWriter } from "./command-writer.ts";
+import { errorOf, type NativeFailure, writePlan } from "./native-plan.ts";
+import { type CarrierOutcome, verbs } from "./protocol.ts";
+
+/** Bytes sent to the target and received from it, exact up to 2^53. */
+export interface CarriedTotals {
+  readonly sentBytes: number;
+  readonly receivedBytes: number;
+}
+
+/** Whoever decides what becomes of a client. Everything is called on JavaScript's thread, in the order it happened. */
+export interface CarriedClientListener {
+  /** The client said something, and says no more until `say(…, true)`. The bytes are valid only during the call. */
+  onData(bytes: Buffer): void;
+  /** The target is reached, the client has its answer, and bytes move. */
+  onDialled(): void;
+  /** The target cannot be reached: the client waits for another plan, or for a refusal. */
+  onFailed(error: DialError): void;
+  /** The descriptor that was asked for: it is the listener's now, and nothing more will come. */
+  onTaken(fd: number): void;
+  /** It is over; the totals are final and exact. */
+  onClosed(outcome: CarrierOutcome, totals: CarriedTotals): void;
+}
+
+/** What becomes of a client once its target is reached. Times in milliseconds. */
+export interface CarryOptions {
+  /** The client's answer. */
+  readonly reply: Buffer | string;
+  /** The reply's last six bytes are to be the address and port that the exit's connection is bound to (RFC 1928 §6). */
+  readonly replyEndsInAddress: boolean;
+  /** What the client said already and the target has to hear. */
+  readonly early: Uint8Array;
+  readonly connectMs: number;
+  readonly idleMs: number;
+  readonly halfOpenIdleMs: number;
+  /** Handles of a native allowance and rate; 0: none. */
+  readonly allowance: number;
+  readonly rate: number;
+}
+
+const NOBODY: CarriedClientListener = {
+  onData: () => {},
+  onDialled: () => {},
+  onFailed: () => {},
+  onTaken: () => {},
+  onClosed: () => {},
+};
+const NOTHING: CarriedTotals = { sentBytes: 0, receivedBytes: 0 };
+
+/** The engine as its connections see it. */
+export interface ConnectionOwner {
+  /** For writing one command; it is sent by the end of this turn. */
+  writer(): CommandWriter;
+  totals(index: number, generation: number): readonly [number, number] | null;
+}
+
+/** A connection that the engine has: a client to decide about, then a flow that is carried. */
+export class CarriedConnection {
+  readonly index: number;
+  readonly generation: number;
+  /** The client's address; empty for connections that were handed to the engine. */
+  readonly address: string;
+  readonly #owner: ConnectionOwner;
+  #listener = NOBODY;
+  #plan: DialPlan | undefined;
+  #totals: CarriedTotals = NOTHING;
+  #over = false;
+
+  constructor(owner: ConnectionOwner, index: number, generation: number, address: string) {
+    this.#owner = owner;
+    this.index = index;
+    this.generation = generation;
+    this.address = address;
+  }
+
+  listen(listener: CarriedClientListener): void {
+    this.#listener = listener;
+  }
+
+  get isOver(): boolean {
+    return this.#over;
+  }
+
+  /** Says something to a client that is not carried yet; `readOn`: and hears it again. */
+  say(bytes: Uint8Array, readOn: boolean): void {
+    const writer = this.#begin(verbs.write);
+    writer.number(readOn ? 1 : 0);
+    writer.bytes(bytes);
+    writer.end();
+  }
+
+  /** Has the target dialled and the client's bytes carried there and back. */
+  carry(plan: DialPlan, options: CarryOptions): void {
+    this.#plan = plan;
+    const writer = this.#begin(verbs.carry);
+    writer.number(options.replyEndsInAddress ? 1 : 0);
+    writer.number(options.idleMs);
+    writer.number(options.halfOpenIdleMs);
+    writer.number(options.allowance);
+    writer.number(options.rate);
+    if (typeof options.reply === "string") writer.text(options.reply);
+    else writer.bytes(options.reply);
+    writer.bytes(options.early);
+    writePlan(writer, plan, options.connectMs);
+    writer.end();
+  }
+
+  /** Last words and FIN; the client has `lingerMs` to read them, and what it still says is not heard. */
+  refuse(lastWords: Buffer | string, lingerMs: number): void {
+    const writer = this.#begin(verbs.refuse);
+    writer.number(lingerMs);
+    if (typeof lastWords === "string") writer.text(lastWords);
+    else writer.bytes(lastWords);
+    writer.end();
+  }
+
+  /** Ends it with RST on both sides, whatever it is doing. */
+  cut(): void {
+    this.#begin(verbs.cut).end();
+  }
+
+  /** Closes a client that is not carried yet without a word. */
+  close(): void {
+    this.#begin(verbs.close).end();
+  }
+
+  /** Asks for the client's descriptor; `onTaken` brings it, unless the client closes first. */
+  take(): void {
+    this.#begin(verbs.take).end();
+  }
+
+  /** As of now; final and exact once it is over. */
+  totals(): CarriedTotals {
+    if (!this.#over) {
+      const totals = this.#owner.totals(this.index, this.generation);
+      if (totals) this.#totals = { sentBytes: totals[0], receivedBytes: totals[1] };
+    }
+    return this.#totals;
+  }
+
+  /** For the engine: what it reports of this connection. */
+  reportData(bytes: Buffer): void {
+    this.#listener.onData(bytes);
+  }
+
+  reportDialled(): void {
+    this.#listener.onDialled();
+  }
+
+  reportFailed(failure: NativeFailure): void {
+    if (this.#plan) this.#listener.onFailed(errorOf(failure, this.#plan));
+  }
+
+  reportTaken(fd: number): void {
+    this.#over = true;
+    this.#listener.onTaken(fd);
+  }
+
+  reportClosed(outcome: CarrierOutcome, totals: CarriedTotals): void {
+    this.#over = true;
+    this.#totals = totals;
+    this.#listener.onClosed(outcome, totals);
+  }
+
+  #begin(verb: number): CommandWriter {
+    const writer = this.#owner.writer();
+    writer.begin(verb, this.index, this.generation);
+    return writer;
+  }
+}

@@ -1,0 +1,291 @@
+import type { Socket } from "node:net";
+import { nativeAddon } from "../addon.ts";
+import { type Allowance, type AllowanceEvents, unlimitedAllowance } from "../allowance.ts";
+import { type Rate, unlimitedRate } from "../rate.ts";
+import { descriptorOf } from "../socket-descriptor.ts";
+import { CarriedConnection, type ConnectionOwner } from "./carried-connection.ts";
+import { CommandWriter } from "./command-writer.ts";
+import type { NativeCarrier } from "./native-addon.ts";
+import { systemError } from "./native-plan.ts";
+import { events, FIRST_ADOPTED, outcomes, verbs } from "./protocol.ts";
+import { SharedAllowance } from "./shared-allowance.ts";
+import { SharedRate } from "./shared-rate.ts";
+
+export interface CarrierListenOptions {
+  /** An address. */
+  readonly host: string;
+  /** 0 for any free port. */
+  readonly port: number;
+  /** Share the port with other processes (SO_REUSEPORT). */
+  readonly reusePort: boolean;
+  /** How long a client may be silent before its first byte, and whenever it is listened to again, in milliseconds. */
+  readonly headerMs: number;
+  /** How many clients may be connected without having said anything. Of more, the oldest is closed. */
+  readonly maxSilent: number;
+  /** A client has said its first bytes: whoever decides about it listens to it before this returns. */
+  readonly onClient: (client: CarriedConnection, first: Buffer) => void;
+}
+
+export interface CarrierListener {
+  readonly address: string;
+  readonly port: number;
+  /** Accepts nobody any more, and sends those away who have not said anything; the others stay. */
+  stop(): void;
+}
+
+/** Two connected sockets to relay between. Times in milliseconds. */
+export interface AdoptedPair {
+  readonly client: Socket;
+  readonly upstream: Socket;
+  readonly fromClient: Buffer;
+  readonly fromUpstream: Buffer;
+  readonly allowance: number;
+  readonly rate: number;
+  readonly idleMs: number;
+  readonly halfOpenIdleMs: number;
+}
+
+const EVENT_BYTES = 262_144;
+const BACKLOG = 4_096;
+
+/**
+ * The native engine of this process: a thread that accepts, dials and moves bytes. JavaScript decides, once for each
+ * flow. Commands are sent together at the end of a turn, events come together.
+ */
+export class CarrierEngine implements ConnectionOwner {
+  readonly #carrier: NativeCarrier;
+  readonly #events = Buffer.allocUnsafeSlow(EVENT_BYTES);
+  readonly #commands = new CommandWriter();
+  readonly #accepted: (CarriedConnection | undefined)[] = [];
+  readonly #adopted: (CarriedConnection | undefined)[] = [];
+  readonly #freeAdopted: number[] = [];
+  readonly #generations: number[] = [];
+  readonly #allowances = new Map<number, WeakRef<SharedAllowance>>();
+  readonly #listeners = new Map<number, CarrierListenOptions["onClient"]>();
+  #nextListener = 1;
+  #onDeath: (() => void) | undefined;
+  #dispatching = false;
+  #flushing = false;
+
+  constructor(carrier: new (tell: () => void) => NativeCarrier) {
+    this.#carrier = new carrier(() => this.#dispatch());
+  }
+
+  /** Whether its thread runs. When it has died nothing moves any more, and nothing is accepted. */
+  get isAlive(): boolean {
+    return this.#carrier.alive;
+  }
+
+  /** Calls back when the thread has died. */
+  onDeath(listener: () => void): void {
+    this.#onDeath = listener;
+  }
+
+  /** @throws the listen error, EADDRINUSE among them */
+  listen({ onClient, ...options }: CarrierListenOptions): CarrierListener {
+    const number = this.#nextListener++;
+    const bound = this.#bind({ ...options, number, backlog: BACKLOG });
+    this.#listeners.set(number, onClient);
+    // As a server of Node does: the process lives as long as it listens.
+    const keepAlive = setInterval(() => {}, 2 ** 30);
+    return {
+      ...bound,
+      stop: () => {
+        clearInterval(keepAlive);
+        this.#listeners.delete(number);
+        this.#carrier.stopListening(number);
+      },
+    };
+  }
+
+  #bind(options: Parameters<NativeCarrier["listen"]>[0]): { address: string; port: number } {
+    try {
+      return this.#carrier.listen(options);
+    } catch (error) {
+      const cause = systemError(Number(error instanceof Error ? error.message : 0));
+      const { host: address, port } = options;
+      cause.message = `listen ${cause.message}: ${address}:${port}`;
+      throw Object.assign(cause, { address, port, syscall: "listen" });
+    }
+  }
+
+  /**
+   * Takes two sockets over and relays between them; they are destroyed here without ending their connections.
+   * @returns undefined when one of them has no descriptor
+   */
+  adopt({ client, upstream, ...options }: AdoptedPair): CarriedConnection | undefined {
+    const [clientFd, upstreamFd] = [descriptorOf(client), descriptorOf(upstream)];
+    if (clientFd === undefined || upstreamFd === undefined || !this.isAlive) return undefined;
+    const place = this.#freeAdopted.pop() ?? this.#adopted.length;
+    const generation = (this.#generations[place] ?? 0) + 1;
+    this.#generations[place] = generation;
+    const connection = new CarriedConnection(this, FIRST_ADOPTED + place, generation, "");
+    this.#adopted[place] = connection;
+    this.#carrier.adopt({
+      index: connection.index,
+      generation,
+      client: this.#carrier.duplicate(clientFd),
+      upstream: this.#carrier.duplicate(upstreamFd),
+      ...options,
+    });
+    return connection;
+  }
+
+  createAllowance(lowBelow: number, listener: AllowanceEvents): Allowance {
+    const state = this.#carrier.allowance(lowBelow);
+    const allowance = new SharedAllowance(state, listener, () => this.#refilled(state.handle));
+    // Flows keep what they need of it: it goes when nobody refills it any more.
+    this.#allowances.set(state.handle, new WeakRef(allowance));
+    return allowance;
+  }
+
+  createRate(bytesPerSecond: number | null): Rate {
+    return new SharedRate(this.#carrier.rate(bytesPerSecond ?? -1));
+  }
+
+  #refilled(handle: number): void {
+    const writer = this.writer();
+    writer.begin(verbs.refilled, handle, 0);
+    writer.end();
+  }
+
+  writer(): CommandWriter {
+    if (!this.#dispatching && !this.#flushing) {
+      this.#flushing = true;
+      queueMicrotask(() => this.#flush());
+    }
+    return this.#commands;
+  }
+
+  totals(index: number, generation: number): readonly [number, number] | null {
+    return this.#carrier.totals(index, generation);
+  }
+
+  /** Ends the thread; every socket that it has is closed. */
+  stop(): void {
+    this.#carrier.stop();
+  }
+
+  #flush(): void {
+    this.#flushing = false;
+    if (!this.#commands.isEmpty) this.#carrier.submit(this.#commands.take());
+  }
+
+  #dispatch(): void {
+    this.#dispatching = true;
+    try {
+      for (let more = true; more; ) {
+        const count = this.#carrier.takeEvents(this.#events);
+        more = count < 0;
+        this.#readEvents(Math.abs(count));
+        this.#flush();
+      }
+    } finally {
+      this.#dispatching = false;
+      this.#flush();
+    }
+    if (!this.isAlive) this.#onDeath?.();
+  }
+
+  #readEvents(end: number): void {
+    const bytes = this.#events;
+    for (let at = 0; at < end; ) {
+      const next = at + bytes.readUInt32LE(at);
+      const kind = bytes.readUInt32LE(at + 4);
+      const index = bytes.readUInt32LE(at + 8);
+      if (kind >= events.low) this.#tellOfAllowance(kind, index);
+      else this.#readEvent(kind, index, bytes.readUInt32LE(at + 12), at + 16, next);
+      at = next;
+    }
+  }
+
+  #readEvent(kind: number, index: number, generation: number, at: number, end: number): void {
+    const bytes = this.#events;
+    const connection = this.#find(index, generation);
+    if (kind === events.data) this.#readData(connection, index, generation, at, end);
+    else if (connection === undefined) return;
+    else if (kind === events.dialled) connection.reportDialled();
+    else if (kind === events.failed) {
+      connection.reportFailed({
+        stage: bytes.readUInt32LE(at),
+        reason: bytes.readUInt32LE(at + 4),
+        errno: bytes.readUInt32LE(at + 8),
+        answer: Buffer.from(bytes.subarray(at + 12, end)),
+      });
+    } else if (kind === events.taken) {
+      this.#forget(index);
+      connection.reportTaken(bytes.readUInt32LE(at));
+    } else if (kind === events.closed) {
+      this.#forget(index);
+      const outcome = outcomes[bytes.readUInt32LE(at + 16)] ?? "ended";
+      const totals = { sentBytes: bytes.readDoubleLE(at), receivedBytes: bytes.readDoubleLE(at + 8) };
+      connection.reportClosed(outcome, totals);
+    }
+  }
+
+  #readData(
+    known: CarriedConnection | undefined,
+    index: number,
+    generation: number,
+    at: number,
+    end: number,
+  ): void {
+    const addressEnd = at + 8 + this.#events.readUInt32LE(at + 4);
+    const said = this.#events.subarray(addressEnd, end);
+    if (known) {
+      known.reportData(said);
+      return;
+    }
+    const address = this.#events.toString("latin1", at + 8, addressEnd);
+    const connection = new CarriedConnection(this, index, generation, address);
+    this.#accepted[index] = connection;
+    const onClient = this.#listeners.get(this.#events.readUInt32LE(at));
+    if (onClient) onClient(connection, said);
+    else connection.close();
+  }
+
+  #find(index: number, generation: number): CarriedConnection | undefined {
+    const found = index < FIRST_ADOPTED ? this.#accepted[index] : this.#adopted[index - FIRST_ADOPTED];
+    return found?.generation === generation ? found : undefined;
+  }
+
+  #forget(index: number): void {
+    if (index < FIRST_ADOPTED) {
+      this.#accepted[index] = undefined;
+      return;
+    }
+    this.#adopted[index - FIRST_ADOPTED] = undefined;
+    this.#freeAdopted.push(index - FIRST_ADOPTED);
+  }
+
+  #tellOfAllowance(kind: number, handle: number): void {
+    const allowance = this.#allowances.get(handle)?.deref();
+    if (allowance === undefined) this.#allowances.delete(handle);
+    else if (kind === events.low) allowance.reportLow();
+    else if (kind === events.dry) allowance.reportDry();
+    else allowance.reportReturned();
+  }
+}
+
+let engine: CarrierEngine | null | undefined;
+
+/** The engine of this process, started when it is first asked for; null where there is none, or ATLANTIC_NATIVE=off. */
+export function carrierEngine(): CarrierEngine | null {
+  if (engine === undefined) {
+    const carrier = process.env.ATLANTIC_NATIVE === "off" ? undefined : nativeAddon()?.Carrier;
+    engine = carrier ? new CarrierEngine(carrier) : null;
+  }
+  return engine;
+}
+
+/** The engine's handle of an allowance: 0 for none at all; undefined when it is of JavaScript alone. */
+export function handleOfAllowance(allowance: Allowance): number | undefined {
+  if (allowance === unlimitedAllowance) return 0;
+  return allowance instanceof SharedAllowance ? allowance.handle : undefined;
+}
+
+/** The same of a rate. */
+export function handleOfRate(rate: Rate): number | undefined {
+  if (rate === unlimitedRate) return 0;
+  return rate instanceof SharedRate ? rate.handle : undefined;
+}

@@ -1,0 +1,60 @@
+/** What the Rust addon offers; see carrier/src/interface.rs and carrier/src/peer_credentials.rs. */
+export interface NativeAddon {
+  peerCredentials(fd: number): { readonly pid: number; readonly uid: number; readonly gid: number };
+  readonly Carrier: new (tell: () => void) => NativeCarrier;
+}
+
+export interface NativeCarrier {
+  readonly alive: boolean;
+  /** @throws Error whose message is the system's error number */
+  listen(options: {
+    host: string;
+    port: number;
+    number: number;
+    backlog: number;
+    reusePort: boolean;
+    headerMs: number;
+    maxSilent: number;
+  }): { address: string; port: number };
+  stopListening(listener: number): void;
+  submit(commands: Uint8Array): void;
+  /** How many bytes of events were copied; negative when there are more. */
+  takeEvents(out: Uint8Array): number;
+  /** Bytes sent and received; null when the connection is over. */
+  totals(index: number, generation: number): readonly [number, number] | null;
+  adopt(options: {
+    index: number;
+    generation: number;
+    client: number;
+    upstream: number;
+    fromClient: Buffer;
+    fromUpstream: Buffer;
+    allowance: number;
+    rate: number;
+    idleMs: number;
+    halfOpenIdleMs: number;
+  }): void;
+  duplicate(fd: number): number;
+  allowance(lowBelow: number): NativeAllowanceState;
+  rate(bytesPerSecond: number): NativeRateState;
+  stop(): void;
+}
+
+export interface NativeAllowanceState {
+  readonly handle: number;
+  readonly remaining: number;
+  /** Bit 1: all of it was taken; bit 2: and by that it became low. */
+  take(bytes: number): number;
+  add(bytes: number): void;
+  setLowBelow(bytes: number): void;
+  isNewlyDry(): boolean;
+  claim(claimed: boolean): void;
+  reclaim(): number;
+  close(): void;
+}
+
+export interface NativeRateState {
+  readonly handle: number;
+  take(bytes: number): boolean;
+  set(bytesPerSecond: number): void;
+}

@@ -1,0 +1,115 @@
+import { getSystemErrorName } from "node:util";
+import { DialError, dialErrorOf } from "../dial-error.ts";
+import type { DialPlan, PlannedProxy } from "../dial-plan.ts";
+import { connectHandshake } from "../dial-through-connect.ts";
+import { socksHandshake } from "../dial-through-socks5.ts";
+import type { Handshake } from "../proxy-handshake.ts";
+import type { CommandWriter } from "./command-writer.ts";
+import { reasons, stages } from "./protocol.ts";
+
+/** Whether the engine can carry the plan out: it speaks no TLS. */
+export function isNativePlan({ proxy, addresses, localAddress }: DialPlan): boolean {
+  return (
+    proxy?.tls === undefined && !localAddress?.includes("%") && !addresses.some((one) => one.includes("%"))
+  );
+}
+
+/** Writes a plan as `dial::Plan::read` reads it. */
+export function writePlan(writer: CommandWriter, plan: DialPlan, connectMs: number): void {
+  const { addresses, port, localAddress = "", proxy } = plan;
+  writer.number(Math.max(1, Math.ceil(connectMs)));
+  writer.number(port);
+  writer.text(localAddress);
+  writer.number(addresses.length);
+  for (const address of addresses) writer.text(address);
+  if (proxy === undefined) {
+    writer.number(0);
+    writer.number(0);
+    return;
+  }
+  writer.number(proxy.protocol === "connect" ? 1 : 2);
+  const messages = messagesTo(proxy);
+  writer.number(messages.length);
+  for (const message of messages) writer.bytes(message);
+}
+
+/** All that is said to a proxy, in order. The handshake is led through with the answers of one that agrees. */
+function messagesTo(proxy: PlannedProxy): readonly Buffer[] {
+  const handshake = handshakeWith(proxy);
+  const messages = [handshake.opening];
+  if (proxy.protocol === "connect") return messages;
+  const answers = proxy.username === undefined ? [5, 0] : [5, 2, 1, 0];
+  handshake.read(Buffer.from(answers), (bytes) => messages.push(bytes));
+  return messages;
+}
+
+function handshakeWith(proxy: PlannedProxy): Handshake<unknown> {
+  return proxy.protocol === "connect"
+    ? connectHandshake(proxy, proxy.target)
+    : socksHandshake(proxy, proxy.target);
+}
+
+/** What the engine says of a dial that failed. */
+export interface NativeFailure {
+  readonly stage: number;
+  readonly reason: number;
+  readonly errno: number;
+  /** What the proxy answered. */
+  readonly answer: Buffer;
+}
+
+/** The same error that dialling in TypeScript ends with. */
+export function errorOf(failure: NativeFailure, { proxy }: DialPlan): DialError {
+  const error = dialErrorOf(causeOf(failure, proxy)).at(stages[failure.stage] ?? "reach");
+  if (proxy && failure.stage === 1) {
+    error.moved = { sentBytes: bytesSaid(proxy, failure.answer), receivedBytes: failure.answer.length };
+  }
+  return error;
+}
+
+/** How much was said to a proxy that answered this. */
+function bytesSaid(proxy: PlannedProxy, answer: Buffer): number {
+  const handshake = handshakeWith(proxy);
+  let said = handshake.opening.length;
+  try {
+    handshake.read(answer, ({ length }) => {
+      said += length;
+    });
+  } catch {
+    // It refused: nothing was said after that.
+  }
+  return said;
+}
+
+function causeOf({ reason, errno, answer }: NativeFailure, proxy: PlannedProxy | undefined): unknown {
+  switch (reasons[reason]) {
+    case "timeout":
+      return new DialError("connection_timeout");
+    case "answer":
+      return refusalIn(answer, proxy);
+    case "ended":
+      return new DialError("upstream_failed", "The upstream proxy closed the connection in the handshake.");
+    case "too long":
+      return new DialError("bad_response");
+    case "no address":
+      return new DialError("dns_error");
+    default:
+      return systemError(errno);
+  }
+}
+
+/** Reads the answer again, as dialling in TypeScript does, to hear what is wrong with it. */
+function refusalIn(answer: Buffer, proxy: PlannedProxy | undefined): unknown {
+  try {
+    if (proxy) handshakeWith(proxy).read(answer, () => {});
+  } catch (error) {
+    return error;
+  }
+  return new DialError("bad_response");
+}
+
+/** As the functions of Node make them. */
+export function systemError(errno: number): Error & { code: string } {
+  const code = errno > 0 ? getSystemErrorName(-errno) : "";
+  return Object.assign(new Error(code), { code });
+}
