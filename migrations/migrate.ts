@@ -11,6 +11,7 @@ import * as receipts from "./2026-11-23-08-receipts.ts";
 import * as leases from "./2026-11-23-10-leases.ts";
 import * as limits from "./2026-11-23-11-limits.ts";
 import * as changes from "./2026-11-23-12-changes.ts";
+import * as exitSessions from "./2026-11-23-13-exit-sessions.ts";
 
 /** Every migration under its permanent name. A new one is added at the end; a released one is never edited. */
 const migrations: Record<string, Migration> = {
@@ -25,6 +26,7 @@ const migrations: Record<string, Migration> = {
   "2026-11-23-10-leases": leases,
   "2026-11-23-11-limits": limits,
   "2026-11-23-12-changes": changes,
+  "2026-11-23-13-exit-sessions": exitSessions,
 };
 
 /**

@@ -6,6 +6,7 @@ import type { OpenDatabase } from "./db/open.ts";
 import type { Endings } from "./endings.ts";
 import type { CredentialVerifier } from "./gateway/credential.ts";
 import { StoredCredentials } from "./gateway/stored-credentials.ts";
+import { StoredSessions } from "./gateway/stored-sessions.ts";
 import { buildUpstreams, readUpstreamsFile, type UpstreamsFile } from "./gateway/upstreams/configuration.ts";
 import { readGatewayId } from "./gateway-id.ts";
 import { announceGateway } from "./gateway-presence.ts";
@@ -118,6 +119,7 @@ async function startHere(
     logger: log,
     reusePort: config.gateway.process !== null,
     sessionKey: sessionKey(parts.secrets),
+    ...(config.gateway.process !== null && { sharedSessions: new StoredSessions({ db, logger: log }) }),
   }).catch((error: unknown) => {
     throw listenProblem(error, config.gateway.port, "ATLANTIC_GATEWAY_PORT");
   });

@@ -15,11 +15,13 @@ export interface Schema {
   proxy_connections: ProxyConnectionTable;
   usage_events: UsageEventTable;
   receipt_chains: ReceiptChainTable;
+  usage_gateways: UsageGatewayTable;
   proxy_usage: ProxyUsageTable;
   traffic_balances: TrafficBalanceTable;
   traffic_leases: TrafficLeaseTable;
   lease_holders: LeaseHolderTable;
   gateways: GatewayTable;
+  exit_sessions: ExitSessionTable;
   proxy_configurations: ProxyConfigurationTable;
   session_settings: SessionSettingsTable;
   custom_headers: CustomHeaderTable;
@@ -150,7 +152,7 @@ interface ProxyConnectionTable {
   opened_at: Date;
   closed_at: Date | null;
   outcome: string | null;
-  /** Absolute totals, as the last folded usage event said them. */
+  /** Absolute totals: of the first usage event while it is open, of the last one once it is closed. */
   sent_bytes: Count;
   received_bytes: Count;
   requests: Count;
@@ -182,6 +184,13 @@ interface UsageEventTable {
   uncharged_received_bytes_total: Count;
   tls_bytes_total: Count;
   at: Date;
+}
+
+/** Locked by whoever writes usage of a gateway. */
+interface UsageGatewayTable {
+  id: string;
+  /** Rises when connections of the gateway are closed as lost. */
+  epoch: Count;
 }
 
 /** The head of a credential's chain of receipts. */
@@ -240,6 +249,16 @@ interface GatewayTable {
   started_at: Stamp;
   /** Renewed every few seconds while it lives. */
   seen_at: Stamp;
+}
+
+/** What the processes of a gateway agree on about a sticky session. */
+interface ExitSessionTable {
+  /** A hash of credential, id and exit. */
+  name: string;
+  number: number;
+  expires_at: Date;
+  lost: Generated<boolean>;
+  upstream: string | null;
 }
 
 interface ProxyConfigurationTable {

@@ -41,6 +41,13 @@ export class ExitSessions {
     return session;
   }
 
+  /** What is known here of a session, without beginning it. */
+  peek(credentialId: string, wish: GatewayUsername): StickySession | undefined {
+    if (wish.session === undefined) return undefined;
+    const known = this.#sessions.get(sessionName(credentialId, wish, wish.session));
+    return known && this.#isLive(known) ? known : undefined;
+  }
+
   /** A session's address is lost: from now on it has another one, until it ends as it would have. */
   move(session: StickySession): StickySession {
     const current = this.#sessions.get(session.name);

@@ -55,7 +55,11 @@ class RunningGateway implements Gateway {
       opener: new FlowOpener({
         flows: this.#flows,
         usage: options.usage,
-        sessions: new ExitSessions({ clock, ...(options.sessionKey && { key: options.sessionKey }) }),
+        sessions: new ExitSessions({
+          clock,
+          ...(options.sessionKey && { key: options.sessionKey }),
+          ...(options.sharedSessions && { shared: options.sharedSessions }),
+        }),
         upstreams: new UpstreamOrder(options.upstreams, clock),
         guard: this.#guard,
         limits,

@@ -2,6 +2,7 @@ import type { Logger } from "pino";
 import type { UsageRecorder } from "../metering/usage-recorder.ts";
 import type { CredentialVerifier } from "./credential.ts";
 import type { FlowLimitSource } from "./flow-limits.ts";
+import type { SharedSessions } from "./shared-sessions.ts";
 import type { TargetRules } from "./target-guard.ts";
 import type { TlsDoorOptions } from "./tls/tls-door.ts";
 import type { Upstream } from "./upstreams/upstream.ts";
@@ -24,6 +25,8 @@ export interface GatewayOptions {
   readonly logger: Logger;
   /** Secret: what sticky sessions' keys are derived from. Default: random, so that a restart moves every session. */
   readonly sessionKey?: Uint8Array;
+  /** Where the processes of this gateway agree on sticky sessions. Default: this process is the only one. */
+  readonly sharedSessions?: SharedSessions;
   readonly limits?: Partial<GatewayLimits>;
   /** What holds flows back: balances and the limits of credentials. Default: nothing. */
   readonly flowLimits?: FlowLimitSource;

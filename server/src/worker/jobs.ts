@@ -13,12 +13,16 @@ const GATEWAY_LOST_MS = MINUTE_MS;
 /** How long logs of connections are kept. */
 const CONNECTION_LOGS_MS = 30 * DAY_MS;
 
+/** How long a sticky session is remembered beyond its end: ids of one address must never have another. */
+const EXIT_SESSIONS_MS = 30 * DAY_MS;
+
 /** Everything the worker does, and when. */
 export const jobs: readonly Job[] = [
   { name: "close-lost-connections", cron: "* * * * *", atStart: true, run: closeLostConnections },
   { name: "renew-allowances", cron: "* * * * *", atStart: true, run: renewAllowances },
   { name: "purge-expired-tokens", cron: "7 * * * *", atStart: true, run: purgeExpiredTokens },
   { name: "prune-connection-logs", cron: "23 3 * * *", atStart: false, run: pruneConnectionLogs },
+  { name: "prune-exit-sessions", cron: "41 3 * * *", atStart: false, run: pruneExitSessions },
 ];
 
 /**
@@ -39,6 +43,13 @@ export async function renewAllowances(db: Kysely<Schema>, now: Date): Promise<nu
     .where("resets_at", "<=", now)
     .executeTakeFirst();
   return Number(renewed.numUpdatedRows);
+}
+
+/** Forgets sticky sessions that are long over. */
+export async function pruneExitSessions(db: Kysely<Schema>, now: Date): Promise<number> {
+  const before = new Date(now.getTime() - EXIT_SESSIONS_MS);
+  const gone = await db.deleteFrom("exit_sessions").where("expires_at", "<", before).executeTakeFirst();
+  return Number(gone.numDeletedRows);
 }
 
 /** Removes sessions, sign-in links and other tokens that are past their end. */
