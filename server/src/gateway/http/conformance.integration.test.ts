@@ -74,7 +74,7 @@ describe("what goes on to the target", () => {
     one.send(
       `GET http://127.0.0.1:${port}/a?b HTTP/1.1\r\nHost: elsewhere.example\r\n${authorization()}` +
         "Connection: keep-alive, X-Secret\r\nX-Secret: 1\r\nKeep-Alive: 5\r\nProxy-Connection: keep-alive\r\n" +
-        "TE: gzip\r\nUpgrade: h2c\r\nX-Atlantic-Tab: 1\r\nX-Kept: yes\r\n\r\n",
+        "TE: gzip\r\nUpgrade: h2c\r\nX-Atlantic-Country: de\r\nX-Kept: yes\r\n\r\n",
     );
     await one.until(whole);
     expect(seen).toEqual([`GET /a?b HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\nX-Kept: yes\r\n\r\n`]);

@@ -1,5 +1,6 @@
 import { errorText, type ProxyError, proxyErrors, proxyStatusValue } from "@atlantic/shared/errors.ts";
 import { RETRY_AFTER_SECONDS } from "../attempt-throttle.ts";
+import { dateNow } from "./date-now.ts";
 
 const reasons: Record<number, string> = {
   400: "Bad Request",
@@ -31,7 +32,7 @@ export function errorAnswer(error: ProxyError, { requestId, close, head }: Error
   const body = `${errorText(error)}\n`;
   const lines = [
     `HTTP/1.1 ${httpStatus} ${reasons[httpStatus] ?? "Error"}`,
-    `Date: ${new Date().toUTCString()}`,
+    `Date: ${dateNow()}`,
     "Content-Type: text/plain; charset=utf-8",
     `Content-Length: ${Buffer.byteLength(body)}`,
     "Cache-Control: no-store",

@@ -127,11 +127,11 @@ export function isToken(text: string): boolean {
   return token.test(text);
 }
 
-/** The members of a comma-separated list, lower-cased. */
+/** The members of a comma-separated list, lower-cased; only space and tab stand around them (RFC 9110 §5.6.1). */
 export function listMembers(value: string): string[] {
   return value
     .toLowerCase()
     .split(",")
-    .map((member) => member.trim())
+    .map((member) => member.replace(/^[ \t]+|[ \t]+$/g, ""))
     .filter((member) => member !== "");
 }

@@ -5,13 +5,14 @@ import type { Identity } from "../authenticator.ts";
 import type { ClientConnection, GatewayContext } from "../context.ts";
 import { type AdmittedFlow, failFlow, flowHeaders } from "../flow-opener.ts";
 import { runTunnel } from "../tunnel.ts";
+import { askedExit } from "./asked-exit.ts";
 import { BodyPace } from "./body-pace.ts";
 import { errorAnswer } from "./error-answer.ts";
 import { Exchange, type ExchangeListener } from "./exchange.ts";
 import { findHeadEnd, type Head, parseHead, REQUEST_HEAD_LIMITS } from "./head.ts";
 import { forwardsEnded } from "./last-forward.ts";
 import { refuseLoops } from "./node-loops.ts";
-import { type ProxyRequest, readRequest } from "./request.ts";
+import { optionsText, type ProxyRequest, readRequest } from "./request.ts";
 import { type ProxyResponse, upgradeHead } from "./response.ts";
 import { UpstreamConnection } from "./upstream-connection.ts";
 
@@ -36,6 +37,8 @@ interface Standing {
   /** The header that it was admitted by, and the target. */
   readonly authorization: string | undefined;
   readonly authority: string;
+  /** The fields that it asked for its exit by. */
+  readonly options: string;
   readonly epoch: number;
   checkedAt: number;
 }
@@ -172,6 +175,7 @@ export class HttpConnection implements ClientConnection, ExchangeListener {
   #begin(request: ProxyRequest, head: Head): void {
     this.#phase = "opening";
     this.#retried = false;
+    if (request.method === "CONNECT") this.#holdBack();
     const standing = this.#standing;
     if (standing && this.#stillStands(standing, request)) {
       this.#countRequest(standing);
@@ -181,6 +185,13 @@ export class HttpConnection implements ClientConnection, ExchangeListener {
       return;
     }
     this.#run(this.#open(request, head));
+  }
+
+  /** What the client says before the tunnel is there stays in its socket, FIN behind it, for the tunnel to read. */
+  #holdBack(): void {
+    this.#socket.pause();
+    if (this.#waiting.length > 0) this.#socket.unshift(this.#waiting);
+    this.#waiting = EMPTY;
   }
 
   /** @throws ProxyError when the credential sends too many */
@@ -195,6 +206,7 @@ export class HttpConnection implements ClientConnection, ExchangeListener {
     return (
       standing.authorization === request.authorization &&
       standing.authority === request.target.authority &&
+      standing.options === optionsText(request) &&
       standing.epoch === this.#context.credentialEpoch() &&
       now - standing.checkedAt < IDENTITY_MS &&
       (standing.admitted.session?.expiresAt ?? Number.POSITIVE_INFINITY) > Date.now() &&
@@ -218,7 +230,7 @@ export class HttpConnection implements ClientConnection, ExchangeListener {
   async #open(request: ProxyRequest, head: Head): Promise<void> {
     const epoch = this.#context.credentialEpoch();
     const answer = this.#context.authenticator.fromHeader(request.authorization, this.#client);
-    const identity = answer instanceof Promise ? await answer : answer;
+    const identity = askedExit(answer instanceof Promise ? await answer : answer, request.optionFields);
     refuseLoops(request.nodes, this.#context.nodeId);
     if (request.maxForwards === 0) return this.#answerLastForward(request, head);
     const standing = this.#standing;
@@ -236,13 +248,14 @@ export class HttpConnection implements ClientConnection, ExchangeListener {
   }
 
   #sameWish(
-    { admitted, authorization, authority }: Standing,
+    { admitted, authorization, authority, options }: Standing,
     request: ProxyRequest,
     { credential }: Identity,
   ): boolean {
     return (
       authorization === request.authorization &&
       authority === request.target.authority &&
+      options === optionsText(request) &&
       admitted.flow.record.credentialId === credential.id &&
       admitted.flow.end === undefined &&
       (admitted.session?.expiresAt ?? Number.POSITIVE_INFINITY) > Date.now() &&
@@ -253,18 +266,24 @@ export class HttpConnection implements ClientConnection, ExchangeListener {
   async #openTunnel(request: ProxyRequest, identity: Identity): Promise<void> {
     const { opener, limits } = this.#context;
     const { host, port } = request.target;
-    const admitted = await opener.admit(identity, { protocol: "connect", client: this.#client, host, port });
+    const admitted = await opener.admit(identity, {
+      protocol: "connect",
+      client: this.#client,
+      host,
+      port,
+      ...(request.nodes !== undefined && { nodes: request.nodes }),
+    });
     const upstream = await opener.dial(admitted);
     if (this.#socket.destroyed || admitted.flow.end) return this.#tooLate(admitted, upstream);
     this.#handOver();
     this.#socket.write(`HTTP/1.1 200 Connection established\r\n${flowHeaders(admitted)}\r\n`, "latin1");
-    if (this.#waiting.length > 0) this.#socket.unshift(this.#waiting);
     runTunnel(admitted.flow, this.#socket, upstream, { idleMs: limits.idleMs, ended: () => {} });
   }
 
   async #openForward(request: ProxyRequest, identity: Identity, epoch: number): Promise<void> {
     const { host, port, authority } = request.target;
-    const wish = { protocol: "http" as const, client: this.#client, host, port };
+    const nodes = request.nodes !== undefined && { nodes: request.nodes };
+    const wish = { protocol: "http" as const, client: this.#client, host, port, ...nodes };
     const admitted = await this.#context.opener.admit(identity, wish);
     if (this.#socket.destroyed || admitted.flow.end) return this.#tooLate(admitted);
     admitted.flow.onCut((reason) => this.#cut(reason));
@@ -273,6 +292,7 @@ export class HttpConnection implements ClientConnection, ExchangeListener {
       poolKey: `${identity.credential.id} ${admitted.route.exit.key} ${host} ${port}`,
       authorization: request.authorization,
       authority,
+      options: optionsText(request),
       epoch,
       checkedAt: this.#context.now(),
     };
@@ -303,7 +323,8 @@ export class HttpConnection implements ClientConnection, ExchangeListener {
       request.framing.kind === "none" ? undefined : new BodyPace(this.#context.now(), this.#context.limits);
     this.#exchange.start();
     if (this.#waiting.length > 0) this.#sendBody();
-    this.#socket.resume();
+    if (this.#clientEnded && this.#exchange?.requestDone === false) this.destroy();
+    else this.#socket.resume();
   }
 
   #sendBody(): void {
@@ -349,6 +370,12 @@ export class HttpConnection implements ClientConnection, ExchangeListener {
     this.#upstream = undefined;
     this.#standing = undefined;
     if (upstream === undefined || flow === undefined) return;
+    if (this.#clientEnded) {
+      upstream.destroy();
+      flow.finish("ended");
+      this.destroy();
+      return;
+    }
     this.#handOver();
     this.#socket.write(upgradeHead(response), "latin1");
     if (rest.length > 0) this.#socket.write(rest);

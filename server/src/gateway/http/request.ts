@@ -1,4 +1,5 @@
 import { ProxyError } from "@atlantic/shared/errors.ts";
+import { isOptionField } from "@atlantic/shared/exits/request-options.ts";
 import type { AddedFields } from "../flow-limits.ts";
 import { type Framing, FramingFields } from "./framing.ts";
 import { type Field, type Head, isToken, listMembers } from "./head.ts";
@@ -34,7 +35,7 @@ export interface ProxyRequest {
 /** @throws ProxyError `malformed_request` or `not_implemented` */
 export function readRequest(head: Head): ProxyRequest {
   const [method, uri, version] = readStartLine(head.startLine);
-  const connection = new ConnectionFields(head.fields, version);
+  const connection = new ConnectionFields(head.fields, version, true);
   const framing = new FramingFields();
   let authorization: string | undefined;
   let hosts = 0;
@@ -75,7 +76,7 @@ export function readRequest(head: Head): ProxyRequest {
         if (maxForwards === undefined) onward += line(field);
         break;
       default:
-        if (field.lower.startsWith("x-atlantic-")) {
+        if (field.lower.startsWith("x-atlantic-") && isOptionField(field.lower)) {
           optionFields ??= [];
           optionFields.push(field);
         } else if (!hopFields.has(field.lower) && !connection.names(field.lower)) onward += line(field);
@@ -94,7 +95,8 @@ export function readRequest(head: Head): ProxyRequest {
     version,
     ...(isConnect ? { target: connectTarget(uri), path: "" } : readAbsolute(uri, method)),
     framing: body,
-    keepAlive: connection.keepAlive,
+    // A proxy keeps no connection with a client of HTTP/1.0 (RFC 9112 §9.3).
+    keepAlive: connection.keepAlive && version === "1.1",
     upgrade: wantsWebSocket,
     expectsContinue: expectsContinue && body.kind !== "none",
     nodes,
@@ -116,6 +118,8 @@ function readStartLine(text: string): [method: string, uri: string, version: "1.
   }
   if (protocol === "HTTP/1.1") return [method, uri, "1.1"];
   if (protocol === "HTTP/1.0") return [method, uri, "1.0"];
+  // A higher minor version is understood as the highest one that is known (RFC 9110 §2.5).
+  if (/^HTTP\/1\.[2-9]$/.test(protocol)) return [method, uri, "1.1"];
   throw malformed("Only HTTP/1.1 and HTTP/1.0 are understood.");
 }
 
@@ -158,6 +162,11 @@ function endOfAuthority(uri: string): number {
   return uri.length;
 }
 
+/** The fields by which it asks for an exit, as one text: two requests with the same ask for the same. */
+export function optionsText({ optionFields }: ProxyRequest): string {
+  return optionFields === undefined ? "" : optionFields.map(line).sort().join("");
+}
+
 /** What `Connection` says (RFC 9110 §7.6.1). */
 export class ConnectionFields {
   readonly keepAlive: boolean;
@@ -165,8 +174,11 @@ export class ConnectionFields {
   readonly trailers: boolean;
   readonly #named: ReadonlySet<string> | undefined;
 
-  /** @throws ProxyError when a field is named without which the message means another thing */
-  constructor(fields: readonly Field[], version: "1.0" | "1.1") {
+  /**
+   * @param strict refuse what is no list of names; there are targets that write more
+   * @throws ProxyError when a field is named without which the message means another thing
+   */
+  constructor(fields: readonly Field[], version: "1.0" | "1.1", strict = false) {
     const values = fields.filter(({ lower }) => lower === "connection" || lower === "proxy-connection");
     const members = values.flatMap(({ value }) => membersOf(value));
     this.keepAlive = version === "1.1" ? !members.includes("close") : members.includes("keep-alive");
@@ -175,6 +187,7 @@ export class ConnectionFields {
       ({ lower, value }) => lower === "te" && listMembers(value).includes("trailers"),
     );
     const named = members.filter((member) => !usualMembers.has(member));
+    if (strict && !named.every(isToken)) throw malformed("Connection cannot be read.");
     if (named.some((name) => essentialFields.has(name))) {
       throw malformed("Connection names a field that must go on.");
     }

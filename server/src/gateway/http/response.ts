@@ -1,4 +1,5 @@
 import { ProxyError } from "@atlantic/shared/errors.ts";
+import { dateNow } from "./date-now.ts";
 import { type Framing, FramingFields } from "./framing.ts";
 import type { Head } from "./head.ts";
 import { hopFields } from "./hop-fields.ts";
@@ -33,6 +34,7 @@ export function readResponse(head: Head, method: string): ProxyResponse {
   const framing = new FramingFields();
   const bodiless = status < 200 || status === 204;
   let upgrade: string | undefined;
+  let dated = false;
   let onward = "";
   for (const field of head.fields) {
     switch (field.lower) {
@@ -47,6 +49,10 @@ export function readResponse(head: Head, method: string): ProxyResponse {
       case "upgrade":
         upgrade = field.value.toLowerCase();
         break;
+      case "date":
+        dated = true;
+        onward += `${field.name}: ${field.value}\r\n`;
+        break;
       default:
         if (isForClient(field.lower) && !connection.names(field.lower)) {
           onward += `${field.name}: ${field.value}\r\n`;
@@ -60,7 +66,8 @@ export function readResponse(head: Head, method: string): ProxyResponse {
     reason: match[3] ?? "",
     framing: body,
     keepAlive: connection.keepAlive && body.kind !== "close" && !isFaulty(framing, version),
-    onward,
+    // RFC 9110 §6.6.1: whoever passes an answer on dates it when the target did not.
+    onward: dated || status < 200 ? onward : `${onward}Date: ${dateNow()}\r\n`,
     coding: framing.coding,
     upgrade,
   };
@@ -87,8 +94,7 @@ export interface ClientEnd {
 export function clientHead(response: ProxyResponse, { version, keepAlive }: ClientEnd): string {
   const { status, reason, onward, framing, coding } = response;
   const chunked = framing.kind === "chunked" && version === "1.1" ? `Transfer-Encoding: ${coding}\r\n` : "";
-  const kept = version === "1.0" ? "Connection: keep-alive\r\n" : "";
-  const connection = keepAlive ? kept : "Connection: close\r\n";
+  const connection = keepAlive ? "" : "Connection: close\r\n";
   return `HTTP/1.1 ${status} ${reason}\r\n${onward}${chunked}${connection}${via(response)}\r\n`;
 }
 

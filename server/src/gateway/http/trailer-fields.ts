@@ -37,5 +37,5 @@ const headerOnly: ReadonlySet<string> = new Set([
 
 /** Whether a field of a trailer section goes on to the next hop. @param lower the field's name in lower case */
 export function isTrailerField(lower: string): boolean {
-  return !headerOnly.has(lower) && !hopFields.has(lower) && !lower.startsWith("x-atlantic-");
+  return !headerOnly.has(lower) && !hopFields.has(lower) && !/^(?:x-atlantic-|proxy-)/.test(lower);
 }
