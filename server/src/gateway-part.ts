@@ -1,6 +1,7 @@
 import { createHmac } from "node:crypto";
 import { join } from "node:path";
 import type { Logger } from "pino";
+import { openChangeFeed } from "./changes/change-feed.ts";
 import type { Config } from "./config.ts";
 import type { OpenDatabase } from "./db/open.ts";
 import type { Endings } from "./endings.ts";
@@ -11,9 +12,10 @@ import { buildUpstreams, readUpstreamsFile, type UpstreamsFile } from "./gateway
 import { readGatewayId } from "./gateway-id.ts";
 import { announceGateway } from "./gateway-presence.ts";
 import type { PartHealth } from "./http/health.ts";
+import { remoteGateway } from "./remote-gateway.ts";
 import type { Secrets } from "./secrets.ts";
 import { storeLocations } from "./services/exits.ts";
-import { type LiveGateway, noGateway } from "./services/live-gateway.ts";
+import type { LiveGateway } from "./services/live-gateway.ts";
 import type { GatewayAddress } from "./services/proxy.ts";
 import { listenProblem } from "./start-error.ts";
 
@@ -47,7 +49,7 @@ interface Parts {
 export async function startGatewayPart(parts: Parts): Promise<GatewayPart> {
   const { config, database, secrets } = parts;
   const verifier = new StoredCredentials({ db: database.db, key: Buffer.from(secrets.credentials, "hex") });
-  if (!config.roles.has("gateway")) return elsewhere(config, verifier);
+  if (!config.roles.has("gateway")) return elsewhere(parts, verifier);
   const demonstration = config.demonstration ? await openDemonstration(parts) : null;
   if (config.gateway.processes === 1) return startHere(parts, verifier, demonstration);
   return startProcesses(parts, verifier, demonstration);
@@ -55,15 +57,16 @@ export async function startGatewayPart(parts: Parts): Promise<GatewayPart> {
 
 /** The gateway in processes of its own, which share its port; this one keeps them alive. */
 async function startProcesses(
-  { config, log, endings }: Parts,
+  parts: Parts,
   verifier: StoredCredentials,
   demonstration: Demonstration | null,
 ): Promise<GatewayPart> {
+  const { config, log, endings } = parts;
   const { startGatewayProcesses } = await import("./gateway-processes.ts");
   const echoAddress = demonstration?.echoAddress ?? null;
   const processes = endings.add(await startGatewayProcesses({ config, echoAddress, log }));
   return {
-    ...elsewhere(config, verifier),
+    ...(await elsewhere(parts, verifier)),
     address: () => ({ host: config.gateway.host, port: processes.port }),
     demonstration,
     health: processes.health,
@@ -71,16 +74,14 @@ async function startProcesses(
   };
 }
 
-/** A process without a gateway: there is nothing to cut, but what is cached of a credential must go all the same. */
-function elsewhere(config: Config, verifier: CredentialVerifier): GatewayPart {
+/** A process without a gateway of its own. */
+async function elsewhere(
+  { config, database, log, endings }: Parts,
+  verifier: CredentialVerifier,
+): Promise<GatewayPart> {
+  const feed = endings.add(await openChangeFeed({ database, logger: log }));
   return {
-    live: {
-      ...noGateway,
-      disconnectCredential: (credentialId) => {
-        verifier.forget(credentialId);
-        return 0;
-      },
-    },
+    live: remoteGateway({ db: database.db, feed, verifier }),
     verifier,
     address: () => config.gateway,
     demonstration: null,

@@ -1,12 +1,9 @@
-/**
- * What services need of a running gateway. A server without a gateway in its process has none of it: its
- * connections are seen in the database only.
- */
+/** What services need of a running gateway, in this process or in others. */
 export interface LiveGateway {
   /** How many connections an account has open now. */
-  readonly countOpen: (userId: string) => number;
-  /** Ends one connection; false when this gateway has no such connection. */
-  readonly disconnect: (connectionId: string) => boolean;
+  readonly countOpen: (userId: string) => number | Promise<number>;
+  /** Ends one connection; false when there is no such connection open. */
+  readonly disconnect: (connectionId: string) => boolean | Promise<boolean>;
   /** Ends the connections of a credential and forgets what is cached of it; how many were ended. */
   readonly disconnectCredential: (credentialId: string) => number;
   /** Calls the listener after usage of an account was stored; the returned function stops that. */

@@ -94,7 +94,7 @@ export class ProxyService {
       .where("user_id", "=", userId)
       .executeTakeFirst();
     if (connection === undefined) throw new ServiceError("not_found", "There is no such connection.");
-    if (!this.#gateway.disconnect(connectionId)) return { closed: 0 };
+    if (!(await this.#gateway.disconnect(connectionId))) return { closed: 0 };
     await this.#db
       .transaction()
       .execute((transaction) =>

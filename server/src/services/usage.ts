@@ -131,7 +131,7 @@ export class UsageService {
       read: async () => ({
         ...(await this.summary(caller)),
         at: this.#now(),
-        openConnections: this.#gateway.countOpen(userId),
+        openConnections: await this.#gateway.countOpen(userId),
       }),
       onChange: (listener) =>
         this.#gateway.onUsage((changed) => {
