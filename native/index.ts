@@ -11,7 +11,11 @@ export {
   type PlannedProxy,
 } from "./src/dial-plan.ts";
 export { authorityOf, dialThroughConnect } from "./src/dial-through-connect.ts";
-export { dialThroughSocks5 } from "./src/dial-through-socks5.ts";
+export {
+  associateThroughSocks5,
+  dialThroughSocks5,
+  type SocksAssociation,
+} from "./src/dial-through-socks5.ts";
 export {
   type CarriedClientListener,
   CarriedConnection,

@@ -21,8 +21,38 @@ export async function dialThroughSocks5(options: DialThroughOptions): Promise<{ 
   return { socket };
 }
 
-/** Greeting, authentication where it is chosen, request: each answer has a place in the stream. */
-export function socksHandshake(proxy: Login, target: DialThroughOptions["target"]): Handshake<undefined> {
+/** An open UDP association (RFC 1928 §7). It ends with its socket. */
+export interface SocksAssociation {
+  readonly socket: Socket;
+  /** Where the proxy takes datagrams; the address may be the unspecified one, or a name. */
+  readonly relay: { readonly host: string; readonly port: number };
+}
+
+/**
+ * Asks a SOCKS5 proxy to relay datagrams, from whatever port they will come.
+ * @throws DialError; `refusal.status` holds the reply code
+ */
+export async function associateThroughSocks5(
+  options: Omit<DialThroughOptions, "target">,
+): Promise<SocksAssociation> {
+  const handshake = socksHandshake(options.proxy, ANYWHERE, UDP_ASSOCIATE);
+  const { socket, result } = await throughProxy({ ...options, target: ANYWHERE }, handshake);
+  return { socket, relay: result };
+}
+
+const CONNECT = 1;
+const UDP_ASSOCIATE = 3;
+const ANYWHERE = { host: "0.0.0.0", port: 0 };
+
+/**
+ * Greeting, authentication where it is chosen, request: each answer has a place in the stream. Its result is the
+ * address that the proxy names in its reply.
+ */
+export function socksHandshake(
+  proxy: Login,
+  target: DialThroughOptions["target"],
+  command = CONNECT,
+): Handshake<DialThroughOptions["target"]> {
   const method = proxy.username === undefined ? NO_AUTHENTICATION : USERNAME_PASSWORD;
   let stage: "greeting" | "authentication" | "request" = "greeting";
   let offset = 0;
@@ -33,17 +63,18 @@ export function socksHandshake(proxy: Login, target: DialThroughOptions["target"
         expectMethod(received, method);
         offset += 2;
         stage = method === USERNAME_PASSWORD ? "authentication" : "request";
-        send(stage === "authentication" ? credentials(proxy) : request(target));
+        send(stage === "authentication" ? credentials(proxy) : request(command, target));
       }
       if (stage === "authentication" && received.length >= offset + 2) {
         if (received[offset + 1] !== 0) throw new DialError("upstream_denied");
         offset += 2;
         stage = "request";
-        send(request(target));
+        send(request(command, target));
       }
       if (stage !== "request") return undefined;
-      const used = replyLength(received.subarray(offset));
-      return used === undefined ? undefined : { used: offset + used, result: undefined };
+      const reply = received.subarray(offset);
+      const used = replyLength(reply);
+      return used === undefined ? undefined : { used: offset + used, result: boundAddress(reply, used) };
     },
   };
 }
@@ -63,8 +94,8 @@ function lengthPrefixed(text: string): Buffer {
   return Buffer.concat([Buffer.from([bytes.length]), bytes]);
 }
 
-function request({ host, port }: { host: string; port: number }): Buffer {
-  return Buffer.concat([Buffer.from([5, 1, 0]), address(host), Buffer.from([port >> 8, port & 0xff])]);
+function request(command: number, { host, port }: { host: string; port: number }): Buffer {
+  return Buffer.concat([Buffer.from([5, command, 0]), address(host), Buffer.from([port >> 8, port & 0xff])]);
 }
 
 function address(host: string): Buffer {
@@ -116,4 +147,13 @@ function replyLength(reply: Buffer): number | undefined {
   if (kind !== undefined && addressLength === undefined) throw new DialError("bad_response");
   const length = 4 + (addressLength ?? 255) + 2;
   return reply.length >= length ? length : undefined;
+}
+
+function boundAddress(reply: Buffer, length: number): { host: string; port: number } {
+  const [, , , kind] = reply;
+  const bytes = reply.subarray(kind === 3 ? 5 : 4, length - 2);
+  const port = reply.readUInt16BE(length - 2);
+  if (kind === 1) return { host: bytes.join("."), port };
+  if (kind === 3) return { host: bytes.toString("latin1"), port };
+  return { host: bytes.toString("hex").match(/.{4}/g)?.join(":") ?? "", port };
 }

@@ -138,10 +138,15 @@ export class FlowOpener {
 
   /**
    * Whether a datagram may go there.
-   * @throws ProxyError as the guard does
+   * @throws ProxyError as the guard and the credential's limits do
    */
-  check(host: string, port: number): CheckedTarget | Promise<CheckedTarget> {
-    return this.#parts.guard.check(host, port);
+  check(identity: Identity, host: string, port: number): CheckedTarget | Promise<CheckedTarget> {
+    const go = (target: CheckedTarget) => {
+      this.#parts.flowLimits.checkTarget(identity, target);
+      return target;
+    };
+    const target = this.#parts.guard.check(host, port);
+    return target instanceof Promise ? target.then(go) : go(target);
   }
 
   /**

@@ -81,12 +81,14 @@ export const generic = defineAdapter({
     keepAliveMs: idleSeconds === undefined ? null : Math.floor(idleSeconds * 750),
     oneAddress: fixedAddress,
   }),
-  udp: false,
+  // Asked for: a SOCKS5 upstream that carries none says so itself.
+  udp: true,
   notes: [
     "What its template has no placeholder for cannot be chosen by; without any it is the one place it names.",
   ],
   sources: [],
   disputes: [],
+  checkUrl: null,
   usage: null,
   spell,
   refusal: ({ status }) => (status === 407 ? "upstream_denied" : undefined),

@@ -9,14 +9,21 @@ export interface DatagramExit {
    * @throws ProxyError
    */
   open(
-    receive: (from: { readonly address: string; readonly port: number }, payload: Buffer) => void,
+    receive: (from: DatagramSource, payload: Buffer) => void,
     lost: (error: ProxyError) => void,
     timeoutMs: number,
   ): Promise<DatagramLink>;
 }
 
+export interface DatagramSource {
+  /** IPv4 or IPv6, as text. */
+  readonly address: string;
+  readonly port: number;
+}
+
 /** An open way for datagrams through an exit. */
 export interface DatagramLink {
-  send(target: CheckedTarget, payload: Buffer): void;
+  /** @param done told whether the system took the datagram; whether it arrives nobody knows */
+  send(target: CheckedTarget, payload: Buffer, done: (taken: boolean) => void): void;
   close(): void;
 }

@@ -9,6 +9,7 @@ import {
 } from "@atlantic/shared/exits/adapters/local.ts";
 import type { ExitSelector } from "@atlantic/shared/exits/selector.ts";
 import type { CheckedTarget } from "../target-guard.ts";
+import { localDatagrams } from "../udp/local-datagrams.ts";
 import type { ChosenExit, ExitPlace, LiveSession, Upstream } from "./upstream.ts";
 
 /** Exits of this machine, told apart by their loopback source addresses: for demonstrations and tests. */
@@ -44,6 +45,7 @@ function choice(upstream: string, exit: LocalExit, address: string): ChosenExit 
     address,
     key: `${upstream} ${address}`,
     plan: (target) => planFrom(address, target),
+    datagrams: localDatagrams(address),
     explain: proxyErrorOf,
   };
 }

@@ -5,6 +5,8 @@ import type { BoundProvider, ProviderRequest } from "@atlantic/shared/exits/adap
 import type { ExitSelector } from "@atlantic/shared/exits/selector.ts";
 import type { NameCache } from "../name-cache.ts";
 import type { CheckedTarget } from "../target-guard.ts";
+import type { DatagramExit } from "../udp/datagram-exit.ts";
+import { socks5Datagrams } from "../udp/socks5-datagrams.ts";
 import { providerSessionOf } from "./provider-session.ts";
 import type { ChosenExit, ExitPlace, LiveSession, Upstream } from "./upstream.ts";
 import type { BreakerSettings } from "./upstream-health.ts";
@@ -87,6 +89,7 @@ function choose(
     key: `${name} ${session?.key ?? ""} ${request.username ?? ""}`,
     ...(keepAliveMs && { keepAliveMs }),
     plan: (target) => plan(options, request, target),
+    ...(provider.protocol === "socks5" && provider.adapter.udp && { datagrams: datagrams(options, request) }),
     explain: (error) => inOurWords(options, error, session !== undefined),
   };
 }
@@ -130,6 +133,12 @@ function proxyOf(options: ProviderOptions, request: ProviderRequest, target: Che
     ...(password !== undefined && { password }),
     target: { host: options.resolveHere ? checkedAddress(target) : target.host, port: target.port },
   };
+}
+
+function datagrams({ resolveHere }: ProviderOptions, request: ProviderRequest): DatagramExit {
+  const { host, port, username, password } = request;
+  const login = { ...(username !== undefined && { username }), ...(password !== undefined && { password }) };
+  return socks5Datagrams({ host, port, ...login }, resolveHere ? checkedAddress : (target) => target.host);
 }
 
 /** Every exit has IPv4; not every one has IPv6. */
