@@ -27,3 +27,12 @@ test("a setting that cannot be read is named, and its value is not shown", () =>
   expect(read).toThrow(/ATLANTIC_WEB_PORT and DATABASE_URL cannot be read/);
   expect(read).not.toThrow(/hunter2/);
 });
+
+test("TLS is on with a certificate, or where a port is asked for", () => {
+  expect(readConfig({}).gateway.tls).toBeNull();
+  expect(readConfig({ ATLANTIC_GATEWAY_TLS_PORT: "7443" }).gateway.tls).toEqual({ port: 7443, files: null });
+  expect(
+    readConfig({ ATLANTIC_GATEWAY_TLS_CERT: "/c.pem", ATLANTIC_GATEWAY_TLS_KEY: "/k.pem" }).gateway.tls,
+  ).toEqual({ port: 7778, files: { certificate: "/c.pem", key: "/k.pem" } });
+  expect(() => readConfig({ ATLANTIC_GATEWAY_TLS_CERT: "/c.pem" })).toThrow(/set both, or neither/);
+});

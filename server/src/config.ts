@@ -1,6 +1,7 @@
 import { availableParallelism } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { z } from "zod";
+import type { CertificateFiles } from "./gateway/tls/certificate.ts";
 
 const port = z.coerce.number().int().min(0).max(65_535);
 const flag = z.enum(["0", "1"]).transform((value) => value === "1");
@@ -23,6 +24,9 @@ const environmentSchema = z.object({
   ATLANTIC_WEB_URL: z.url({ protocol: /^https?$/ }).optional(),
   ATLANTIC_GATEWAY_HOST: z.string().min(1).default("127.0.0.1"),
   ATLANTIC_GATEWAY_PORT: port.default(7777),
+  ATLANTIC_GATEWAY_TLS_PORT: port.optional(),
+  ATLANTIC_GATEWAY_TLS_CERT: z.string().min(1).optional(),
+  ATLANTIC_GATEWAY_TLS_KEY: z.string().min(1).optional(),
   ATLANTIC_GATEWAY_PROCESSES: z
     .union([z.literal("auto"), z.coerce.number().int().min(1).max(64)])
     .default("auto"),
@@ -44,12 +48,20 @@ const environmentSchema = z.object({
 interface GatewayConfig {
   readonly host: string;
   readonly port: number;
+  /** The port where it speaks TLS; null when there is none. */
+  readonly tls: GatewayTlsConfig | null;
   /** How many processes share the port. */
   readonly processes: number;
   /** Which of them this one is; null for the one that starts them, or the only one. */
   readonly process: number | null;
   /** Where the demonstration's echo site listens already; null when it is to be started here. */
   readonly echoAddress: string | null;
+}
+
+interface GatewayTlsConfig {
+  readonly port: number;
+  /** Null: a certificate that the gateway makes and signs itself, for a first try. */
+  readonly files: CertificateFiles | null;
 }
 
 /** How this server is set up. */
@@ -109,6 +121,7 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
     gateway: {
       host: settings.ATLANTIC_GATEWAY_HOST,
       port: settings.ATLANTIC_GATEWAY_PORT,
+      tls: gatewayTls(settings),
       processes: processCount(settings),
       process: settings.ATLANTIC_GATEWAY_PROCESS ?? null,
       echoAddress: settings.ATLANTIC_ECHO_ADDRESS ?? null,
@@ -124,6 +137,26 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
     databaseUrl: settings.DATABASE_URL ?? null,
     redisUrl: settings.REDIS_URL ?? null,
   };
+}
+
+const TLS_PORT = 7778;
+
+/** With a certificate TLS is on; without one only where a port is asked for. */
+function gatewayTls(settings: z.infer<typeof environmentSchema>): GatewayTlsConfig | null {
+  const {
+    ATLANTIC_GATEWAY_TLS_CERT: certificate,
+    ATLANTIC_GATEWAY_TLS_KEY: key,
+    ATLANTIC_GATEWAY_TLS_PORT: tlsPort,
+  } = settings;
+  if (certificate !== undefined && key !== undefined) {
+    return { port: tlsPort ?? TLS_PORT, files: { certificate: resolve(certificate), key: resolve(key) } };
+  }
+  if (certificate !== undefined || key !== undefined) {
+    throw new ConfigError(
+      "ATLANTIC_GATEWAY_TLS_CERT and ATLANTIC_GATEWAY_TLS_KEY belong together: set both, or neither.",
+    );
+  }
+  return tlsPort === undefined ? null : { port: tlsPort, files: null };
 }
 
 /** One process for each core; the embedded database belongs to one process, and so does a gateway on it. */

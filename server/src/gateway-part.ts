@@ -11,6 +11,7 @@ import { StoredSessions } from "./gateway/stored-sessions.ts";
 import { buildUpstreams, readUpstreamsFile, type UpstreamsFile } from "./gateway/upstreams/configuration.ts";
 import { readGatewayId } from "./gateway-id.ts";
 import { announceGateway } from "./gateway-presence.ts";
+import { type GatewayTlsAddress, readGatewayTls } from "./gateway-tls.ts";
 import type { PartHealth } from "./http/health.ts";
 import { remoteGateway } from "./remote-gateway.ts";
 import type { Secrets } from "./secrets.ts";
@@ -24,6 +25,8 @@ export interface GatewayPart {
   readonly live: LiveGateway;
   readonly verifier: CredentialVerifier;
   readonly address: () => GatewayAddress;
+  /** The port where it speaks TLS; null when there is none. */
+  readonly tls: GatewayTlsAddress | null;
   readonly demonstration: Demonstration | null;
   readonly health: () => PartHealth;
   /** Takes no more connections and waits for those that are open, at most so long. */
@@ -67,6 +70,7 @@ async function startProcesses(
   const processes = endings.add(await startGatewayProcesses({ config, echoAddress, log }));
   return {
     ...(await elsewhere(parts, verifier)),
+    tls: (await readGatewayTls(config, parts.secrets))?.address ?? null,
     address: () => ({ host: config.gateway.host, port: processes.port }),
     demonstration,
     health: processes.health,
@@ -84,6 +88,7 @@ async function elsewhere(
     live: remoteGateway({ db: database.db, feed, verifier }),
     verifier,
     address: () => config.gateway,
+    tls: null,
     demonstration: null,
     health: () => ({ state: "off", detail: "not a role of this process" }),
     drain: async () => {},
@@ -107,8 +112,12 @@ async function startHere(
   await storeLocations(db, uniqueById(upstreams.flatMap((upstream) => upstream.places)));
   endings.add(await announceGateway(db, gatewayId));
   const usage = endings.add(await startStoredUsage({ db, gatewayId, logger: log }));
+  const tls = await readGatewayTls(config, parts.secrets);
+  const { host, port } = config.gateway;
   const gateway = await startGateway({
-    ...config.gateway,
+    host,
+    port,
+    ...(tls && { tls: tls.options }),
     credentials: verifier,
     usage,
     upstreams,
@@ -122,13 +131,14 @@ async function startHere(
     sessionKey: sessionKey(parts.secrets),
     ...(config.gateway.process !== null && { sharedSessions: new StoredSessions({ db, logger: log }) }),
   }).catch((error: unknown) => {
-    throw listenProblem(error, config.gateway.port, "ATLANTIC_GATEWAY_PORT");
+    throw gatewayListenProblem(error, config);
   });
   endings.add(gateway);
   return {
     live: gateway,
     verifier,
-    address: () => ({ host: config.gateway.host, port: gateway.port }),
+    address: () => ({ host, port: gateway.port }),
+    tls: tls && { ...tls.address, port: gateway.tls?.port ?? tls.address.port },
     demonstration,
     health: () => {
       const { listening, openConnections, problem } = gateway.health();
@@ -137,6 +147,14 @@ async function startHere(
     },
     drain: (deadlineMs) => gateway.drain(deadlineMs),
   };
+}
+
+/** Either of the two ports may be taken. */
+function gatewayListenProblem(error: unknown, { gateway: { port, tls } }: Config): unknown {
+  const taken = error instanceof Error && "port" in error ? error.port : port;
+  return tls !== null && taken === tls.port && taken !== port
+    ? listenProblem(error, tls.port, "ATLANTIC_GATEWAY_TLS_PORT")
+    : listenProblem(error, port, "ATLANTIC_GATEWAY_PORT");
 }
 
 /** Sessions keep their exits over a restart; their key is another one than the credentials', and derived from it. */

@@ -51,6 +51,7 @@ async function runServer(): Promise<void> {
     webUrl: server.webUrl,
     gatewayHost: server.gateway.host,
     gatewayPort: server.gateway.port,
+    gatewayTls: server.gatewayTls,
     signInUrl: server.signInUrl,
     credential: server.credential,
     demonstration: server.demonstration,

@@ -10,6 +10,7 @@ import { Endings } from "./endings.ts";
 import { openExitExplainer } from "./exit-explainer.ts";
 import { openFirstAccount } from "./first-account.ts";
 import { type GatewayPart, startGatewayPart } from "./gateway-part.ts";
+import type { GatewayTlsAddress } from "./gateway-tls.ts";
 import { createApp } from "./http/app.ts";
 import type { HealthCheck, PartHealth } from "./http/health.ts";
 import { listen, type WebServer } from "./http/listen.ts";
@@ -27,6 +28,8 @@ export interface RunningServer {
   readonly webUrl: string;
   readonly webPort: number;
   readonly gateway: { readonly host: string; readonly port: number };
+  /** The port where the gateway speaks TLS; null when there is none. */
+  readonly gatewayTls: GatewayTlsAddress | null;
   /** Signs the first account in, once; null when there is no first account. */
   readonly signInUrl: string | null;
   readonly credential: { readonly username: string; readonly password: string } | null;
@@ -69,6 +72,7 @@ async function start(config: Config, endings: Endings): Promise<RunningServer> {
     ...web,
     webPort: listener.port,
     gateway: gateway.address(),
+    gatewayTls: gateway.tls,
     demonstration: gateway.demonstration,
     drain: () => gateway.drain(config.drainMs),
     close: () => endings.run(),

@@ -64,10 +64,20 @@ const RENEW_DAYS = 30;
  * A certificate of this machine's own, for trying TLS: made once in `directory`, and again before it expires. Several
  * processes may ask for it at the same moment and get the same one.
  */
-export async function ownCertificateFiles(directory: string): Promise<CertificateFiles> {
+export async function ownCertificateFiles(
+  directory: string,
+  hosts: readonly string[] = [],
+): Promise<CertificateFiles> {
   const files = { certificate: join(directory, "certificate.pem"), key: join(directory, "key.pem") };
   if (await isFresh(files)) return files;
-  const made = selfSignedCertificate(["localhost", "127.0.0.1", "::1", hostname()], {
+  const names = [
+    "localhost",
+    "127.0.0.1",
+    "::1",
+    hostname(),
+    ...hosts.filter((host) => !/^[0:.]+$/.test(host)),
+  ];
+  const made = selfSignedCertificate([...new Set(names)], {
     from: new Date(Date.now() - 3_600_000),
     days: VALID_DAYS,
   });
