@@ -8,15 +8,21 @@ import { freePort, startPinned } from "./pinned-process.ts";
 const NOTE = "credentials, no cache, no log";
 const USER = "proxy";
 
-/** squid with one worker, Basic credentials by its own helper, no cache and no log. */
-export async function startSquid({ core, originPort, folder }: PeerOptions): Promise<Peer> {
+/**
+ * squid with one worker, Basic credentials by its own helper, no cache and no log.
+ * @param settings lines of configuration that go before all others
+ */
+export async function startSquid(
+  { core, originPort, folder }: PeerOptions,
+  settings: readonly string[] = ["via off"],
+): Promise<Peer> {
   const port = await freePort();
   const credential = newCredential();
   const passwords = join(folder, "passwords");
   const hash = await must(["openssl", "passwd", "-apr1", "-stdin"], { input: `${credential.password}\n` });
   writeFileSync(passwords, `${credential.username}:${hash.trim()}\n`);
   const configuration = join(folder, "squid.conf");
-  writeFileSync(configuration, squidConfiguration(port, folder, passwords));
+  writeFileSync(configuration, squidConfiguration(port, folder, passwords, settings));
   if (process.getuid?.() === 0) await must(["chown", "-R", USER, folder]);
   const service = `atlbench${process.pid}`;
   const { pid, close } = await startPinned(core, ["squid", "-N", "-n", service, "-f", configuration], port);
@@ -32,8 +38,14 @@ export async function startSquid({ core, originPort, folder }: PeerOptions): Pro
   };
 }
 
-function squidConfiguration(port: number, folder: string, passwords: string): string {
+function squidConfiguration(
+  port: number,
+  folder: string,
+  passwords: string,
+  settings: readonly string[],
+): string {
   return [
+    ...settings,
     `http_port 127.0.0.1:${port}`,
     "visible_hostname localhost",
     "pid_filename none",
@@ -47,7 +59,6 @@ function squidConfiguration(port: number, folder: string, passwords: string): st
     "max_filedescriptors 16384",
     "shutdown_lifetime 0 seconds",
     "pinger_enable off",
-    "via off",
     "forwarded_for delete",
     `auth_param basic program /usr/lib/squid/basic_ncsa_auth ${passwords}`,
     "auth_param basic children 1 startup=1 idle=1",
