@@ -55,6 +55,16 @@ const pages = {
     account: true,
     arrived: (page: Page) => page.getByText(/\d+ exits/),
   },
+  "user-name": {
+    path: "/user-names?username=atl_nobody00-cc-de-city-berlin-sid-cart1-ttl-30",
+    account: true,
+    arrived: (page: Page) => page.getByText("in the city berlin"),
+  },
+  "user-name-wrong": {
+    path: "/user-names?username=atl_nobody00-country-de",
+    account: true,
+    arrived: (page: Page) => page.getByText("HTTP 400"),
+  },
   account: { path: "/account", account: true, arrived: (page: Page) => page.getByText("this browser") },
   "not-found": {
     path: "/nowhere",

@@ -9,6 +9,7 @@ const Dashboard = lazy(() => import("./pages/dashboard/Dashboard.tsx"));
 const Exits = lazy(() => import("./pages/exits/Exits.tsx"));
 const Credentials = lazy(() => import("./pages/credentials/Credentials.tsx"));
 const Account = lazy(() => import("./pages/account/Account.tsx"));
+const Explain = lazy(() => import("./pages/explain/Explain.tsx"));
 const SignIn = lazy(() => import("./pages/SignIn.tsx"));
 const SignUp = lazy(() => import("./pages/SignUp.tsx"));
 const SignInOnce = lazy(() => import("./pages/SignInOnce.tsx"));
@@ -27,6 +28,7 @@ export function App() {
               <Route index element={<Dashboard />} />
               <Route path="/exits" element={<Exits />} />
               <Route path="/credentials" element={<Credentials />} />
+              <Route path="/user-names" element={<Explain />} />
               <Route path="/account" element={<Account />} />
               <Route path="*" element={<NotFound />} />
             </Route>

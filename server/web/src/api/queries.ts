@@ -57,3 +57,14 @@ export const recipeQuery = queryOptions({
     return api.proxy.connect.mutate({ exit: {} }, { signal });
   },
 });
+
+/** What a proxy user name means; nothing is asked for an empty one. */
+export function explanationQuery(username: string) {
+  return queryOptions({
+    queryKey: ["explain", username],
+    queryFn: ({ signal }) => api.proxy.explain.mutate({ username }, { signal }),
+    enabled: username !== "",
+    placeholderData: keepPreviousData,
+    retry: false,
+  });
+}
