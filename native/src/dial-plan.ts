@@ -32,6 +32,11 @@ export interface PlannedProxy {
   readonly password?: string;
   /** Resolved by the proxy when it is a name. */
   readonly target: { readonly host: string; readonly port: number };
+  /**
+   * A field, its name in lower case, and the value that the answer to CONNECT must have: else another one than was
+   * meant has answered. Native code does not dial these.
+   */
+  readonly expects?: { readonly field: string; readonly value: string };
 }
 
 export interface DialPlanOptions {
@@ -78,18 +83,27 @@ export async function askProxy(
   proxy: PlannedProxy,
   options: DialPlanOptions,
 ): Promise<Socket> {
-  const handshake =
-    proxy.protocol === "connect"
-      ? connectHandshake(proxy, proxy.target)
-      : socksHandshake(proxy, proxy.target);
   try {
-    const asked = await shakeHands<unknown>(socket, handshake, options.timeoutMs, options.signal);
-    return asked.socket;
+    return await shaken(socket, proxy, options);
   } catch (error) {
     const failure = dialErrorOf(error).at("ask");
     failure.moved = { sentBytes: socket.bytesWritten, receivedBytes: socket.bytesRead };
     throw failure;
   }
+}
+
+async function shaken(socket: Socket, proxy: PlannedProxy, options: DialPlanOptions): Promise<Socket> {
+  const { timeoutMs, signal } = options;
+  if (proxy.protocol === "socks5") {
+    return (await shakeHands(socket, socksHandshake(proxy, proxy.target), timeoutMs, signal)).socket;
+  }
+  const { result } = await shakeHands(socket, connectHandshake(proxy, proxy.target), timeoutMs, signal);
+  const { expects } = proxy;
+  if (expects !== undefined && result.get(expects.field) !== expects.value) {
+    socket.destroy();
+    throw new DialError("upstream_denied", "The upstream could not prove that it is the one that was meant.");
+  }
+  return socket;
 }
 
 function secured(

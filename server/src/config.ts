@@ -6,7 +6,8 @@ import type { CertificateFiles } from "./gateway/tls/certificate.ts";
 const port = z.coerce.number().int().min(0).max(65_535);
 const flag = z.enum(["0", "1"]).transform((value) => value === "1");
 
-const roleNames = ["web", "gateway", "worker"] as const;
+const roleNames = ["web", "gateway", "worker", "exit"] as const;
+const defaultRoles = ["web", "gateway", "worker"] as const;
 
 /** What a process of the server does: all of it by default. */
 type Role = (typeof roleNames)[number];
@@ -14,11 +15,13 @@ type Role = (typeof roleNames)[number];
 const roles = z
   .string()
   .transform((text) => text.split(",").map((one) => one.trim()))
-  .pipe(z.array(z.enum(roleNames)).min(1));
+  .pipe(z.array(z.enum(roleNames)).min(1))
+  // An exit shares nothing with the others: no database, and no accounts.
+  .refine((names) => !names.includes("exit") || names.length === 1);
 
 const environmentSchema = z.object({
   ATLANTIC_DATA: z.string().min(1).optional(),
-  ATLANTIC_ROLES: roles.default([...roleNames]),
+  ATLANTIC_ROLES: roles.default([...defaultRoles]),
   ATLANTIC_WEB_HOST: z.string().min(1).default("127.0.0.1"),
   ATLANTIC_WEB_PORT: port.default(3000),
   ATLANTIC_WEB_URL: z.url({ protocol: /^https?$/ }).optional(),
@@ -34,6 +37,8 @@ const environmentSchema = z.object({
   ATLANTIC_GATEWAY_PROCESS: z.coerce.number().int().min(0).optional(),
   ATLANTIC_ECHO_ADDRESS: z.string().optional(),
   ATLANTIC_DRAIN_SECONDS: z.coerce.number().int().min(0).max(86_400).default(30),
+  ATLANTIC_EXIT_HOST: z.string().min(1).default("0.0.0.0"),
+  ATLANTIC_EXIT_PORT: port.default(7070),
   ATLANTIC_DEMONSTRATION: flag.default(true),
   ATLANTIC_FIRST_ACCOUNT: flag.default(false),
   ATLANTIC_SIGN_UP: z.enum(["open", "closed"]).default("open"),
@@ -80,6 +85,8 @@ export interface Config {
   readonly gateway: GatewayConfig;
   /** How long tunnels and answers under way may go on after the server was asked to end, in milliseconds. */
   readonly drainMs: number;
+  /** Where a process of the role `exit` takes flows of our gateways. */
+  readonly exit: { readonly host: string; readonly port: number };
   /** Offer the exits of this machine and the echo site. */
   readonly demonstration: boolean;
   readonly firstAccount: boolean;
@@ -127,6 +134,7 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
       echoAddress: settings.ATLANTIC_ECHO_ADDRESS ?? null,
     },
     drainMs: settings.ATLANTIC_DRAIN_SECONDS * 1_000,
+    exit: { host: settings.ATLANTIC_EXIT_HOST, port: settings.ATLANTIC_EXIT_PORT },
     demonstration: settings.ATLANTIC_DEMONSTRATION,
     firstAccount: settings.ATLANTIC_FIRST_ACCOUNT,
     signUp: { open: settings.ATLANTIC_SIGN_UP === "open", allowanceBytes: settings.ATLANTIC_SIGN_UP_BYTES },

@@ -6,10 +6,17 @@ import type { Config } from "./config.ts";
 import type { OpenDatabase } from "./db/open.ts";
 import type { Endings } from "./endings.ts";
 import type { CredentialVerifier } from "./gateway/credential.ts";
+import { OpenProxyError } from "./gateway/limits/open-proxy-check.ts";
 import { StoredCredentials } from "./gateway/stored-credentials.ts";
 import { StoredSessions } from "./gateway/stored-sessions.ts";
-import { buildUpstreams, readUpstreamsFile, type UpstreamsFile } from "./gateway/upstreams/configuration.ts";
+import {
+  buildUpstreams,
+  ownExitsOf,
+  readUpstreamsFile,
+  type UpstreamsFile,
+} from "./gateway/upstreams/configuration.ts";
 import { readGatewayId } from "./gateway-id.ts";
+import { openGatewayLimits } from "./gateway-limits.ts";
 import { announceGateway } from "./gateway-presence.ts";
 import { type GatewayTlsAddress, readGatewayTls } from "./gateway-tls.ts";
 import type { PartHealth } from "./http/health.ts";
@@ -18,7 +25,7 @@ import type { Secrets } from "./secrets.ts";
 import { storeLocations } from "./services/exits.ts";
 import type { LiveGateway } from "./services/live-gateway.ts";
 import type { GatewayAddress } from "./services/proxy.ts";
-import { listenProblem } from "./start-error.ts";
+import { listenProblem, StartError } from "./start-error.ts";
 
 /** The gateway as the rest of the server sees it. */
 export interface GatewayPart {
@@ -111,6 +118,7 @@ async function startHere(
   const upstreams = buildUpstreams(file);
   await storeLocations(db, uniqueById(upstreams.flatMap((upstream) => upstream.places)));
   endings.add(await announceGateway(db, gatewayId));
+  const limits = endings.add(await openGatewayLimits({ database, gatewayId, logger: log }));
   const usage = endings.add(await startStoredUsage({ db, gatewayId, logger: log }));
   const tls = await readGatewayTls(config, parts.secrets);
   const { host, port } = config.gateway;
@@ -120,11 +128,13 @@ async function startHere(
     ...(tls && { tls: tls.options }),
     credentials: verifier,
     usage,
+    flowLimits: limits.flowLimits,
     upstreams,
     targets: {
       allow: file.allowTargets,
       hosts: demonstration === null ? {} : { [`${demonstration.echoHost}:80`]: demonstration.echoAddress },
       ownPorts: [config.web.port],
+      ownExits: ownExitsOf(file),
     },
     logger: log,
     reusePort: config.gateway.process !== null,
@@ -134,6 +144,7 @@ async function startHere(
     throw gatewayListenProblem(error, config);
   });
   endings.add(gateway);
+  endings.add(await limits.follow({ gateway, usage, credentials: verifier }));
   return {
     live: gateway,
     verifier,
@@ -151,6 +162,7 @@ async function startHere(
 
 /** Either of the two ports may be taken. */
 function gatewayListenProblem(error: unknown, { gateway: { port, tls } }: Config): unknown {
+  if (error instanceof OpenProxyError) return new StartError(error.message);
   const taken = error instanceof Error && "port" in error ? error.port : port;
   return tls !== null && taken === tls.port && taken !== port
     ? listenProblem(error, tls.port, "ATLANTIC_GATEWAY_TLS_PORT")

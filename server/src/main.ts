@@ -1,4 +1,4 @@
-import { readConfig } from "./config.ts";
+import { type Config, readConfig } from "./config.ts";
 import { startServer } from "./server.ts";
 import { startSentence } from "./start-error.ts";
 
@@ -43,8 +43,8 @@ function endWith(running: Running): void {
   process.on("disconnect", close);
 }
 
-async function runServer(): Promise<void> {
-  const server = await startServer(readConfig(process.env));
+async function runServer(config: Config): Promise<void> {
+  const server = await startServer(config);
   endWith(server);
   await tell({
     kind: "ready",
@@ -67,8 +67,22 @@ async function runGatewayProcess(): Promise<void> {
   await tell({ kind: "ready", gatewayPort: gateway.port });
 }
 
+/** On the machine of an exit, where there is nothing else. */
+async function runExit(config: Config): Promise<void> {
+  const { startExit } = await import("./exit-part.ts");
+  const exit = await startExit(config);
+  endWith({ close: () => exit.close(), drain: () => exit.close() });
+  await tell({ kind: "ready", exitHost: exit.host, exitPort: exit.port });
+}
+
+async function run(): Promise<void> {
+  if (process.env.ATLANTIC_GATEWAY_PROCESS) return runGatewayProcess();
+  const config = readConfig(process.env);
+  await (config.roles.has("exit") ? runExit(config) : runServer(config));
+}
+
 try {
-  await (process.env.ATLANTIC_GATEWAY_PROCESS ? runGatewayProcess() : runServer());
+  await run();
 } catch (error) {
   const sentence = startSentence(error);
   if (process.send === undefined) process.stderr.write(`${sentence}\n`);

@@ -10,7 +10,10 @@ import { reasons, stages } from "./protocol.ts";
 /** Whether the engine can carry the plan out: it speaks no TLS. */
 export function isNativePlan({ proxy, addresses, localAddress }: DialPlan): boolean {
   return (
-    proxy?.tls === undefined && !localAddress?.includes("%") && !addresses.some((one) => one.includes("%"))
+    proxy?.tls === undefined &&
+    proxy?.expects === undefined &&
+    !localAddress?.includes("%") &&
+    !addresses.some((one) => one.includes("%"))
   );
 }
 

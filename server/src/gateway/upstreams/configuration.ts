@@ -1,18 +1,22 @@
 import { readFile } from "node:fs/promises";
+import { bindProvider, providerEntrySchema } from "@atlantic/shared/exits/adapters/provider-adapters.ts";
 import {
-  bindProvider,
-  type ParsedProviderEntry,
-  providerEntrySchema,
-} from "@atlantic/shared/exits/adapters/provider-adapters.ts";
-import type { OfferedPlace } from "@atlantic/shared/exits/adapters/upstream-entry.ts";
+  type CommonEntry,
+  commonEntryShape,
+  type OfferedPlace,
+  offeredPlaceSchema,
+  portNumber,
+} from "@atlantic/shared/exits/adapters/upstream-entry.ts";
 import { countryCodeSchema, exitSelectorSchema } from "@atlantic/shared/exits/selector.ts";
 import { z } from "zod";
 import { parseAllowedRange } from "../address-rules.ts";
+import { exitAddressesSchema, exitKeySchema } from "../exit-role/exit-configuration.ts";
 import { NameCache } from "../name-cache.ts";
 import { localUpstream } from "./local-upstream.ts";
+import { ownUpstream } from "./own-upstream.ts";
 import { providerUpstream } from "./provider-upstream.ts";
 import type { ExitPlace, Upstream } from "./upstream.ts";
-import { DEFAULT_BREAKER } from "./upstream-health.ts";
+import { type BreakerSettings, DEFAULT_BREAKER } from "./upstream-health.ts";
 
 const name = exitSelectorSchema.shape.pool.unwrap();
 
@@ -22,7 +26,28 @@ const localEntrySchema = z.strictObject({
   countries: z.array(countryCodeSchema).optional(),
 });
 
-const upstreamSchema = z.discriminatedUnion("kind", [localEntrySchema, providerEntrySchema]);
+/** A gateway of ours on another machine with the role `exit`: see docs/failover.md. */
+const ownEntrySchema = z.strictObject({
+  kind: z.literal("own"),
+  name: name.default("own"),
+  host: z.string().min(1).max(253),
+  port: portNumber.default(7070),
+  key: exitKeySchema,
+  tls: z.boolean().default(true),
+  ca: commonEntryShape.ca,
+  breaker: commonEntryShape.breaker,
+  places: z
+    .array(
+      offeredPlaceSchema.extend({
+        network: offeredPlaceSchema.shape.network.unwrap().default("datacenter"),
+        /** Of the exit's addresses those that are there; none: whichever it has. */
+        addresses: exitAddressesSchema.default([]),
+      }),
+    )
+    .min(1),
+});
+
+const upstreamSchema = z.discriminatedUnion("kind", [localEntrySchema, ownEntrySchema, providerEntrySchema]);
 
 /** `upstreams.json`: where traffic can leave, and which targets are allowed although they are not public. */
 export const upstreamsFileSchema = z
@@ -99,28 +124,50 @@ export function buildUpstreams(file: UpstreamsFile, names = new NameCache()): Up
   };
   return file.upstreams
     .toSorted((one, other) => place(one) - place(other))
-    .map((entry) =>
-      entry.kind === "local" ? localUpstream(entry.name, entry.countries) : fromProvider(entry, names),
-    );
+    .map((entry) => buildUpstream(entry, names));
 }
 
-function fromProvider(entry: ParsedProviderEntry, names: NameCache): Upstream {
-  const { breaker = {} } = entry;
+/** Where our own exits take flows: no client may knock there. */
+export function ownExitsOf({ upstreams }: UpstreamsFile): { host: string; port: number }[] {
+  return upstreams.flatMap((entry) => (entry.kind === "own" ? [{ host: entry.host, port: entry.port }] : []));
+}
+
+function buildUpstream(entry: UpstreamEntry, names: NameCache): Upstream {
+  if (entry.kind === "local") return localUpstream(entry.name, entry.countries);
+  if (entry.kind === "own") return fromOwnExit(entry, names);
   return providerUpstream({
     name: entry.name,
     provider: bindProvider(entry),
     places: entry.places?.map(placeOf) ?? null,
     ...(entry.ca !== undefined && { ca: entry.ca }),
     resolveHere: entry.resolve === "here",
-    breaker: {
-      failures: breaker.failures ?? DEFAULT_BREAKER.failures,
-      share: breaker.share ?? DEFAULT_BREAKER.share,
-      windowSeconds: breaker.windowSeconds ?? DEFAULT_BREAKER.windowSeconds,
-      restSeconds: breaker.restSeconds ?? DEFAULT_BREAKER.restSeconds,
-      longestRestSeconds: breaker.longestRestSeconds ?? DEFAULT_BREAKER.longestRestSeconds,
-    },
+    breaker: breakerOf(entry),
     names,
   });
+}
+
+function fromOwnExit(entry: z.infer<typeof ownEntrySchema>, names: NameCache): Upstream {
+  const { name: own, host, port, key, tls, ca } = entry;
+  return ownUpstream({
+    name: own,
+    host,
+    port,
+    key: Buffer.from(key, "base64url"),
+    ...(tls && { tls: ca === undefined ? {} : { ca } }),
+    places: entry.places.map((place) => ({ ...placeOf(place), addresses: place.addresses })),
+    breaker: breakerOf(entry),
+    names,
+  });
+}
+
+function breakerOf({ breaker = {} }: Pick<CommonEntry, "breaker">): BreakerSettings {
+  return {
+    failures: breaker.failures ?? DEFAULT_BREAKER.failures,
+    share: breaker.share ?? DEFAULT_BREAKER.share,
+    windowSeconds: breaker.windowSeconds ?? DEFAULT_BREAKER.windowSeconds,
+    restSeconds: breaker.restSeconds ?? DEFAULT_BREAKER.restSeconds,
+    longestRestSeconds: breaker.longestRestSeconds ?? DEFAULT_BREAKER.longestRestSeconds,
+  };
 }
 
 function placeOf(place: OfferedPlace): ExitPlace {
