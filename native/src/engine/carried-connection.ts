@@ -20,6 +20,8 @@ export interface CarriedClientListener {
   onFailed(error: DialError): void;
   /** The descriptor that was asked for: it is the listener's now, and nothing more will come. */
   onTaken(fd: number): void;
+  /** What other kinds of connections report; the bytes are valid only during the call. */
+  onOther?(kind: number, body: Buffer): void;
   /** It is over; the totals are final and exact. */
   onClosed(outcome: CarrierOutcome, totals: CarriedTotals): void;
 }
@@ -156,6 +158,10 @@ export class CarriedConnection {
   reportTaken(fd: number): void {
     this.#over = true;
     this.#listener.onTaken(fd);
+  }
+
+  reportOther(kind: number, body: Buffer): void {
+    this.#listener.onOther?.(kind, body);
   }
 
   reportClosed(outcome: CarrierOutcome, totals: CarriedTotals): void {

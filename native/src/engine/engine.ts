@@ -63,7 +63,8 @@ export class CarrierEngine implements ConnectionOwner {
   readonly #allowances = new Map<number, WeakRef<SharedAllowance>>();
   readonly #listeners = new Map<number, CarrierListenOptions["onClient"]>();
   #nextListener = 1;
-  #onDeath: (() => void) | undefined;
+  readonly #onDeath = new Set<() => void>();
+  #stopped = false;
   #dispatching = false;
   #flushing = false;
 
@@ -76,9 +77,10 @@ export class CarrierEngine implements ConnectionOwner {
     return this.#carrier.alive;
   }
 
-  /** Calls back when the thread has died. */
-  onDeath(listener: () => void): void {
-    this.#onDeath = listener;
+  /** Calls back when the thread has died by itself; the returned function stops that. */
+  onDeath(listener: () => void): () => void {
+    this.#onDeath.add(listener);
+    return () => this.#onDeath.delete(listener);
   }
 
   /** @throws the listen error, EADDRINUSE among them */
@@ -116,18 +118,24 @@ export class CarrierEngine implements ConnectionOwner {
   adopt({ client, upstream, ...options }: AdoptedPair): CarriedConnection | undefined {
     const [clientFd, upstreamFd] = [descriptorOf(client), descriptorOf(upstream)];
     if (clientFd === undefined || upstreamFd === undefined || !this.isAlive) return undefined;
-    const place = this.#freeAdopted.pop() ?? this.#adopted.length;
-    const generation = (this.#generations[place] ?? 0) + 1;
-    this.#generations[place] = generation;
-    const connection = new CarriedConnection(this, FIRST_ADOPTED + place, generation, "");
-    this.#adopted[place] = connection;
+    const connection = this.reserve();
     this.#carrier.adopt({
       index: connection.index,
-      generation,
+      generation: connection.generation,
       client: this.#carrier.duplicate(clientFd),
       upstream: this.#carrier.duplicate(upstreamFd),
       ...options,
     });
+    return connection;
+  }
+
+  /** A place among the connections that are handed to the engine, until the engine says that it is closed. */
+  reserve(): CarriedConnection {
+    const place = this.#freeAdopted.pop() ?? this.#generations.length;
+    const generation = (this.#generations[place] ?? 0) + 1;
+    this.#generations[place] = generation;
+    const connection = new CarriedConnection(this, FIRST_ADOPTED + place, generation, "");
+    this.#adopted[place] = connection;
     return connection;
   }
 
@@ -163,6 +171,7 @@ export class CarrierEngine implements ConnectionOwner {
 
   /** Ends the thread; every socket that it has is closed. */
   stop(): void {
+    this.#stopped = true;
     this.#carrier.stop();
   }
 
@@ -184,7 +193,9 @@ export class CarrierEngine implements ConnectionOwner {
       this.#dispatching = false;
       this.#flush();
     }
-    if (!this.isAlive) this.#onDeath?.();
+    if (this.isAlive || this.#stopped) return;
+    this.#stopped = true;
+    for (const listener of this.#onDeath) listener();
   }
 
   #readEvents(end: number): void {
@@ -193,7 +204,7 @@ export class CarrierEngine implements ConnectionOwner {
       const next = at + bytes.readUInt32LE(at);
       const kind = bytes.readUInt32LE(at + 4);
       const index = bytes.readUInt32LE(at + 8);
-      if (kind >= events.low) this.#tellOfAllowance(kind, index);
+      if (kind >= events.low && kind <= events.returned) this.#tellOfAllowance(kind, index);
       else this.#readEvent(kind, index, bytes.readUInt32LE(at + 12), at + 16, next);
       at = next;
     }
@@ -220,7 +231,7 @@ export class CarrierEngine implements ConnectionOwner {
       const outcome = outcomes[bytes.readUInt32LE(at + 16)] ?? "ended";
       const totals = { sentBytes: bytes.readDoubleLE(at), receivedBytes: bytes.readDoubleLE(at + 8) };
       connection.reportClosed(outcome, totals);
-    }
+    } else connection.reportOther(kind, bytes.subarray(at, end));
   }
 
   #readData(

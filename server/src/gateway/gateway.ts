@@ -8,7 +8,9 @@ import { ExitSessions } from "./exit-sessions.ts";
 import { OpenFlows } from "./flow.ts";
 import { unlimitedFlows } from "./flow-limits.ts";
 import { FlowOpener } from "./flow-opener.ts";
+import { type FrontDoor, openFrontDoor } from "./front-door.ts";
 import { UpstreamPool } from "./http/upstream-pool.ts";
+import { refuseOpenProxy } from "./limits/open-proxy-check.ts";
 import { DEFAULT_LIMITS, type Gateway, type GatewayOptions } from "./options.ts";
 import { TargetGuard } from "./target-guard.ts";
 import { TlsDoor } from "./tls/tls-door.ts";
@@ -20,7 +22,7 @@ const STILL_DIALLING_MS = 2_000;
 
 /**
  * Starts the metered forward proxy: HTTP/1.1 forwarding, CONNECT and SOCKS5 on one port, always with authentication.
- * @throws the listen error, EADDRINUSE among them
+ * @throws OpenProxyError when it would let strangers in; the listen error, EADDRINUSE among them
  */
 export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const gateway = new RunningGateway(options);
@@ -30,7 +32,6 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
 
 class RunningGateway implements Gateway {
   readonly #options: GatewayOptions;
-  readonly #server: Server;
   readonly #flows = new OpenFlows();
   readonly #pool = new UpstreamPool();
   readonly #providerConnections = new ProviderConnections();
@@ -41,6 +42,8 @@ class RunningGateway implements Gateway {
   #credentialEpoch = 0;
   #stopped: Promise<void> | undefined;
   #sweeper: NodeJS.Timeout | undefined;
+  #door: FrontDoor | undefined;
+  #problem: string | null = null;
   #tls: TlsDoor | undefined;
   host = "";
   port = 0;
@@ -75,24 +78,20 @@ class RunningGateway implements Gateway {
       nodeId: randomBytes(8).toString("hex"),
       connections: this.#connections,
     };
-    this.#server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => this.#accept(socket));
   }
 
   async listen(port: number, host: string): Promise<void> {
-    await new Promise<void>((resolve, reject) => {
-      this.#server.once("error", reject);
-      const { reusePort = false } = this.#options;
-      this.#server.listen({ port, host, backlog: 4_096, reusePort }, () => {
-        this.#server.off("error", reject);
-        resolve();
-      });
-    });
-    this.#server.on("error", (error) => this.#options.logger.error({ err: error }, "gateway cannot accept"));
-    const address = this.#server.address();
-    if (typeof address !== "object" || address === null) throw new Error("The gateway has no address.");
-    this.host = address.address;
-    this.port = address.port;
-    this.#guard.addOwnPort(address.port);
+    await refuseOpenProxy(host, this.#options.credentials);
+    const { reusePort = false, native = true } = this.#options;
+    const parts = {
+      context: this.#context,
+      connections: this.#connections,
+      onFailure: (error: Error) => this.#fail(error),
+    };
+    this.#door = await openFrontDoor(parts, { host, port, reusePort, native });
+    this.host = this.#door.address;
+    this.port = this.#door.port;
+    this.#guard.addOwnPort(this.port);
     await this.#openTlsDoor(host);
     this.#sweeper = setInterval(() => this.#sweep(), SWEEP_MS);
     this.#sweeper.unref();
@@ -113,12 +112,13 @@ class RunningGateway implements Gateway {
     return this.#tls ?? null;
   }
 
-  #accept(socket: Socket): void {
-    // Stays for the socket's life: an error between two owners must not end the process.
-    socket.on("error", ignore);
-    const client = socket.remoteAddress;
-    if (client === undefined) socket.destroy();
-    else this.#connections.accept(socket, client, this.#context);
+  /** Without a door nobody is let in: whoever watches the process must see that and start another. */
+  #fail(error: Error): void {
+    this.#problem = error.message;
+    this.#options.logger.fatal({ err: error }, "gateway cannot accept");
+    queueMicrotask(() => {
+      throw error;
+    });
   }
 
   #sweep(): void {
@@ -142,8 +142,8 @@ class RunningGateway implements Gateway {
 
   disconnectCredential(credentialId: string): number {
     this.#credentialEpoch += 1;
-    this.#options.credentials.forget(credentialId);
     const flows = this.#flows.ofCredential(credentialId);
+    this.#options.credentials.forget(credentialId);
     for (const flow of flows) flow.cut("credential_revoked");
     return flows.length;
   }
@@ -154,9 +154,11 @@ class RunningGateway implements Gateway {
 
   health() {
     return {
-      listening: this.#server.listening,
+      listening: this.#door?.isOpen ?? false,
       openConnections: this.#flows.count(),
-      problem: this.#server.listening ? this.#options.usage.problem() : "The gateway does not listen.",
+      problem:
+        this.#problem ??
+        (this.#door?.isOpen ? this.#options.usage.problem() : "The gateway does not listen."),
     };
   }
 
@@ -168,7 +170,7 @@ class RunningGateway implements Gateway {
 
   #stopListening(): Promise<void> {
     this.#tls?.stopListening();
-    this.#stopped ??= new Promise<void>((resolve) => this.#server.close(() => resolve()));
+    this.#stopped ??= this.#door?.stop() ?? Promise.resolve();
     return this.#stopped;
   }
 
@@ -186,5 +188,3 @@ class RunningGateway implements Gateway {
     await this.#options.usage.flush();
   }
 }
-
-function ignore(): void {}

@@ -14,6 +14,8 @@ export interface GatewayOptions {
   readonly port: number;
   /** Share the port with other processes (SO_REUSEPORT). Default: no. */
   readonly reusePort?: boolean;
+  /** Whether the native engine may carry its connections, where there is one. Default: yes. */
+  readonly native?: boolean;
   /** A second port on the same host, where the gateway speaks TLS. Default: none. */
   readonly tls?: TlsDoorOptions;
   readonly credentials: CredentialVerifier;
@@ -45,6 +47,8 @@ export interface GatewayLimits {
   /** How long a kept-alive connection may wait for its next request. */
   readonly keepAliveMs: number;
   readonly connectionsPerCredential: number;
+  /** How many clients may be connected without having said anything; of more, the oldest is closed. */
+  readonly silentClients: number;
   /** How long a request's body may take before its pace is measured. */
   readonly bodyGraceMs: number;
   /** The least of a body that must come in a second, on average, from then on. */
@@ -57,6 +61,7 @@ export const DEFAULT_LIMITS: GatewayLimits = {
   idleMs: 300_000,
   keepAliveMs: 60_000,
   connectionsPerCredential: 5_000,
+  silentClients: 10_000,
   bodyGraceMs: 20_000,
   bodyBytesPerSecond: 500,
 };

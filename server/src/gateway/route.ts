@@ -75,9 +75,10 @@ export class Route {
     return this.#session;
   }
 
-  /** Whether the session has another address than before this flow. */
+  /** Whether the session has another address than before this flow, or will have it by the exit of now. */
   get sessionMoved(): boolean {
-    return this.#moved;
+    const bound = this.#session?.upstream;
+    return this.#moved || (bound !== undefined && bound !== this.#exit?.upstream);
   }
 
   /** What was tried in vain, in this order. */

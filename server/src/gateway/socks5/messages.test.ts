@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { type Reader, readConnectRequest, readGreeting, readLogin } from "./messages.ts";
+import { type Reader, readGreeting, readLogin, readSocksRequest } from "./messages.ts";
 
 const text = fc.string({
   unit: fc.constantFrom(..."abcdefghijklmnopqrstuvwxyz0123456789.-_"),
@@ -29,25 +29,25 @@ const portBytes = (value: number) => Buffer.from([value >> 8, value & 0xff]);
 const connectRequest = fc.oneof(
   fc.tuple(fc.uint8Array({ minLength: 4, maxLength: 4 }), port).map(([address, value]) => ({
     bytes: Buffer.concat([Buffer.from([5, 1, 0, 1, ...address]), portBytes(value)]),
-    message: { host: address.join("."), port: value },
+    message: { command: "connect", host: address.join("."), port: value },
   })),
   fc.tuple(text, port).map(([host, value]) => ({
     bytes: Buffer.concat([Buffer.from([5, 1, 0, 3, host.length]), Buffer.from(host), portBytes(value)]),
-    message: { host, port: value },
+    message: { command: "connect", host, port: value },
   })),
   port.map((value) => ({
     bytes: Buffer.concat([
       Buffer.from([5, 1, 0, 4, 0x20, 1, 0xd, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 5]),
       portBytes(value),
     ]),
-    message: { host: "2001:db8:0:0:0:0:0:5", port: value },
+    message: { command: "connect", host: "2001:db8:0:0:0:0:0:5", port: value },
   })),
 );
 
 describe.each<[string, Reader<unknown>, fc.Arbitrary<{ bytes: Buffer; message: unknown }>]>([
   ["greeting", readGreeting, greeting],
   ["login", readLogin, login],
-  ["request", readConnectRequest, connectRequest],
+  ["request", readSocksRequest, connectRequest],
 ])("the %s", (_, read, messages) => {
   test("is read whatever comes behind it, and not before its last byte", () => {
     fc.assert(

@@ -38,7 +38,16 @@ function readText(bytes: Buffer, at: number): { text: string; end: number } | un
   return { text: bytes.toString("utf8", at + 1, at + 1 + length), end: at + 1 + length };
 }
 
+/** What a client may ask for: a connection, or an association for datagrams (RFC 1928 §7). */
+export interface SocksRequest {
+  readonly command: "connect" | "udp";
+  /** For `udp` where the client will send from; any address and port when it does not know. */
+  readonly host: string;
+  readonly port: number;
+}
+
 const CONNECT = 1;
+const UDP_ASSOCIATE = 3;
 const IPV4 = 1;
 const NAME = 3;
 const IPV6 = 4;
@@ -47,19 +56,26 @@ const IPV6 = 4;
  * The request (RFC 1928 §4).
  * @throws ProxyError `command_unsupported`, `address_type_unsupported` or `malformed_request`
  */
-export const readConnectRequest: Reader<{ host: string; port: number }> = (bytes) => {
-  const [version, command, , kind, nameLength] = bytes;
+export const readSocksRequest: Reader<SocksRequest> = (bytes) => {
+  const [version, code, , kind, nameLength] = bytes;
   if (version !== undefined && version !== VERSION) throw new ProxyError("malformed_request");
-  if (command !== undefined && command !== CONNECT) throw new ProxyError("command_unsupported");
+  if (code !== undefined && code !== CONNECT && code !== UDP_ASSOCIATE) {
+    throw new ProxyError("command_unsupported");
+  }
   if (kind === undefined) return undefined;
   const start = kind === NAME ? 5 : 4;
   const length = kind === IPV4 ? 4 : kind === IPV6 ? 16 : kind === NAME ? nameLength : -1;
   if (length === -1) throw new ProxyError("address_type_unsupported");
   if (length === undefined || bytes.length < start + length + 2) return undefined;
   const port = bytes.readUInt16BE(start + length);
-  if (port === 0) throw new ProxyError("malformed_request", "The target's port must be from 1 to 65535.");
+  if (port === 0 && code === CONNECT)
+    throw new ProxyError("malformed_request", "The target's port must be from 1 to 65535.");
   return {
-    message: { host: readHost(kind, bytes.subarray(start, start + length)), port },
+    message: {
+      command: code === CONNECT ? "connect" : "udp",
+      host: readHost(kind, bytes.subarray(start, start + length)),
+      port,
+    },
     used: start + length + 2,
   };
 };

@@ -1,0 +1,80 @@
+import { randomUUID } from "node:crypto";
+import type { Socket } from "node:net";
+import type { CarriedConnection } from "@atlantic/native";
+import type { ProxyError } from "@atlantic/shared/errors.ts";
+import type { Identity } from "../authenticator.ts";
+import { type AdmittedFlow, flowHeaders } from "../flow-opener.ts";
+import { askedExit } from "../http/asked-exit.ts";
+import { errorAnswer } from "../http/error-answer.ts";
+import { findHeadEnd, parseHead, REQUEST_HEAD_LIMITS } from "../http/head.ts";
+import { type ProxyRequest, readRequest } from "../http/request.ts";
+import { CarriedTunnel, type TunnelWords } from "./carried-tunnel.ts";
+import type { Door } from "./native-door.ts";
+
+/** "CONN", as a number of four bytes. */
+const CONN = 0x4e_4e_4f_43;
+
+/**
+ * The CONNECT request that a client's first bytes begin with, when it is all there and nothing about it is special.
+ * Undefined for everything else: what is wrong with that is said where all requests are read.
+ */
+export function connectRequestIn(first: Buffer): { request: ProxyRequest; used: number } | undefined {
+  if (first.length < 16 || first.readUInt32LE(0) !== CONN) return undefined;
+  try {
+    const used = findHeadEnd(first, REQUEST_HEAD_LIMITS);
+    if (used < 0) return undefined;
+    const head = parseHead(first.toString("latin1", 0, used - 4), REQUEST_HEAD_LIMITS);
+    const request = readRequest(head);
+    return request.method === "CONNECT" && request.nodes === undefined ? { request, used } : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** A client that asks for a tunnel with CONNECT, carried by the engine. */
+export class CarriedConnect implements TunnelWords {
+  readonly #door: Door;
+  readonly #client: CarriedConnection;
+  readonly #request: ProxyRequest;
+  readonly #tunnel: CarriedTunnel;
+  readonly endsInAddress = false;
+
+  /** @param early what the client said behind its request */
+  constructor(door: Door, client: CarriedConnection, request: ProxyRequest, early: Buffer) {
+    this.#door = door;
+    this.#client = client;
+    this.#request = request;
+    this.#tunnel = new CarriedTunnel(door, client, this, early);
+  }
+
+  open(): void {
+    try {
+      const { authenticator } = this.#door.context;
+      const identity = authenticator.fromHeader(this.#request.authorization, this.#client.address);
+      if (identity instanceof Promise) identity.then((known) => this.#openFor(known)).catch(this.#refuse);
+      else this.#openFor(identity);
+    } catch (error) {
+      this.#refuse(error);
+    }
+  }
+
+  readonly #refuse = (error: unknown): void => this.#tunnel.refuse(error);
+
+  #openFor(identity: Identity): void {
+    const { host, port } = this.#request.target;
+    const wish = { protocol: "connect" as const, client: this.#client.address, host, port };
+    this.#tunnel.open(askedExit(identity, this.#request.optionFields), wish);
+  }
+
+  granted(admitted: AdmittedFlow): string {
+    return `HTTP/1.1 200 Connection established\r\n${flowHeaders(admitted)}\r\n`;
+  }
+
+  grantedBy(admitted: AdmittedFlow, _upstream: Socket): string {
+    return this.granted(admitted);
+  }
+
+  refused(error: ProxyError): Buffer {
+    return Buffer.from(errorAnswer(error, { requestId: randomUUID(), close: true, head: false }));
+  }
+}

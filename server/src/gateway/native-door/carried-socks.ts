@@ -1,0 +1,107 @@
+import type { Socket } from "node:net";
+import type { CarriedClientListener, CarriedConnection } from "@atlantic/native";
+import type { ProxyError } from "@atlantic/shared/errors.ts";
+import type { Identity } from "../authenticator.ts";
+import type { ClientConnection } from "../context.ts";
+import type { AdmittedFlow } from "../flow-opener.ts";
+import { reply, type SocksRequest } from "../socks5/messages.ts";
+import { SocksConnection } from "../socks5/socks-connection.ts";
+import { refusalOf, SocksDialogue, type SocksDialogueListener } from "../socks5/socks-dialogue.ts";
+import { CarriedTunnel, LINGER_MS, type TunnelWords } from "./carried-tunnel.ts";
+import type { Door } from "./native-door.ts";
+
+const GRANTED = reply(0);
+const NOTHING: Buffer = Buffer.alloc(0);
+
+const words: TunnelWords = {
+  endsInAddress: true,
+  granted: () => GRANTED,
+  grantedBy: (_admitted: AdmittedFlow, upstream: Socket) =>
+    reply(0, { address: upstream.localAddress ?? "", port: upstream.localPort ?? 0 }),
+  refused: refusalOf,
+};
+
+/** A SOCKS5 client that the engine has: its dialogue, until it is a tunnel. */
+export class CarriedSocks implements CarriedClientListener, SocksDialogueListener, ClientConnection {
+  readonly #door: Door;
+  readonly #client: CarriedConnection;
+  readonly #dialogue: SocksDialogue;
+  /** Answers that wait to be sent together. */
+  #answers = NOTHING;
+
+  constructor(door: Door, client: CarriedConnection) {
+    this.#door = door;
+    this.#client = client;
+    this.#dialogue = new SocksDialogue(door.context.authenticator, client.address, this);
+    client.listen(this);
+    door.connections.add(this);
+  }
+
+  checkDeadline(): void {}
+
+  drain(): void {
+    this.destroy();
+  }
+
+  destroy(): void {
+    this.#client.close();
+  }
+
+  onData(bytes: Buffer): void {
+    this.#dialogue.hear(Buffer.from(bytes));
+  }
+
+  onAnswer(bytes: Buffer): void {
+    this.#answers = this.#answers.length === 0 ? bytes : Buffer.concat([this.#answers, bytes]);
+  }
+
+  onMore(): void {
+    this.#client.say(this.#takeAnswers(), true);
+  }
+
+  onRefused(lastWords: Buffer, error: ProxyError | undefined): void {
+    if (error?.code === "internal") {
+      this.#door.context.logger.error({ err: error.cause ?? error }, "socks5 failed");
+    }
+    const answers = this.#takeAnswers();
+    if (answers.length === 0 && lastWords.length === 0) this.#client.close();
+    else this.#client.refuse(Buffer.concat([answers, lastWords]), LINGER_MS);
+  }
+
+  onRequest(identity: Identity, request: SocksRequest, rest: Buffer): void {
+    if (this.#answers.length > 0) this.#client.say(this.#takeAnswers(), false);
+    this.#door.connections.delete(this);
+    if (request.command !== "connect") this.#handOver(identity, request, rest);
+    else {
+      const { host, port } = request;
+      const tunnel = new CarriedTunnel(this.#door, this.#client, words, rest);
+      tunnel.open(identity, { protocol: "socks5", client: this.#client.address, host, port });
+    }
+  }
+
+  #handOver(identity: Identity, request: SocksRequest, rest: Buffer): void {
+    const { connections, context } = this.#door;
+    this.#door.socketOf(this.#client, (socket) => {
+      const connection = new SocksConnection(socket, this.#client.address, context);
+      connections.add(connection);
+      socket.once("close", () => connections.delete(connection));
+      connection.onRequest(identity, request, rest);
+    });
+  }
+
+  #takeAnswers(): Buffer {
+    const answers = this.#answers;
+    this.#answers = NOTHING;
+    return answers;
+  }
+
+  onDialled(): void {}
+
+  onFailed(): void {}
+
+  onTaken(): void {}
+
+  onClosed(): void {
+    this.#door.connections.delete(this);
+  }
+}

@@ -1,0 +1,198 @@
+import type { Socket } from "node:net";
+import {
+  type CarriedClientListener,
+  type CarriedConnection,
+  type CarriedTotals,
+  type CarrierOutcome,
+  type DialError,
+  type DialPlan,
+  handleOfAllowance,
+  handleOfRate,
+  isNativePlan,
+} from "@atlantic/native";
+import { ProxyError, proxyErrorOf } from "@atlantic/shared/errors.ts";
+import type { Identity } from "../authenticator.ts";
+import type { ClientConnection } from "../context.ts";
+import { type AdmittedFlow, type FlowWish, failFlow } from "../flow-opener.ts";
+import { runTunnel } from "../tunnel.ts";
+import type { ChosenExit } from "../upstreams/upstream.ts";
+import type { Door } from "./native-door.ts";
+
+/** How long a refused client may take to read why. */
+export const LINGER_MS = 2_000;
+const HALF_OPEN_IDLE_MS = 60_000;
+
+/** What a protocol says at the two moments in which it has to. */
+export interface TunnelWords {
+  /** The tunnel is open. Where the protocol names the exit's address, its last six bytes are left to be filled in. */
+  granted(admitted: AdmittedFlow): Buffer | string;
+  /** The same when the exit's connection is at hand. */
+  grantedBy(admitted: AdmittedFlow, upstream: Socket): Buffer | string;
+  readonly endsInAddress: boolean;
+  refused(error: ProxyError): Buffer;
+}
+
+/** One tunnel of a client that the engine has: from its wish to its last byte. */
+export class CarriedTunnel implements CarriedClientListener, ClientConnection {
+  readonly #door: Door;
+  readonly #client: CarriedConnection;
+  readonly #words: TunnelWords;
+  readonly #early: Buffer;
+  #admitted: AdmittedFlow | undefined;
+  #connected = false;
+  #deadline = 0;
+  #cutFor: string | undefined;
+
+  /** @param early what the client said behind its request */
+  constructor(door: Door, client: CarriedConnection, words: TunnelWords, early: Buffer) {
+    this.#door = door;
+    this.#client = client;
+    this.#words = words;
+    this.#early = early;
+    client.listen(this);
+    door.connections.add(this);
+  }
+
+  checkDeadline(): void {}
+
+  drain(): void {}
+
+  destroy(): void {
+    this.#client.cut();
+  }
+
+  /** Opens it for the identity, if all agree. */
+  open(identity: Identity, wish: FlowWish): void {
+    try {
+      const admitted = this.#door.context.opener.admit(identity, wish);
+      if (admitted instanceof Promise) admitted.then((flow) => this.#begin(flow)).catch(this.#fail);
+      else this.#begin(admitted);
+    } catch (error) {
+      this.refuse(error);
+    }
+  }
+
+  readonly #fail = (error: unknown): void => this.refuse(error);
+
+  #begin(admitted: AdmittedFlow): void {
+    if (this.#client.isOver) {
+      failFlow(admitted.flow, gaveUp());
+      return;
+    }
+    this.#admitted = admitted;
+    admitted.flow.onCut((reason) => {
+      this.#cutFor = reason;
+      this.#client.cut();
+    });
+    this.#deadline = performance.now() + this.#door.context.limits.connectMs;
+    this.#dial(admitted, admitted.route.exit);
+  }
+
+  #dial(admitted: AdmittedFlow, exit: ChosenExit): void {
+    try {
+      const plan = exit.plan(admitted.target);
+      if (plan instanceof Promise) {
+        plan.then((made) => this.#carry(admitted, made)).catch((error) => this.#failed(admitted, error));
+      } else this.#carry(admitted, plan);
+    } catch (error) {
+      this.#failed(admitted, error);
+    }
+  }
+
+  #carry(admitted: AdmittedFlow, plan: DialPlan): void {
+    if (this.#client.isOver) return;
+    const { flow, route } = admitted;
+    const allowance = handleOfAllowance(flow.limits.allowance);
+    const rate = handleOfRate(flow.limits.rate);
+    if (allowance === undefined || rate === undefined || !isNativePlan(plan)) {
+      this.#goByHand(admitted);
+      return;
+    }
+    flow.countWith(() => this.#client.totals());
+    this.#client.carry(plan, {
+      reply: this.#words.granted(admitted),
+      replyEndsInAddress: this.#words.endsInAddress,
+      early: this.#early,
+      connectMs: route.timeoutMs(this.#deadline - performance.now()),
+      idleMs: this.#door.context.limits.idleMs,
+      halfOpenIdleMs: HALF_OPEN_IDLE_MS,
+      allowance,
+      rate,
+    });
+  }
+
+  /** What the engine cannot do is done with sockets: TLS to a proxy, or an allowance of this thread. */
+  #goByHand(admitted: AdmittedFlow): void {
+    const { flow } = admitted;
+    this.#door.connections.delete(this);
+    flow.onCut((reason) => flow.finish(reason));
+    this.#door.socketOf(this.#client, (socket) => {
+      this.#dialByHand(admitted, socket).catch((error) => {
+        if (!socket.destroyed) socket.end(this.#words.refused(proxyErrorOf(error)));
+        socket.resume();
+        socket.setTimeout(LINGER_MS, () => socket.destroy());
+        socket.once("end", () => socket.destroySoon());
+      });
+    });
+  }
+
+  async #dialByHand(admitted: AdmittedFlow, socket: Socket): Promise<void> {
+    const { opener, limits } = this.#door.context;
+    const { flow } = admitted;
+    const upstream = await opener.dial(admitted);
+    if (socket.destroyed || flow.end) {
+      upstream.destroy();
+      failFlow(flow, gaveUp());
+      if (!socket.destroyed) socket.resetAndDestroy();
+      return;
+    }
+    socket.write(this.#words.grantedBy(admitted, upstream), "latin1");
+    if (this.#early.length > 0) socket.unshift(this.#early);
+    runTunnel(flow, socket, upstream, { idleMs: limits.idleMs, ended: () => {} });
+  }
+
+  #failed(admitted: AdmittedFlow, error: unknown): void {
+    try {
+      const timeLeft = performance.now() < this.#deadline;
+      this.#dial(admitted, this.#door.context.opener.failed(admitted, error, timeLeft));
+    } catch (reason) {
+      this.refuse(reason);
+    }
+  }
+
+  /** Says no in the protocol's words; the client is done with. */
+  refuse(thrown: unknown): void {
+    const error = proxyErrorOf(thrown);
+    if (error.code === "internal") {
+      this.#door.context.logger.error({ err: error.cause ?? error }, "tunnel failed");
+    }
+    this.#client.refuse(this.#words.refused(error), LINGER_MS);
+  }
+
+  onData(): void {}
+
+  onTaken(): void {}
+
+  onDialled(): void {
+    this.#connected = true;
+    if (this.#admitted) this.#door.context.opener.connected(this.#admitted);
+  }
+
+  onFailed(error: DialError): void {
+    if (this.#admitted) this.#failed(this.#admitted, error);
+  }
+
+  onClosed(outcome: CarrierOutcome, totals: CarriedTotals): void {
+    this.#door.connections.delete(this);
+    const flow = this.#admitted?.flow;
+    if (flow === undefined) return;
+    flow.keep(totals);
+    if (outcome === "cut") flow.finish(this.#cutFor ?? "closing");
+    else if (this.#connected) flow.finish(outcome);
+    else failFlow(flow, gaveUp());
+  }
+}
+
+function gaveUp(): ProxyError {
+  return new ProxyError("connection_terminated", "The client gave up.");
+}

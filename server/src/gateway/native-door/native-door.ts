@@ -1,0 +1,105 @@
+import { Socket } from "node:net";
+import type { CarriedConnection, CarrierEngine, CarrierListener } from "@atlantic/native";
+import type { ProxyError } from "@atlantic/shared/errors.ts";
+import type { ClientConnections } from "../client-connections.ts";
+import type { GatewayContext } from "../context.ts";
+import { errorAnswer } from "../http/error-answer.ts";
+import { firstByteSays } from "../protocol-sniffer.ts";
+import { CarriedConnect, connectRequestIn } from "./carried-connect.ts";
+import { CarriedSocks } from "./carried-socks.ts";
+import { LINGER_MS } from "./carried-tunnel.ts";
+
+export interface NativeDoorParts {
+  readonly engine: CarrierEngine;
+  readonly context: GatewayContext;
+  /** Looks after clients that are not for the engine, as sockets. */
+  readonly connections: ClientConnections;
+}
+
+/** What a carried client's handler needs of the door. */
+export interface Door extends NativeDoorParts {
+  /** Gives the client to the other way, as a socket that says these bytes first. */
+  handOver(client: CarriedConnection, said: Buffer): void;
+  /** The client as a socket; not called when it closes before. */
+  socketOf(client: CarriedConnection, onSocket: (socket: Socket) => void): void;
+}
+
+/**
+ * Accepts clients with the native engine. CONNECT and SOCKS5 are carried by it from here to the end; everything else
+ * becomes a socket and goes the way that all clients go where there is no engine.
+ */
+export class NativeDoor implements Door {
+  readonly engine: CarrierEngine;
+  readonly context: GatewayContext;
+  readonly connections: ClientConnections;
+  readonly #listener: CarrierListener;
+
+  /** @throws the listen error, EADDRINUSE among them */
+  constructor(parts: NativeDoorParts, where: { host: string; port: number; reusePort: boolean }) {
+    this.engine = parts.engine;
+    this.context = parts.context;
+    this.connections = parts.connections;
+    const { headerMs, silentClients } = parts.context.limits;
+    this.#listener = parts.engine.listen({
+      ...where,
+      headerMs,
+      maxSilent: silentClients,
+      onClient: (client, first) => this.#welcome(client, first),
+    });
+  }
+
+  get address(): string {
+    return this.#listener.address;
+  }
+
+  get port(): number {
+    return this.#listener.port;
+  }
+
+  /** Accepts nobody any more. */
+  stop(): void {
+    this.#listener.stop();
+  }
+
+  #welcome(client: CarriedConnection, first: Buffer): void {
+    const kind = firstByteSays(first[0]);
+    if (kind === "socks5") new CarriedSocks(this, client).onData(first);
+    else if (kind === "http") this.#welcomeHttp(client, first);
+    else this.#refuse(client, kind);
+  }
+
+  #welcomeHttp(client: CarriedConnection, first: Buffer): void {
+    const found = connectRequestIn(first);
+    if (found)
+      new CarriedConnect(this, client, found.request, Buffer.from(first.subarray(found.used))).open();
+    else this.handOver(client, Buffer.from(first));
+  }
+
+  #refuse(client: CarriedConnection, error: ProxyError): void {
+    const answer = errorAnswer(error, { requestId: "-", close: true, head: false });
+    client.refuse(Buffer.from(answer), LINGER_MS);
+  }
+
+  handOver(client: CarriedConnection, said: Buffer): void {
+    this.socketOf(client, (socket) => {
+      this.connections.accept(socket, client.address, this.context);
+      if (said.length > 0) socket.emit("data", said);
+    });
+  }
+
+  socketOf(client: CarriedConnection, onSocket: (socket: Socket) => void): void {
+    client.listen({
+      onData: () => {},
+      onDialled: () => {},
+      onFailed: () => {},
+      onClosed: () => {},
+      onTaken: (fd) => {
+        const socket = new Socket({ fd, allowHalfOpen: true, readable: true, writable: true });
+        // Stays for the socket's life: an error between two owners must not end the process.
+        socket.on("error", () => {});
+        onSocket(socket);
+      },
+    });
+    client.take();
+  }
+}
