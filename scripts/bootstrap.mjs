@@ -13,6 +13,7 @@ const entries = {
   lab: "lab/src/main.ts",
   bench: "bench/src/main.ts",
   "e2e-tabs": "scripts/e2e-tabs.ts",
+  conformance: "conformance/src/main.ts",
   atlantic: "companion/src/cli/main.ts",
 };
 

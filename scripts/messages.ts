@@ -8,6 +8,9 @@ const serverReadySchema = z.object({
   webUrl: z.string(),
   gatewayHost: z.string(),
   gatewayPort: z.int(),
+  gatewayTls: z
+    .object({ port: z.int(), fingerprint: z.string(), certificate: z.string(), selfSigned: z.boolean() })
+    .nullable(),
   signInUrl: z.string().nullable(),
   credential: z.object({ username: z.string(), password: z.string() }).nullable(),
   demonstration: z.object({ echoHost: z.string(), echoAddress: z.string() }).nullable(),

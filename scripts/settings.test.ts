@@ -20,6 +20,7 @@ test.each([
   ["--web-port", "http"],
   ["--gateway-port", "70000"],
   ["--proxy-port", "-1"],
+  ["--gateway-tls-port", "x"],
 ])("a bad %s is refused by name", (flag, value) => {
   expect(() => readSettings([`${flag}=${value}`], {})).toThrow(
     `${flag} must be a port number from 0 to 65535.`,

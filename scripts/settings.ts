@@ -17,6 +17,8 @@ const settingsSchema = z.object({
   webPort: port("--web-port"),
   gatewayPort: port("--gateway-port"),
   proxyPort: port("--proxy-port"),
+  /** Where the gateway speaks TLS as well; undefined for nowhere. */
+  gatewayTlsPort: port("--gateway-tls-port").optional(),
 });
 
 /** Where things are kept and listen: flags first, then the environment, then the defaults. */
@@ -27,13 +29,16 @@ const flags = {
   "web-port": { type: "string" },
   "gateway-port": { type: "string" },
   "proxy-port": { type: "string" },
+  "gateway-tls-port": { type: "string" },
   help: { type: "boolean", short: "h" },
 } as const;
 
 export const settingsHelp = `  --data DIR           where everything is kept (ATLANTIC_DATA, default ./data)
   --web-port N         web page and API (ATLANTIC_WEB_PORT, default 3000)
   --gateway-port N     gateway (ATLANTIC_GATEWAY_PORT, default 7777)
-  --proxy-port N       the companion's local proxy (ATLANTIC_PROXY_PORT, default 9150)`;
+  --proxy-port N       the companion's local proxy (ATLANTIC_PROXY_PORT, default 9150)
+  --gateway-tls-port N the gateway over TLS, with HTTP/2 (ATLANTIC_GATEWAY_TLS_PORT, default off; the certificate
+                       is ATLANTIC_GATEWAY_TLS_CERT and _KEY, or one made for a first try)`;
 
 /**
  * Reads the settings.
@@ -46,6 +51,7 @@ export function readSettings(argv: readonly string[], env: NodeJS.ProcessEnv): S
     webPort: values["web-port"] ?? env.ATLANTIC_WEB_PORT ?? 3000,
     gatewayPort: values["gateway-port"] ?? env.ATLANTIC_GATEWAY_PORT ?? 7777,
     proxyPort: values["proxy-port"] ?? env.ATLANTIC_PROXY_PORT ?? 9150,
+    gatewayTlsPort: values["gateway-tls-port"] ?? (env.ATLANTIC_GATEWAY_TLS_PORT || undefined),
   });
   if (!read.success) throw new Error(read.error.issues.map((issue) => issue.message).join(" "));
   return { ...read.data, help: values.help ?? false };

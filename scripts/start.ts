@@ -43,6 +43,7 @@ async function start(settings: Settings): Promise<void> {
     ATLANTIC_WEB_PORT: String(settings.webPort),
     ATLANTIC_GATEWAY_PORT: String(settings.gatewayPort),
     ATLANTIC_PROXY_PORT: String(settings.proxyPort),
+    ATLANTIC_GATEWAY_TLS_PORT: String(settings.gatewayTlsPort ?? ""),
     ATLANTIC_FIRST_ACCOUNT: "1",
     // Whoever types Ctrl-C does not want to wait for a browser's open connections.
     ATLANTIC_DRAIN_SECONDS: process.env.ATLANTIC_DRAIN_SECONDS ?? "0",
@@ -111,6 +112,7 @@ function summary(settings: Settings, server: ServerReady, proxyPort: number): st
           `               curl -x 'http://${credential.username}-cc-de:${credential.password}@${server.gatewayHost}:${server.gatewayPort}' ${site}`,
         ]
       : []),
+    ...overTls(server, site),
     `  Local proxy  127.0.0.1:${proxyPort}  (for the extension)`,
     `  Browser      npm run browser      a browser with the extension in it, paired`,
     "               or load extension/.output/chrome-mv3 on chrome://extensions (developer mode)",
@@ -128,4 +130,15 @@ function summary(settings: Settings, server: ServerReady, proxyPort: number): st
     "",
   ];
   return lines.join("\n");
+}
+
+function overTls({ gatewayTls, gatewayHost, credential }: ServerReady, site: string): string[] {
+  if (gatewayTls === null) return [];
+  const { port, fingerprint, certificate, selfSigned } = gatewayTls;
+  const lines = [`  Over TLS     ${gatewayHost}:${port}  (HTTP/1.1, HTTP/2 and SOCKS5)`];
+  if (selfSigned) lines.push(`               its own certificate, SHA-256 ${fingerprint}`);
+  if (credential === null) return lines;
+  const trust = selfSigned ? `--proxy-cacert '${certificate}' ` : "";
+  const login = `${credential.username}-cc-de:${credential.password}`;
+  return [...lines, `               curl ${trust}-x 'https://${login}@localhost:${port}' ${site}`];
 }
