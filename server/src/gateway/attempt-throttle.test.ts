@@ -5,13 +5,13 @@ import { Authenticator } from "./authenticator.ts";
 test("an address waits after twenty wrong tries in a minute, and no other address does", () => {
   let now = 0;
   const throttle = new AttemptThrottle(() => now);
-  for (let count = 0; count < 19; count++) throttle.failed("1.1.1.1");
-  expect(throttle.isClosed("1.1.1.1")).toBe(false);
-  throttle.failed("1.1.1.1");
-  expect(throttle.isClosed("1.1.1.1")).toBe(true);
-  expect(throttle.isClosed("2.2.2.2")).toBe(false);
+  for (let count = 0; count < 19; count++) throttle.failed("1.1.1.1", "atl_a");
+  expect(throttle.isClosed("1.1.1.1", "atl_a")).toBe(false);
+  throttle.failed("1.1.1.1", "atl_a");
+  expect(throttle.isClosed("1.1.1.1", "atl_a")).toBe(true);
+  expect(throttle.isClosed("2.2.2.2", "atl_a")).toBe(false);
   now = 60_000;
-  expect(throttle.isClosed("1.1.1.1")).toBe(false);
+  expect(throttle.isClosed("1.1.1.1", "atl_a")).toBe(false);
 });
 
 test("a guesser that waits is not told whether its next guess is right, and locks no owner out", () => {

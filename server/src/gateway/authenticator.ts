@@ -34,12 +34,21 @@ export class Authenticator {
   }
 
   /**
-   * Reads the value of `Proxy-Authorization`.
+   * Reads the value of `Proxy-Authorization`. Without one, the client's address may say who it is.
    * @throws ProxyError `authentication_required`, `bad_username`, `wrong_credentials` or `too_many_attempts`
    */
   fromHeader(value: string | undefined, client: string): Identity | Promise<Identity> {
-    if (value === undefined) throw new ProxyError("authentication_required");
-    return this.#identify(this.#known.get(value) ?? this.#read(value, () => readBasic(value)), client);
+    if (value !== undefined) {
+      return this.#identify(this.#known.get(value) ?? this.#read(value, () => readBasic(value)), client);
+    }
+    const identity = this.fromAddress(client);
+    return identity instanceof Promise ? identity.then(required) : required(identity);
+  }
+
+  /** Who a client is that shows neither user name nor password: the one credential that lists its address for that. */
+  fromAddress(client: string): Identity | undefined | Promise<Identity | undefined> {
+    const credential = this.#verifier.byAddress?.(client);
+    return credential instanceof Promise ? credential.then(anonymous) : anonymous(credential);
   }
 
   /** @throws ProxyError `bad_username`, `wrong_credentials` or `too_many_attempts` */
@@ -63,8 +72,9 @@ export class Authenticator {
   }
 
   #identify(login: Login, client: string): Identity | Promise<Identity> {
-    if (!login.wasRight && this.#throttle.isClosed(client)) throw new ProxyError("too_many_attempts");
-    const answer = this.#verifier.verify(login.wish.credential, login.password);
+    const name = login.wish.credential;
+    if (!login.wasRight && this.#throttle.isClosed(client, name)) throw new ProxyError("too_many_attempts");
+    const answer = this.#verifier.verify(name, login.password, client);
     if (answer instanceof Promise)
       return answer.then((credential) => this.#identity(credential, login, client));
     return this.#identity(answer, login, client);
@@ -72,13 +82,25 @@ export class Authenticator {
 
   #identity(credential: GatewayCredential | undefined, login: Login, client: string): Identity {
     if (credential) {
-      if (!login.wasRight) this.#remember(login);
+      if (!login.wasRight) {
+        this.#remember(login);
+        this.#throttle.succeeded(client, login.wish.credential);
+      }
       return { credential, wish: login.wish };
     }
     login.wasRight = false;
-    this.#throttle.failed(client);
+    this.#throttle.failed(client, login.wish.credential);
     throw new ProxyError("wrong_credentials");
   }
+}
+
+function anonymous(credential: GatewayCredential | undefined): Identity | undefined {
+  return credential && { credential, wish: { credential: credential.id, exit: {}, session: undefined } };
+}
+
+function required(identity: Identity | undefined): Identity {
+  if (identity === undefined) throw new ProxyError("authentication_required");
+  return identity;
 }
 
 /** @throws ProxyError `authentication_required` when it is not Basic authentication */

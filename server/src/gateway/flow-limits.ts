@@ -37,6 +37,8 @@ export interface WishedFlow {
   readonly client: string;
   readonly host: string;
   readonly port: number;
+  /** It carries datagrams to many targets: each is checked when it is named, and host and port say nothing. */
+  readonly datagrams?: boolean;
 }
 
 /** Says what holds a flow's bytes back. */

@@ -146,6 +146,11 @@ export class OpenFlows {
     return this.#byCredential.get(credentialId)?.size ?? 0;
   }
 
+  /** Those that have a flow open, and whose they are. */
+  *credentials(): Iterable<{ id: string; userId: string }> {
+    for (const [id, [first]] of this.#byCredential) if (first) yield { id, userId: first.record.userId };
+  }
+
   find(id: string): Flow | undefined {
     return this.#byId.get(id);
   }

@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
-import { createServer, type Server, type Socket } from "node:net";
 import { setTimeout } from "node:timers/promises";
+import type { ConnectionRecord } from "../metering/usage-recorder.ts";
 import { Authenticator } from "./authenticator.ts";
 import { ClientConnections } from "./client-connections.ts";
 import type { GatewayContext } from "./context.ts";
@@ -146,6 +146,22 @@ class RunningGateway implements Gateway {
     this.#options.credentials.forget(credentialId);
     for (const flow of flows) flow.cut("credential_revoked");
     return flows.length;
+  }
+
+  recheck(credentialId: string, reason: (flow: ConnectionRecord) => string | undefined): void {
+    this.#credentialEpoch += 1;
+    for (const flow of this.#flows.ofCredential(credentialId)) {
+      const because = reason(flow.record);
+      if (because !== undefined) flow.cut(because);
+    }
+  }
+
+  inUse(): Iterable<{ id: string; userId: string }> {
+    return this.#flows.credentials();
+  }
+
+  countOfCredential(credentialId: string): number {
+    return this.#flows.countOfCredential(credentialId);
   }
 
   onUsage(listener: (userId: string) => void): () => void {

@@ -1,5 +1,5 @@
 import type { Logger } from "pino";
-import type { UsageRecorder } from "../metering/usage-recorder.ts";
+import type { ConnectionRecord, UsageRecorder } from "../metering/usage-recorder.ts";
 import type { CredentialVerifier } from "./credential.ts";
 import type { FlowLimitSource } from "./flow-limits.ts";
 import type { SharedSessions } from "./shared-sessions.ts";
@@ -77,6 +77,11 @@ export interface Gateway {
   disconnect(connectionId: string): boolean;
   /** Ends the connections of a credential and forgets what is cached of it; how many were ended. */
   disconnectCredential(credentialId: string): number;
+  /** Ends the flows of a credential for which there is a reason; what connections remember of it is asked anew. */
+  recheck(credentialId: string, reason: (flow: ConnectionRecord) => string | undefined): void;
+  /** The credentials with open flows, and whose they are. */
+  inUse(): Iterable<{ id: string; userId: string }>;
+  countOfCredential(credentialId: string): number;
   /** Calls the listener after usage of an account was stored; the returned function stops that. */
   onUsage(listener: (userId: string) => void): () => void;
   health(): GatewayHealth;
