@@ -24,6 +24,14 @@ const lighterTables = [
     drop constraint proxy_connections_user_id_fkey,
     drop constraint proxy_connections_credential_id_fkey`,
   sql`drop index proxy_connections_credential`,
+  sql`create table usage_gateways (
+    id text primary key,
+    epoch bigint not null default 0
+  )`,
+  sql`comment on table usage_gateways is
+    'locked by whoever writes usage of a gateway; the epoch rises when its connections are closed as lost'`,
+  sql`comment on column proxy_connections.sent_bytes is
+    'like every total here: of the first event while it is open, of the last once it is closed'`,
 ];
 
 const cascades = [
@@ -78,6 +86,8 @@ export async function down(db: Kysely<unknown>): Promise<void> {
     sql`alter table usage_events
       drop column uncharged_sent_bytes_total, drop column uncharged_received_bytes_total,
       drop column tls_bytes_total`,
+    sql`comment on column proxy_connections.sent_bytes is null`,
+    sql`drop table usage_gateways`,
     sql`drop trigger usage_forget_connection on proxy_connections`,
     sql`drop function usage_forget_connection`,
     sql`drop trigger usage_forget_credential on proxy_credentials`,

@@ -1,5 +1,5 @@
 import type { UsageEvent } from "./usage-event.ts";
-import type { ConnectionRecord } from "./usage-recorder.ts";
+import type { ConnectionRecord, ConnectionTotals } from "./usage-recorder.ts";
 
 /** Totals with nothing left out. */
 export interface CountedTotals {
@@ -15,6 +15,20 @@ export interface CountedTotals {
 export interface Standing extends Readonly<CountedTotals> {
   readonly lastSeq: number;
   readonly closed: boolean;
+}
+
+/** How a connection stands after an event that said this. */
+export function standingAfter(totals: ConnectionTotals, lastSeq: number): Standing {
+  return {
+    sent: totals.sentBytes,
+    received: totals.receivedBytes,
+    requests: totals.requests,
+    unchargedSent: totals.unchargedSentBytes ?? 0,
+    unchargedReceived: totals.unchargedReceivedBytes ?? 0,
+    tls: totals.tlsBytes ?? 0,
+    lastSeq,
+    closed: false,
+  };
 }
 
 export const UNSEEN: Standing = {
@@ -34,7 +48,8 @@ export class ConnectionState implements CountedTotals {
   /** Whether its row was there before. */
   readonly stored: boolean;
   record: ConnectionRecord;
-  recordChanged = false;
+  /** Whether an event of the batch said something new. */
+  touched = false;
   sent: number;
   received: number;
   requests: number;
@@ -86,9 +101,9 @@ export class ConnectionState implements CountedTotals {
     this.unchargedSent = unchargedSent;
     this.unchargedReceived = unchargedReceived;
     this.tls = tls;
+    this.touched = true;
     this.lastSeq = event.seq;
     this.record = event.connection;
-    if (event.recordChanged) this.recordChanged = true;
     if (end) {
       this.closed = true;
       this.closedAt = event.at;

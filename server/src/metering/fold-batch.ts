@@ -6,9 +6,11 @@ import type { UsageEvent } from "./usage-event.ts";
 
 /** What a batch of events comes to. */
 export interface FoldedBatch {
-  /** Connections that are not stored yet, and those that are. */
+  /** Connections that are not stored yet. */
   readonly begun: readonly ConnectionState[];
-  readonly changed: readonly ConnectionState[];
+  /** Stored ones whose rows have to change: those that ended, and those that another exit carries now. */
+  readonly ended: readonly ConnectionState[];
+  readonly moved: readonly ConnectionState[];
   /** The events that were not known and that no later one had overtaken. */
   readonly events: readonly UsageEvent[];
   readonly hours: readonly HourlyUsage[];
@@ -28,6 +30,9 @@ export function foldBatch(
   const states = new Map<string, ConnectionState>();
   const hours = new HourlySums();
   const fresh: UsageEvent[] = [];
+  const begun: ConnectionState[] = [];
+  const ended: ConnectionState[] = [];
+  const moved = new Set<ConnectionState>();
   const closedElsewhere = new Set<string>();
   for (const event of inOrder(events)) {
     const { connection } = event;
@@ -45,16 +50,20 @@ export function foldBatch(
       closedElsewhere.add(connection.id);
       continue;
     }
+    if (!state.touched && !state.stored) begun.push(state);
     const added = state.advance(event);
     fresh.push(event);
     hours.add(chain.userId, event, added, event.end?.failed === true);
-    if (event.end) giveReceipt(state, chain, event.at, event.end.outcome);
+    if (event.recordChanged && state.stored) moved.add(state);
+    if (event.end) {
+      giveReceipt(state, chain, event.at, event.end.outcome);
+      if (state.stored) ended.push(state);
+    }
   }
-  const touched = new Set(fresh.map(({ connection }) => connection.id));
-  const written = [...states.values()].filter(({ id }) => touched.has(id));
   return {
-    begun: written.filter(({ stored }) => !stored),
-    changed: written.filter(({ stored }) => stored),
+    begun,
+    ended,
+    moved: [...moved],
     events: fresh,
     hours: hours.sorted(),
     closedElsewhere: [...closedElsewhere],

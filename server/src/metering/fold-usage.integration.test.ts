@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
 import fc from "fast-check";
+import { sql } from "kysely";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { OpenDatabase } from "../db/open.ts";
 import { databaseKinds, openTemporaryDatabase } from "../db/testing/temporary-database.ts";
@@ -7,9 +8,19 @@ import { createAccount, type TestAccount } from "../gateway/testing/gateway-fixt
 import { foldUsage } from "./fold-usage.ts";
 import type { UsageEvent } from "./usage-event.ts";
 import type { ConnectionRecord, ConnectionTotals } from "./usage-recorder.ts";
+import { latestEvent, latestTotals } from "./write-batch.ts";
 
 const GATEWAY = "7d3c0a3e-0000-4000-8000-000000000001";
 const AT = Date.UTC(2026, 10, 23, 12, 30);
+interface Connection {
+  readonly id: string;
+  readonly outcome: string | null;
+  readonly last_seq: number;
+  readonly receipt_number: bigint | null;
+  readonly sent_bytes: bigint;
+  readonly received_bytes: bigint;
+  readonly tls_bytes: bigint;
+}
 const NOTHING = {
   sentBytes: 0,
   receivedBytes: 0,
@@ -58,11 +69,11 @@ describe.each(databaseKinds)("folding usage on %s", (kind) => {
       .where("user_id", "=", userId)
       .orderBy("hour")
       .execute();
-    const connections = await db
-      .selectFrom("proxy_connections")
-      .selectAll()
-      .where("user_id", "=", userId)
-      .execute();
+    const { rows: connections } = await sql<Connection>`
+      select c.id, c.outcome, coalesce(e.seq, c.last_seq) as last_seq, c.receipt_number, ${latestTotals}
+      from proxy_connections c left join lateral (${latestEvent}) e on c.closed_at is null
+      where c.user_id = ${userId}
+    `.execute(db);
     const sum = (pick: (row: (typeof hours)[number]) => bigint) =>
       hours.reduce((all, row) => all + pick(row), 0n);
     return {

@@ -1,10 +1,11 @@
 import type { Kysely } from "kysely";
 import type { Schema } from "../db/schema.ts";
 import { type BalanceAfter, type Charge, chargeBalances } from "./charge-balances.ts";
+import { type Standing, standingAfter } from "./connection-state.ts";
 import { type FoldedBatch, foldBatch } from "./fold-batch.ts";
 import { ReceiptChain } from "./receipt-chain.ts";
 import type { UsageEvent } from "./usage-event.ts";
-import { lockCredentials, lockStandings, writeBatch } from "./write-batch.ts";
+import { lockCredentials, lockGateway, lockStandings, writeBatch } from "./write-batch.ts";
 
 /** What a fold tells the gateway. */
 export interface FoldOutcome {
@@ -12,27 +13,31 @@ export interface FoldOutcome {
   readonly balances: readonly BalanceAfter[];
   /** Ids of connections that were believed lost and closed: what they carry is counted no more. */
   readonly closedElsewhere: readonly string[];
+  /** The gateway's epoch, for the next fold. */
+  readonly epoch: bigint;
 }
 
 /** Two folds of the same new connections meet at most this often: the second time, the rows are seen and locked. */
 const ATTEMPTS = 4;
 
 /**
- * Writes usage events exactly once and adds what they bring to the connections, the hours and the balances, and a
- * receipt to the chain of each connection's credential that ends, all in one transaction. Totals only rise: an event
- * that is known already, or that an event of a later moment overtook, adds nothing, and a lost event is made good by
- * the next one. Events of deleted accounts are dropped.
+ * Writes usage events exactly once and adds what they bring to the hours and the balances, and a receipt to the chain
+ * of the credential of each connection that ends, all in one transaction. Totals only rise: an event that is known
+ * already, or that an event of a later moment overtook, adds nothing, and a lost event is made good by the next one.
+ * Events of deleted accounts are dropped.
+ *
+ * @param epoch what the last fold of this gateway returned; while it holds, the events' bases are believed
  */
 export async function foldUsage(
   db: Kysely<Schema>,
   gatewayId: string,
   events: readonly UsageEvent[],
+  epoch: bigint | null = null,
 ): Promise<FoldOutcome> {
-  if (events.length === 0) return { balances: [], closedElsewhere: [] };
   for (let attempt = 1; ; attempt++) {
     try {
-      // A connection's first event finds no row, but when it is written again: then, and only then, all are looked up.
-      return await foldOnce(db, gatewayId, events, { lookUpAll: attempt > 1 });
+      // That an event is there already shows when it is written: then, and only then, all are looked up first.
+      return await foldOnce(db, gatewayId, events, { epoch, lookUpAll: attempt > 1 });
     } catch (error) {
       if (attempt === ATTEMPTS || !isUniqueViolation(error)) throw error;
     }
@@ -43,16 +48,23 @@ function foldOnce(
   db: Kysely<Schema>,
   gatewayId: string,
   events: readonly UsageEvent[],
-  { lookUpAll }: { lookUpAll: boolean },
+  believed: { epoch: bigint | null; lookUpAll: boolean },
 ): Promise<FoldOutcome> {
   return db.transaction().execute(async (transaction) => {
+    const epoch = await lockGateway(transaction, gatewayId);
     const chains = await lockChains(transaction, events);
-    const known = events.filter(({ connectionStored, seq }) => lookUpAll || connectionStored || seq > 1);
-    const ids = [...new Set(known.map(({ connection }) => connection.id))];
-    const batch = foldBatch(events, await lockStandings(transaction, ids), chains);
+    const isBaseBelieved = epoch === believed.epoch && !believed.lookUpAll;
+    const standings = new Map<string, Standing>();
+    const lookUp = new Set<string>();
+    for (const { connection, connectionStored, base, seq } of events) {
+      if (base !== undefined && isBaseBelieved) standings.set(connection.id, standingAfter(base, seq - 1));
+      else if (believed.lookUpAll || connectionStored || seq > 1) lookUp.add(connection.id);
+    }
+    for (const [id, standing] of await lockStandings(transaction, [...lookUp])) standings.set(id, standing);
+    const batch = foldBatch(events, standings, chains);
     await writeBatch(transaction, gatewayId, batch, chains);
     const balances = await chargeBalances(transaction, gatewayId, chargesOf(batch));
-    return { balances, closedElsewhere: batch.closedElsewhere };
+    return { balances, closedElsewhere: batch.closedElsewhere, epoch };
   });
 }
 

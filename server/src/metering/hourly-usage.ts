@@ -1,9 +1,9 @@
 import type { CountedTotals } from "./connection-state.ts";
 import type { UsageEvent } from "./usage-event.ts";
+import type { ConnectionRecord } from "./usage-recorder.ts";
 
 /** What the events of a batch add to one row of `proxy_usage`. */
 export interface HourlyUsage extends CountedTotals {
-  readonly key: string;
   readonly userId: string;
   readonly credentialId: string;
   /** Milliseconds since 1970. */
@@ -17,10 +17,11 @@ const HOUR_MS = 3_600_000;
 
 /** Sums by account, hour, credential, country of exit and protocol. */
 export class HourlySums {
-  readonly #byKey = new Map<string, HourlyUsage>();
+  /** Few of a credential are in a batch: they are looked through, which costs less than making a key of each event. */
+  readonly #byCredential = new Map<string, HourlyUsage[]>();
 
   add(userId: string, { connection, at }: UsageEvent, added: CountedTotals, failed: boolean): void {
-    const usage = this.#of(userId, connection.credentialId, at - (at % HOUR_MS), connection);
+    const usage = this.#of(userId, connection, at - (at % HOUR_MS));
     usage.sent += added.sent;
     usage.received += added.received;
     usage.requests += added.requests;
@@ -32,21 +33,24 @@ export class HourlySums {
 
   /** In one order everywhere, so that no two folds wait for each other. */
   sorted(): HourlyUsage[] {
-    return [...this.#byKey.values()].sort((a, b) => (a.key < b.key ? -1 : 1));
+    const all = [...this.#byCredential.values()].flat();
+    return all
+      .map((usage) => ({ usage, key: keyOf(usage) }))
+      .sort(byKey)
+      .map(({ usage }) => usage);
   }
 
-  #of(
-    userId: string,
-    credentialId: string,
-    hour: number,
-    { exitCountry, protocol }: { exitCountry: string | null; protocol: string },
-  ): HourlyUsage {
+  #of(userId: string, { credentialId, exitCountry, protocol }: ConnectionRecord, hour: number): HourlyUsage {
     const country = exitCountry ?? "";
-    const key = `${userId} ${hour} ${credentialId} ${country} ${protocol}`;
-    const found = this.#byKey.get(key);
-    if (found) return found;
+    let siblings = this.#byCredential.get(credentialId);
+    if (siblings === undefined) {
+      siblings = [];
+      this.#byCredential.set(credentialId, siblings);
+    }
+    for (const usage of siblings) {
+      if (usage.hour === hour && usage.country === country && usage.protocol === protocol) return usage;
+    }
     const begun: HourlyUsage = {
-      key,
       userId,
       credentialId,
       hour,
@@ -60,7 +64,15 @@ export class HourlySums {
       tls: 0,
       failed: 0,
     };
-    this.#byKey.set(key, begun);
+    siblings.push(begun);
     return begun;
   }
+}
+
+function keyOf({ userId, hour, credentialId, country, protocol }: HourlyUsage): string {
+  return `${userId} ${hour} ${credentialId} ${country} ${protocol}`;
+}
+
+function byKey(a: { key: string }, b: { key: string }): number {
+  return a.key < b.key ? -1 : 1;
 }

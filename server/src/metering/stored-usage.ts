@@ -25,6 +25,8 @@ interface Tracked {
   readonly connection: MeteredConnection;
   written: ConnectionTotals | undefined;
   writtenRecord: ConnectionRecord | undefined;
+  /** The number of the last event that is known to be stored, and of the last that was tried. */
+  writtenSeq: number;
   seq: number;
 }
 
@@ -60,6 +62,8 @@ export class StoredUsage implements UsageRecorder {
   readonly #listeners = new Set<(userId: string) => void>();
   readonly #timer: NodeJS.Timeout;
   #flushing: Promise<void> | undefined;
+  /** What the last write said of others who write for this gateway. */
+  #epoch: bigint | null = null;
   #problem: string | null = null;
 
   constructor(parts: StoredUsageParts) {
@@ -70,7 +74,7 @@ export class StoredUsage implements UsageRecorder {
   }
 
   open(connection: MeteredConnection): void {
-    this.#tracked.add({ connection, written: undefined, writtenRecord: undefined, seq: 0 });
+    this.#tracked.add({ connection, written: undefined, writtenRecord: undefined, writtenSeq: 0, seq: 0 });
   }
 
   mayOpen(userId: string): boolean | Promise<boolean> {
@@ -134,14 +138,17 @@ export class StoredUsage implements UsageRecorder {
     const written = batch.map((tracked) => ({ tracked, event: eventOf(tracked, at) }));
     // A write that fails may have happened all the same: whatever comes next needs a number of its own.
     for (const { tracked, event } of written) tracked.seq = event.seq;
-    const { balances, closedElsewhere } = await foldUsage(
+    const { balances, closedElsewhere, epoch } = await foldUsage(
       this.#parts.db,
       this.#parts.gatewayId,
       written.map(({ event }) => event),
+      this.#epoch,
     );
+    this.#epoch = epoch;
     for (const { tracked, event } of written) {
       tracked.written = event.totals;
       tracked.writtenRecord = event.connection;
+      tracked.writtenSeq = event.seq;
       if (event.end) this.#tracked.delete(tracked);
     }
     if (closedElsewhere.length > 0) this.#giveUp(new Set(closedElsewhere), batch);
@@ -192,12 +199,14 @@ function hasNews({ connection, written, writtenRecord }: Tracked): boolean {
   );
 }
 
-function eventOf({ connection, seq, written, writtenRecord }: Tracked, at: number): UsageEvent {
+function eventOf({ connection, seq, written, writtenRecord, writtenSeq }: Tracked, at: number): UsageEvent {
   // The end is read before the totals: what moves between the two belongs to the next event or to none.
   const { end, record } = connection;
   return {
     connection: record,
     connectionStored: written !== undefined,
+    // What a write whose outcome is not known has stored has to be looked up.
+    ...(written !== undefined && writtenSeq === seq && { base: written }),
     recordChanged: written !== undefined && record !== writtenRecord,
     seq: seq + 1,
     totals: connection.totals(),

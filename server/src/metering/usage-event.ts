@@ -8,6 +8,8 @@ export interface UsageEvent {
   readonly connection: ConnectionRecord;
   /** Whether an earlier event of the connection is known to be stored; if not, its row is written as well. */
   readonly connectionStored: boolean;
+  /** What the event before this one said, where that is known to be stored and to be the last: saves looking. */
+  readonly base?: ConnectionTotals;
   /** Whether the record has changed since the last event that is known to be stored. */
   readonly recordChanged?: boolean;
   /** From 1, rising with every event of the connection. */

@@ -34,6 +34,20 @@ export async function lockCredentials(
   }));
 }
 
+/**
+ * Makes this transaction the only one that writes usage of the gateway.
+ * @returns the gateway's epoch: while it stays the same, nobody else has closed its connections
+ */
+export async function lockGateway(transaction: Kysely<Schema>, gatewayId: string): Promise<bigint> {
+  const { epoch } = await transaction
+    .insertInto("usage_gateways")
+    .values({ id: gatewayId })
+    .onConflict((on) => on.column("id").doUpdateSet({ id: gatewayId }))
+    .returning("epoch")
+    .executeTakeFirstOrThrow();
+  return epoch;
+}
+
 /** How stored connections stand; their rows are locked, in one order everywhere. */
 export async function lockStandings(
   transaction: Kysely<Schema>,
@@ -51,9 +65,9 @@ export async function lockStandings(
     last_seq: number;
     closed: boolean;
   }>`
-    select id, sent_bytes, received_bytes, requests, uncharged_sent_bytes, uncharged_received_bytes, tls_bytes,
-      last_seq, closed_at is not null as closed
-    from proxy_connections where id = any(${uuids(ids, (id) => id)}::uuid[]) order by id for update
+    select c.id, coalesce(e.seq, c.last_seq) as last_seq, c.closed_at is not null as closed, ${latestTotals}
+    from proxy_connections c left join lateral (${latestEvent}) e on c.closed_at is null
+    where c.id = any(${uuids(ids, (id) => id)}::uuid[]) order by c.id for update of c
   `.execute(transaction);
   return new Map(
     rows.map((row) => [
@@ -72,6 +86,21 @@ export async function lockStandings(
   );
 }
 
+/** The last event of the connection `c`. */
+export const latestEvent = sql`
+  select * from usage_events where connection_id = c.id order by seq desc limit 1
+`;
+
+/** Totals of the connection `c` whose last event, while it is open, is `e`. */
+export const latestTotals = sql`
+  coalesce(e.sent_bytes_total, c.sent_bytes) as sent_bytes,
+  coalesce(e.received_bytes_total, c.received_bytes) as received_bytes,
+  coalesce(e.requests_total, c.requests) as requests,
+  coalesce(e.uncharged_sent_bytes_total, c.uncharged_sent_bytes) as uncharged_sent_bytes,
+  coalesce(e.uncharged_received_bytes_total, c.uncharged_received_bytes) as uncharged_received_bytes,
+  coalesce(e.tls_bytes_total, c.tls_bytes) as tls_bytes
+`;
+
 /** Writes connections, events, hours and the heads of chains. @throws a unique violation when a connection was there */
 export async function writeBatch(
   transaction: Kysely<Schema>,
@@ -80,9 +109,8 @@ export async function writeBatch(
   chains: ReadonlyMap<string, ReceiptChain>,
 ): Promise<void> {
   if (batch.begun.length > 0) await insertConnections(transaction, gatewayId, batch.begun, chains);
-  if (batch.changed.length > 0) await updateConnections(transaction, batch.changed);
-  const moved = batch.changed.filter(({ recordChanged }) => recordChanged);
-  if (moved.length > 0) await updateExits(transaction, moved);
+  if (batch.ended.length > 0) await closeConnections(transaction, batch.ended);
+  if (batch.moved.length > 0) await updateExits(transaction, batch.moved);
   if (batch.events.length > 0) await insertEvents(transaction, batch.events);
   if (batch.hours.length > 0) await addToHours(transaction, batch.hours);
   const grown = [...chains.values()].filter((chain) => chain.grown);
@@ -132,7 +160,7 @@ async function insertConnections(
   `.execute(transaction);
 }
 
-async function updateConnections(
+async function closeConnections(
   transaction: Kysely<Schema>,
   rows: readonly ConnectionState[],
 ): Promise<void> {

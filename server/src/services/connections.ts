@@ -1,4 +1,4 @@
-import type { Kysely, SelectQueryBuilder } from "kysely";
+import { type Kysely, sql } from "kysely";
 import type { ProxyProtocol, Schema } from "../db/schema.ts";
 import { authorise, type Caller } from "./caller.ts";
 import { ServiceError } from "./errors.ts";
@@ -18,6 +18,15 @@ export interface ConnectionView {
   readonly sentBytes: bigint;
   readonly receivedBytes: bigint;
   readonly requests: bigint;
+  /** Counted and not charged: of attempts that failed by our or the upstream's fault. */
+  readonly unchargedSentBytes: bigint;
+  readonly unchargedReceivedBytes: bigint;
+  /** What the client's TLS leg had on the wire beyond the payload; not charged. */
+  readonly tlsBytes: bigint;
+  /** Exits that were tried. */
+  readonly attempts: number;
+  /** Why the first exit was left: a code of the error table; null when it was not. */
+  readonly failover: string | null;
   readonly outcome: string | null;
 }
 
@@ -76,17 +85,22 @@ export class ConnectionService {
   }
 }
 
-function connectionsOf(
-  db: Kysely<Schema>,
-  userId: string,
-): SelectQueryBuilder<
-  Schema & { c: Schema["proxy_connections"]; k: Schema["proxy_credentials"] },
-  "c" | "k",
-  ConnectionView
-> {
+function connectionsOf(db: Kysely<Schema>, userId: string) {
   return db
     .selectFrom("proxy_connections as c")
     .innerJoin("proxy_credentials as k", "k.id", "c.credential_id")
+    .leftJoinLateral(
+      (from) =>
+        from
+          .selectFrom("usage_events as u")
+          .selectAll("u")
+          .whereRef("u.connection_id", "=", "c.id")
+          .orderBy("u.seq", "desc")
+          .limit(1)
+          .as("e"),
+      // The row of a closed connection has its last totals; those of an open one are its last event's.
+      (join) => join.on("c.closed_at", "is", null),
+    )
     .where("c.user_id", "=", userId)
     .select([
       "c.id",
@@ -99,10 +113,19 @@ function connectionsOf(
       "c.exit_label as exitLabel",
       "c.exit_address as exitAddress",
       "k.label as credentialLabel",
-      "c.sent_bytes as sentBytes",
-      "c.received_bytes as receivedBytes",
-      "c.requests",
       "c.outcome",
+    ])
+    .select(({ fn, ref }) => [
+      fn.coalesce("e.sent_bytes_total", "c.sent_bytes").as("sentBytes"),
+      fn.coalesce("e.received_bytes_total", "c.received_bytes").as("receivedBytes"),
+      fn.coalesce("e.requests_total", "c.requests").as("requests"),
+      fn.coalesce("e.uncharged_sent_bytes_total", "c.uncharged_sent_bytes").as("unchargedSentBytes"),
+      fn
+        .coalesce("e.uncharged_received_bytes_total", "c.uncharged_received_bytes")
+        .as("unchargedReceivedBytes"),
+      fn.coalesce("e.tls_bytes_total", "c.tls_bytes").as("tlsBytes"),
+      sql<number>`1 + coalesce(jsonb_array_length(${ref("c.failed_attempts")}), 0)`.as("attempts"),
+      sql<string | null>`${ref("c.failed_attempts")} -> 0 ->> 'error'`.as("failover"),
     ])
     .orderBy("c.opened_at", "desc")
     .orderBy("c.id", "desc");

@@ -9,6 +9,11 @@ export interface UsageTotals {
   readonly sentBytes: bigint;
   readonly receivedBytes: bigint;
   readonly requests: bigint;
+  /** Counted and not charged: of attempts that failed by our or the upstream's fault. */
+  readonly unchargedSentBytes: bigint;
+  readonly unchargedReceivedBytes: bigint;
+  /** What the clients' TLS had on the wire beyond the payload; not charged. */
+  readonly tlsBytes: bigint;
 }
 
 /** The calendar month so far (UTC), and what is left of the allowance. */
@@ -97,7 +102,7 @@ export class UsageService {
     const byMoment = new Map(rows.map((row) => [row.at.getTime(), row]));
     const points = Array.from({ length: buckets }, (_, index) => {
       const at = new Date(from.getTime() + index * bucketMs);
-      return byMoment.get(at.getTime()) ?? { at, sentBytes: 0n, receivedBytes: 0n, requests: 0n };
+      return byMoment.get(at.getTime()) ?? { at, ...NOTHING };
     });
     return { bucketMs, points };
   }
@@ -148,7 +153,16 @@ export class UsageService {
 }
 
 /** A sum that stays an int8 and is 0 over no rows: Postgres widens sum(int8) to numeric. */
-function sumOf(column: "sent_bytes" | "received_bytes" | "requests" | "failed") {
+function sumOf(
+  column:
+    | "sent_bytes"
+    | "received_bytes"
+    | "requests"
+    | "failed"
+    | "uncharged_sent_bytes"
+    | "uncharged_received_bytes"
+    | "tls_bytes",
+) {
   return sql<bigint>`coalesce(sum(${sql.ref(column)}), 0)::int8`;
 }
 
@@ -156,4 +170,16 @@ const totals = [
   sumOf("sent_bytes").as("sentBytes"),
   sumOf("received_bytes").as("receivedBytes"),
   sumOf("requests").as("requests"),
+  sumOf("uncharged_sent_bytes").as("unchargedSentBytes"),
+  sumOf("uncharged_received_bytes").as("unchargedReceivedBytes"),
+  sumOf("tls_bytes").as("tlsBytes"),
 ] as const;
+
+const NOTHING: UsageTotals = {
+  sentBytes: 0n,
+  receivedBytes: 0n,
+  requests: 0n,
+  unchargedSentBytes: 0n,
+  unchargedReceivedBytes: 0n,
+  tlsBytes: 0n,
+};

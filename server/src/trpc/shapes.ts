@@ -29,6 +29,13 @@ export function presentCredential(credential: CredentialView): z.infer<typeof cr
   };
 }
 
+/** Counted and not charged. */
+const unchargedShape = {
+  unchargedSentBytes: bytesText,
+  unchargedReceivedBytes: bytesText,
+  tlsBytes: bytesText,
+};
+
 export const connectionShape = z.object({
   id: z.uuid(),
   openedAt: moment,
@@ -43,6 +50,9 @@ export const connectionShape = z.object({
   sentBytes: bytesText,
   receivedBytes: bytesText,
   requests: z.int().nonnegative(),
+  ...unchargedShape,
+  attempts: z.int().positive(),
+  failover: z.string().nullable(),
   outcome: z.string().nullable(),
 });
 
@@ -61,6 +71,7 @@ export const totalsShape = z.object({
   sentBytes: bytesText,
   receivedBytes: bytesText,
   requests: z.int().nonnegative(),
+  ...unchargedShape,
 });
 
 export function presentTotals(totals: UsageTotals): z.infer<typeof totalsShape> {
@@ -68,6 +79,9 @@ export function presentTotals(totals: UsageTotals): z.infer<typeof totalsShape> 
     sentBytes: String(totals.sentBytes),
     receivedBytes: String(totals.receivedBytes),
     requests: Number(totals.requests),
+    unchargedSentBytes: String(totals.unchargedSentBytes),
+    unchargedReceivedBytes: String(totals.unchargedReceivedBytes),
+    tlsBytes: String(totals.tlsBytes),
   };
 }
 
