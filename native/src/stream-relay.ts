@@ -111,9 +111,12 @@ function whenClosed(socket: Socket, listener: () => void): void {
   else socket.once("close", listener);
 }
 
-/** RST where the socket can send one; a TLS socket can only be destroyed. */
+/**
+ * RST where the socket can send one. A TLS socket can only be destroyed, unless whoever accepted it has given it a
+ * reset of its own.
+ */
 function reset(socket: Socket): void {
   if (socket.destroyed) return;
-  if ("encrypted" in socket) socket.destroy();
+  if ("encrypted" in socket && !Object.hasOwn(socket, "resetAndDestroy")) socket.destroy();
   else socket.resetAndDestroy();
 }

@@ -70,6 +70,8 @@ export class TlsDoor {
       allowHalfOpen: true,
       ticketKeys: this.#ticketKeys(),
     });
+    // Node leaves it to us to end what never came to speak TLS.
+    this.#tls.on("tlsClientError", (_error, socket) => socket.destroy());
     this.#tls.on("secureConnection", (socket) => this.#onSecure(socket));
     this.#server = createTcpServer({ allowHalfOpen: true, noDelay: true }, (socket) => this.#accept(socket));
   }
