@@ -1,4 +1,4 @@
-import { type Allowance, type AllowanceEvents, LocalAllowance } from "@atlantic/native";
+import { type Allowance, createAllowance } from "@atlantic/native";
 import { ProxyError } from "@atlantic/shared/errors.ts";
 import type { Logger } from "pino";
 import {
@@ -30,7 +30,6 @@ export interface LeasedAllowancesParts {
   readonly flush: () => Promise<void>;
   /** How many flows an account has open in this process. */
   readonly countOpen: (userId: string) => number;
-  readonly createAllowance?: (lowBelow: number, events: AllowanceEvents) => Allowance;
   /** Milliseconds of a clock that never goes back. */
   readonly clock?: () => number;
 }
@@ -138,7 +137,6 @@ interface AccountParts {
   readonly logger: Logger;
   readonly flush: () => Promise<void>;
   readonly countOpen: (userId: string) => number;
-  readonly createAllowance?: (lowBelow: number, events: AllowanceEvents) => Allowance;
   readonly clock: () => number;
   readonly suspended: () => boolean;
   /** Called when it holds nothing any more and no flow is open. */
@@ -159,6 +157,7 @@ class LeasedAccount {
   #refilling: Promise<void> | undefined;
   #last: Promise<unknown>;
   #grants = 0;
+  #leftBefore = 0;
   #dry = false;
   #ended = false;
   #heldBack = 0;
@@ -168,8 +167,7 @@ class LeasedAccount {
     this.#parts = parts;
     this.#last = after;
     this.#leasedAt = parts.clock();
-    const create = parts.createAllowance ?? ((lowBelow, events) => new LocalAllowance(lowBelow, events));
-    this.allowance = create(LEASE_LEAST_BYTES / 2, {
+    this.allowance = createAllowance(LEASE_LEAST_BYTES / 2, {
       onLow: () => this.#refill(),
       onDry: () => {
         this.#dry = true;
@@ -229,7 +227,7 @@ class LeasedAccount {
         this.allowance.add(lease.grantedBytes);
         if (lease.heldBytes - this.allowance.remaining > HELD_MOST_BYTES / 2) flush().catch(() => {});
       } else if (lease.moreToCome) await this.#settle();
-      else if (this.#dry) await this.#end();
+      else if (this.#dry) await this.#endUnlessLeft();
     } catch (error) {
       logger.error({ err: error }, "no lease could be taken");
       await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
@@ -257,6 +255,16 @@ class LeasedAccount {
   /** How many bytes flows have taken so far. */
   #gone(): number {
     return this.#addedBytes - this.allowance.remaining;
+  }
+
+  /** Word that somebody waits may be older than the last lease: what is left of that is moved first. */
+  async #endUnlessLeft(): Promise<void> {
+    const left = this.allowance.remaining;
+    if (left === 0 || left === this.#leftBefore) return this.#end();
+    this.#leftBefore = left;
+    this.#dry = false;
+    // Nothing is added, but whoever waits for more says so again.
+    this.allowance.add(0);
   }
 
   /** Whoever waits is refused, and what is left goes back: the next connection begins with a new account. */

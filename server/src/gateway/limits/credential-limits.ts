@@ -1,4 +1,4 @@
-import { type Allowance, LocalRate, type Rate } from "@atlantic/native";
+import { type Allowance, createRate, type Rate } from "@atlantic/native";
 import { ProxyError } from "@atlantic/shared/errors.ts";
 import type { ConnectionRecord } from "../../metering/usage-recorder.ts";
 import type { Identity } from "../authenticator.ts";
@@ -16,7 +16,6 @@ export interface CredentialLimitsParts {
   readonly allowanceOf: (userId: string) => Allowance | Promise<Allowance>;
   /** How many flows a credential has open in this process, the one that asks among them. */
   readonly countOpen: (credentialId: string) => number;
-  readonly createRate?: (bytesPerSecond: number | null) => Rate;
   /** Milliseconds of a clock that never goes back. */
   readonly clock?: () => number;
 }
@@ -76,12 +75,11 @@ export class CredentialLimits implements FlowLimitSource {
   }
 
   #begin(id: string, settings: CredentialSettings): Shared {
-    const { createRate = (speed) => new LocalRate(speed), clock } = this.#parts;
     if (this.#shared.size >= MAX_KEPT) this.#forget();
     const shared = {
       settings,
       rate: createRate(settings.bytesPerSecond),
-      requests: new RequestBucket(settings.requestsPerSecond, clock),
+      requests: new RequestBucket(settings.requestsPerSecond, this.#parts.clock),
       limits: undefined,
     };
     this.#shared.set(id, shared);
