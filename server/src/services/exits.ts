@@ -64,11 +64,12 @@ export async function storeLocations(db: Kysely<Schema>, offered: readonly Offer
       .deleteFrom("proxy_locations")
       .$if(ids.length > 0, (query) => query.where("id", "not in", ids))
       .execute();
-    for (const location of offered) {
-      const { id, ...rest } = location;
+    for (const { id, country, region, city, label, network, servers } of offered) {
+      // An upstream knows more of its places than the list shows.
+      const rest = { country, region, city, label, network, servers };
       await transaction
         .insertInto("proxy_locations")
-        .values(location)
+        .values({ id, ...rest })
         .onConflict((on) => on.column("id").doUpdateSet({ ...rest, updated_at: new Date() }))
         .execute();
     }
