@@ -109,6 +109,18 @@ test("what cannot be done is one sentence and exit code 1; what is not understoo
   expect(out).toContain("BAD   Exits");
 });
 
+test("a user name is explained without a server too, and says that nobody was asked", async () => {
+  const known = await atlantic("explain", "atl_a-cc-de+jp");
+  expect(known).toMatchObject({ code: 0, err: "" });
+  expect(known.out).toContain("leaves in Germany or Japan");
+  expect(known.out).toMatch(/has no configuration|does not answer/);
+  const wrong = await atlantic("explain", "atl_a-contry-de");
+  expect(wrong.code).toBe(1);
+  expect(wrong.out).toContain("      ^^^^^^\n");
+  const json = JSON.parse((await atlantic("explain", "atl_a-zip-1", "--json")).out);
+  expect(json).toMatchObject({ offline: true, username: { readable: false, error: { httpStatus: 400 } } });
+});
+
 test("without a companion it says how to start one", async () => {
   await companion.close();
   const { code, err } = await atlantic("status");

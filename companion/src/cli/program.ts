@@ -5,6 +5,8 @@ import { ClearError } from "../clear-error.ts";
 import type { ControlClient } from "../control/control-client.ts";
 import { VERSION } from "../version.ts";
 import { type CommandContext, show, withCompanion } from "./command-context.ts";
+import { examineProviders, type ProviderOptions, showFindings } from "./doctor-command.ts";
+import { explain } from "./explain-command.ts";
 import { type PairOptions, pair } from "./pair-command.ts";
 import { parseRoute, parseScope, type ScopeOptions } from "./parse-route.ts";
 import { statusInWords } from "./show-status.ts";
@@ -48,7 +50,24 @@ export function program(print: (text: string) => void): Command {
   root
     .command("doctor")
     .description("look for what is wrong and say what to do")
-    .action(() => withCompanion(async (client) => examine(context(), client)));
+    .option("--provider <name>", "try this upstream of upstreams.json with its real account; all: every one")
+    .option("--file <path>", "the upstreams.json to read (default: the data directory's)")
+    .option("--country <xx>", "the country to ask for (default: the entry's first place, or us)")
+    .option(
+      "--check-url <url>",
+      "a page that answers the address it was asked from (default: the provider's own)",
+    )
+    .option("--only-connect", "do not try sessions and disputed spellings")
+    .action((options: ProviderOptions) =>
+      options.provider === undefined
+        ? withCompanion(async (client) => examine(context(), client))
+        : examineProviders(context(), { ...options, provider: options.provider }),
+    );
+  root
+    .command("explain")
+    .description("what a proxy user name means, and what the gateway would do with it")
+    .argument("<username>", "as you give it to a client, without the password")
+    .action((username: string) => explain(context(), username));
   root
     .command("verify")
     .description("check what a server has given you")
@@ -165,15 +184,5 @@ async function rotate(context: CommandContext, client: ControlClient, id: string
 }
 
 async function examine(context: CommandContext, client: ControlClient): Promise<void> {
-  const findings = await client.request("doctor.run", {});
-  const marks = { good: "ok  ", warning: "warn", bad: "BAD " } as const;
-  show(context, findings, (list) =>
-    list
-      .map(
-        ({ name, verdict, detail, remedy }) =>
-          `${marks[verdict]}  ${name}: ${detail}${remedy ? `\n      → ${remedy}` : ""}`,
-      )
-      .join("\n"),
-  );
-  if (findings.some(({ verdict }) => verdict === "bad")) process.exitCode = 1;
+  showFindings(context, await client.request("doctor.run", {}));
 }

@@ -1,3 +1,4 @@
+import { execFile } from "node:child_process";
 import { randomUUID } from "node:crypto";
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -232,4 +233,46 @@ describe("by HTTP", () => {
       });
     },
   );
+
+  test("atlantic explain asks with the companion's credential, and prints it for people", async () => {
+    const { credential, password } = await member.api.credentials.create.mutate({ label: "companion" });
+    const upstream = {
+      kind: "gateway",
+      host: "127.0.0.1",
+      port: 1,
+      username: credential.username,
+      password,
+      apiUrl: server.url,
+    };
+    await mkdir(join(server.directory, "companion"), { recursive: true });
+    await writeFile(join(server.directory, "companion", "config.json"), JSON.stringify({ upstream }));
+    const good = await atlantic(server.directory, `${credential.username}-cc-de-sid-a`);
+    expect(good).toMatchObject({ code: 0, err: "" });
+    expect(good.out).toContain("leaves in Germany");
+    expect(good.out).toMatch(/1\. Oxylabs.*as customer-••••-cc-DE-sessid-••••-sesstime-10:••••/);
+    expect(good.out).toContain("no plan: no price is agreed on");
+    expect(good.out).toContain("A connection with this name would be tried.");
+    expect(good.out).not.toMatch(/hunter2|acme/);
+    const wrong = await atlantic(server.directory, `${credential.username}-contry-de`);
+    expect(wrong.code).toBe(1);
+    expect(wrong.out).toContain(
+      `${" ".repeat(credential.username.length + 1)}^^^^^^\nIt would be refused: bad_username`,
+    );
+    const json = await atlantic(server.directory, "atl_nobody00-cc-de", "--json");
+    expect(JSON.parse(json.out)).toMatchObject({ error: { code: "wrong_credentials", httpStatus: 407 } });
+  });
 });
+
+const command = new URL("../../../companion/bin/atlantic.mjs", import.meta.url).pathname;
+
+function atlantic(
+  directory: string,
+  ...words: string[]
+): Promise<{ code: number; out: string; err: string }> {
+  const env = { ...process.env, ATLANTIC_DATA: directory };
+  return new Promise((resolve) => {
+    execFile(process.execPath, [command, "explain", ...words], { env }, (error, out, err) => {
+      resolve({ code: typeof error?.code === "number" ? error.code : 0, out, err });
+    });
+  });
+}

@@ -60,6 +60,7 @@ export const brightdata = defineAdapter({
       probe: { kind: "exit", exit: {} },
     },
   ],
+  checkUrl: "https://geo.brdtest.com/mygeo.json",
   usage: null,
   spell,
   refusal,

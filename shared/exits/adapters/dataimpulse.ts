@@ -44,6 +44,7 @@ export const dataimpulse = defineAdapter({
     "https://docs.dataimpulse.com/proxies/parameters/session-id",
   ],
   disputes: [],
+  checkUrl: null,
   usage: null,
   spell,
   refusal,

@@ -46,6 +46,7 @@ export const decodo = defineAdapter({
     "https://help.decodo.com/docs/residential-proxy-error-definitions",
   ],
   disputes: [],
+  checkUrl: "https://ip.decodo.com/json",
   usage: {
     covers: "bytes per day, per sub-user, by the account's API key",
     evidence: "vendor",

@@ -52,6 +52,7 @@ export const iproyal = defineAdapter({
     "https://docs.iproyal.com/proxies/residential/proxy/making-requests/response-codes",
   ],
   disputes: [],
+  checkUrl: null,
   usage: {
     covers: "the traffic that is left, not what was used in a span of time",
     evidence: "vendor",

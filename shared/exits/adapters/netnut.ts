@@ -36,6 +36,7 @@ export const netnut = defineAdapter({
     "https://help.netnut.io/netnut-documentation/netnut-proxies/residential-proxies/error-messages",
   ],
   disputes: [],
+  checkUrl: null,
   usage: null,
   spell,
   refusal,

@@ -79,6 +79,7 @@ export const oxylabs = defineAdapter({
       probe: { kind: "exit", exit: { asn: 21_928 } },
     },
   ],
+  checkUrl: "https://ip.oxylabs.io/location",
   usage: {
     covers:
       "bytes of a month per sub-user, and per target host for 30 days; a token is fetched with the account's login",

@@ -41,8 +41,16 @@ export interface Dispute {
   /** What to ask for, so that the values behave differently. */
   readonly probe:
     | { readonly kind: "exit"; readonly exit: ExitSelector }
-    /** The address must be another one after `seconds` where the value is right. */
-    | { readonly kind: "lifetime"; readonly minutes: number; readonly seconds: number };
+    /** A session of `minutes`, written as `as` says, is looked at again after `seconds`. */
+    | {
+        readonly kind: "lifetime";
+        readonly as: { readonly option: string; readonly value: string };
+        readonly minutes: number;
+        readonly seconds: number;
+        /** The value that is right where the address has changed by then, and where it was kept. */
+        readonly changed: string;
+        readonly kept: string;
+      };
 }
 
 /** What a provider answered when it refused, by HTTP; header names in lower case. */
@@ -94,6 +102,8 @@ export interface ProviderAdapter {
   /** The pages that the above was read on. */
   readonly sources: readonly string[];
   readonly disputes: readonly Dispute[];
+  /** A page of the provider's own that answers the address it was asked from. */
+  readonly checkUrl: string | null;
   readonly usage: UsageSource | null;
   /**
    * @param entry an entry of `upstreams.json` of this kind, parsed by `providerEntrySchema`

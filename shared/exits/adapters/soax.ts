@@ -52,10 +52,18 @@ export const soax = defineAdapter({
       option: "sessionLengthUnit",
       values: ["seconds", "minutes"],
       question: "Does sessionlength count seconds or minutes?",
-      // 60 seconds or 1 minute: after 75 s the address must have changed where the unit is right.
-      probe: { kind: "lifetime", minutes: 1, seconds: 75 },
+      // Ten of what it counts: gone after 20 s, or not.
+      probe: {
+        kind: "lifetime",
+        as: { option: "sessionLengthUnit", value: "minutes" },
+        minutes: 10,
+        seconds: 20,
+        changed: "seconds",
+        kept: "minutes",
+      },
     },
   ],
+  checkUrl: "https://checker.soax.com/api/ipinfo",
   usage: null,
   spell: spellPackage,
   refusal,
@@ -113,6 +121,7 @@ export const soaxRules = defineAdapter({
     "https://developers.soax.com/troubleshooting/error-codes.md",
   ],
   disputes: [],
+  checkUrl: "https://checker.soax.com/api/ipinfo",
   usage: null,
   spell: spellRules,
   refusal,

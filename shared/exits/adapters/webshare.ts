@@ -54,6 +54,7 @@ export const webshare = defineAdapter({
     "https://apidocs.webshare.io/proxystats/aggregate",
   ],
   disputes: [],
+  checkUrl: "https://ipv4.webshare.io/",
   usage: {
     covers: "bytes of the account, summed from whole hours, 90 days back",
     evidence: "vendor",
