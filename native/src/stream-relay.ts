@@ -96,6 +96,8 @@ export function relayStreams(client: Socket, upstream: Socket, options: RelayOpt
   else options.signal?.addEventListener("abort", onAbort, { once: true });
   if (client.destroyed) cut({ kind: "reset", by: "client" });
   if (upstream.destroyed) cut({ kind: "reset", by: "upstream" });
+  // Its FIN was read before there was a relay, and is not told again.
+  if (client.readableEnded) endHalf(upstream, client);
   client.resume();
   upstream.resume();
 

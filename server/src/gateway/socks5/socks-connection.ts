@@ -4,6 +4,7 @@ import type { Identity } from "../authenticator.ts";
 import type { ClientConnection, GatewayContext } from "../context.ts";
 import { failFlow } from "../flow-opener.ts";
 import { runTunnel } from "../tunnel.ts";
+import { openAssociation } from "../udp/association-connection.ts";
 import { reply, type SocksRequest } from "./messages.ts";
 import { refusalOf, SocksDialogue, type SocksDialogueListener } from "./socks-dialogue.ts";
 
@@ -14,7 +15,7 @@ const LINGER_MS = 2_000;
 
 type Stage = "dialogue" | "opening" | "tunnel" | "closing";
 
-/** A SOCKS5 client on a socket: CONNECT, with user name and password always. */
+/** A SOCKS5 client on a socket: CONNECT and UDP ASSOCIATE, with user name and password always. */
 export class SocksConnection implements ClientConnection, SocksDialogueListener {
   readonly #socket: Socket;
   readonly #context: GatewayContext;
@@ -76,11 +77,26 @@ export class SocksConnection implements ClientConnection, SocksDialogueListener 
   onRequest(identity: Identity, request: SocksRequest, rest: Buffer): void {
     this.#stage = "opening";
     this.#waiting = rest;
-    this.#open(identity, request).catch((error) => this.#refuse(proxyErrorOf(error)));
+    if (request.command === "udp") this.#associate(identity, request);
+    else this.#open(identity, request).catch((error) => this.#refuse(proxyErrorOf(error)));
   }
 
-  async #open(identity: Identity, { command, host, port }: SocksRequest): Promise<void> {
-    if (command !== "connect") throw new ProxyError("command_unsupported");
+  /** From here on the association looks after the socket. */
+  #associate(identity: Identity, { host, port }: SocksRequest): void {
+    this.#socket.off("data", this.#onData);
+    this.#socket.off("end", this.#onEnd);
+    this.#stage = "tunnel";
+    openAssociation({
+      socket: this.#socket,
+      identity,
+      client: this.#client,
+      host,
+      port,
+      context: this.#context,
+    });
+  }
+
+  async #open(identity: Identity, { host, port }: SocksRequest): Promise<void> {
     const { opener, limits } = this.#context;
     const admitted = await opener.admit(identity, { protocol: "socks5", client: this.#client, host, port });
     const upstream = await opener.dial(admitted);
