@@ -1,6 +1,7 @@
 import { writeFileSync } from "node:fs";
 import { availableParallelism, loadavg } from "node:os";
 import { type BenchArguments, readArguments } from "./arguments.ts";
+import { runInOwnNetwork } from "./own-network.ts";
 import { keepResults } from "./results.ts";
 import { type Row, rowSchema } from "./row.ts";
 import type { Suite, SuiteContext } from "./suite.ts";
@@ -21,7 +22,7 @@ try {
   const usual = suites.filter(({ onlyWhenNamed }) => !onlyWhenNamed).map(({ name }) => name);
   const wanted = readArguments(process.argv.slice(2), known, usual);
   if (wanted.help) process.stdout.write(describeHelp());
-  else process.exitCode = await measure(wanted);
+  else process.exitCode = (await runInOwnNetwork(process.argv.slice(2))) ?? (await measure(wanted));
 } catch (error) {
   process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
   process.exitCode = 1;
