@@ -71,7 +71,8 @@ function holds(bar: Bar, ours: number, ratio: number | null): boolean {
 }
 
 function describeBar(bar: Bar, unit: string): string {
-  if (bar.of === "ratio") return "atLeast" in bar ? `ratio ≥ ${tidy(bar.atLeast)}` : `ratio ≤ ${tidy(bar.atMost)}`;
+  if (bar.of === "ratio")
+    return "atLeast" in bar ? `ratio ≥ ${tidy(bar.atLeast)}` : `ratio ≤ ${tidy(bar.atMost)}`;
   return "atMost" in bar ? `≤ ${bar.atMost} ${unit}` : `< ${bar.below} ${unit}`;
 }
 
