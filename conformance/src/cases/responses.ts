@@ -208,6 +208,32 @@ export const responseCases: readonly ConformanceCase[] = [
     "HTTP/1.1 200 OK\r\nX-A: 1\rX-B: 2\r\nContent-Length: 5\r\n\r\nhello",
     (response) => !/\r(?!\n)/.test(response.head),
   ),
+  discardedOr(
+    "chunked-twice",
+    "RFC 9112 §6.1",
+    "A response that is chunked twice is discarded: 502.",
+    "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked, chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
+    ({ body }) => body.toString() === "hello",
+  ),
+  http(
+    "response-gzip-to-1.0",
+    "MUST",
+    "RFC 9112 §7",
+    "A transfer coding that the proxy cannot undo never reaches a client of HTTP/1.0 unnamed.",
+    async (probe) => {
+      const origin = await probe.origin();
+      const client = await probe.client();
+      client.send(
+        `GET http://${origin.authority}/ HTTP/1.0\r\nHost: ${origin.authority}\r\n${probe.auth}\r\n`,
+      );
+      const target = await probe.reached(origin, client);
+      await target.request();
+      target.finish("HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n");
+      await client.becomes(() => client.end !== null);
+      const got = client.unread.toString("latin1");
+      expectThat(!/^HTTP\/1\.\d 200/.test(got) || /gzip/i.test(got), `The client got ${shown(got)}.`);
+    },
+  ),
   http(
     "response-http-1.0-coding",
     "MUST",
