@@ -12,6 +12,10 @@ export type AuditAction =
   | "credential.created"
   | "credential.rotated"
   | "credential.revoked"
+  | "limits.changed"
+  | "addresses.changed"
+  | "headers.changed"
+  | "sessions.changed"
   | "connection.disconnected";
 
 /** Who did it, from where, where no principal is known yet: at sign-in. */

@@ -18,6 +18,8 @@ export type Action =
   | "account.read"
   | "credentials.read"
   | "credentials.change"
+  | "limits.read"
+  | "limits.change"
   | "exits.read"
   | "proxy.connect"
   | "proxy.explain"

@@ -1,19 +1,27 @@
 import type { Kysely } from "kysely";
 import type { Schema } from "../db/schema.ts";
 import { AccountService } from "./account.ts";
+import { AddressService } from "./addresses.ts";
 import { AuditLog } from "./audit-log.ts";
 import { ConnectionService } from "./connections.ts";
 import { CredentialService } from "./credentials.ts";
+import { CustomHeaderService } from "./custom-headers.ts";
 import { ExitService } from "./exits.ts";
 import { type ExitExplainer, ExplainService, noExits } from "./explain.ts";
+import { LimitsService } from "./limits.ts";
 import type { LiveGateway } from "./live-gateway.ts";
 import { type GatewayAddress, ProxyService } from "./proxy.ts";
+import { SessionSettingsService } from "./session-settings.ts";
 import { UsageService } from "./usage.ts";
 
 /** Every service of the product. They know no HTTP. */
 export interface Services {
   readonly account: AccountService;
   readonly credentials: CredentialService;
+  readonly limits: LimitsService;
+  readonly addresses: AddressService;
+  readonly customHeaders: CustomHeaderService;
+  readonly sessionSettings: SessionSettingsService;
   readonly exits: ExitService;
   readonly explain: ExplainService;
   readonly proxy: ProxyService;
@@ -37,6 +45,10 @@ export function createServices(parts: {
   return {
     account: new AccountService({ db }),
     credentials: new CredentialService({ db, key: parts.credentialKey, gateway, audit }),
+    limits: new LimitsService({ db, audit }),
+    addresses: new AddressService({ db, audit }),
+    customHeaders: new CustomHeaderService({ db, audit }),
+    sessionSettings: new SessionSettingsService({ db, audit }),
     exits: new ExitService({ db }),
     explain: new ExplainService({ db, exits: parts.exits ?? noExits, now }),
     proxy: new ProxyService({ db, gateway, address: parts.gatewayAddress, connections, audit }),
