@@ -139,6 +139,7 @@ async function startHere(
     logger: log,
     reusePort: config.gateway.process !== null,
     sessionKey: sessionKey(parts.secrets),
+    keepAlive: file.keepAlive || null,
     ...(config.gateway.process !== null && { sharedSessions: new StoredSessions({ db, logger: log }) }),
   }).catch((error: unknown) => {
     throw gatewayListenProblem(error, config);

@@ -10,6 +10,7 @@ import type { Flow, OpenFlows } from "./flow.ts";
 import type { FlowLimitSource, FlowLimits } from "./flow-limits.ts";
 import type { GatewayLimits } from "./options.ts";
 import { Route } from "./route.ts";
+import { SessionKeeper } from "./session-keeper.ts";
 import type { StickySession } from "./sticky-session.ts";
 import type { CheckedTarget, TargetGuard } from "./target-guard.ts";
 import type { ChosenExit, LiveSession } from "./upstreams/upstream.ts";
@@ -53,14 +54,32 @@ interface Parts {
   readonly clock: () => number;
   /** Carries a plan out. */
   readonly dial: (plan: DialPlan, options: DialPlanOptions) => Promise<Socket>;
+  /** Where sessions without traffic are used now and then; null: nowhere. */
+  readonly keepAlive: { readonly host: string; readonly port: number } | null;
 }
 
 /** Decides for every flow: may the account open it, where does it leave, may its target be reached. */
 export class FlowOpener {
   readonly #parts: Parts;
+  readonly #keeper: SessionKeeper | undefined;
 
   constructor(parts: Parts) {
     this.#parts = parts;
+    const { guard, dial, clock, keepAlive } = parts;
+    this.#keeper = keepAlive
+      ? new SessionKeeper({
+          target: keepAlive,
+          check: (host, port) => guard.check(host, port),
+          dial,
+          clock,
+          openFlow: (like, exit, target) => this.#openKeepAlive(like, exit, target),
+        })
+      : undefined;
+  }
+
+  /** Asked about once a second. */
+  sweep(): void {
+    this.#keeper?.sweep();
   }
 
   /**
@@ -97,10 +116,10 @@ export class FlowOpener {
           ? this.#limit(flow, may, identity, wish, route)
           : may.then((granted) => this.#limit(flow, granted, identity, wish, route));
       return admitted instanceof Promise
-        ? admitted.catch((error) => Promise.reject(failFlow(flow, error)))
+        ? admitted.catch((error) => Promise.reject(notAdmitted(flow, route, error)))
         : admitted;
     } catch (error) {
-      throw failFlow(flow, error);
+      throw notAdmitted(flow, route, error);
     }
   }
 
@@ -156,6 +175,7 @@ export class FlowOpener {
   async dial(admitted: AdmittedFlow): Promise<Socket> {
     const { target, route } = admitted;
     const deadline = performance.now() + this.#parts.limits.connectMs;
+    route.start();
     let { exit } = route;
     for (;;) {
       try {
@@ -173,7 +193,9 @@ export class FlowOpener {
   /** The exit of now has reached the target. For carriers that dial themselves. */
   connected({ flow, route }: AdmittedFlow): void {
     route.succeeded();
-    if (route.attempts.length > 0) recordFailover(flow, route);
+    const { session, exit, attempts } = route;
+    if (session !== undefined && exit.keepAliveMs !== undefined) this.#keeper?.used(session, exit, flow);
+    if (attempts.length > 0) recordFailover(flow, route);
   }
 
   /**
@@ -186,9 +208,9 @@ export class FlowOpener {
   failed({ flow, route }: AdmittedFlow, error: unknown, timeLeft = true): ChosenExit {
     countUncharged(flow, error);
     const reason = route.explain(error);
-    const next = route.failed(reason);
-    if (next && timeLeft && flow.end === undefined) return next;
-    recordFailover(flow, route);
+    const next = route.failed(reason, timeLeft && flow.end === undefined);
+    if (next) return next;
+    if (route.attempts.length > 1) recordFailover(flow, route);
     throw failFlow(flow, reason);
   }
 
@@ -209,6 +231,28 @@ export class FlowOpener {
     this.#parts.usage.open(flow);
     return flow;
   }
+
+  #openKeepAlive({ record }: Flow, exit: ChosenExit, target: { host: string; port: number }): Flow {
+    const { userId, credentialId, client } = record;
+    const flow = this.#parts.flows.open({
+      id: randomUUIDv7(),
+      userId,
+      credentialId,
+      client,
+      protocol: "http",
+      targetHost: target.host,
+      targetPort: target.port,
+      ...exitOf(exit),
+      openedAt: this.#parts.clock(),
+    });
+    this.#parts.usage.open(flow);
+    return flow;
+  }
+}
+
+function notAdmitted(flow: Flow, route: Route, error: unknown): ProxyError {
+  route.givenUp();
+  return failFlow(flow, error);
 }
 
 function admittedFlow(flow: Flow, target: CheckedTarget, route: Route): AdmittedFlow {

@@ -36,6 +36,7 @@ class RunningGateway implements Gateway {
   readonly #pool = new UpstreamPool();
   readonly #providerConnections = new ProviderConnections();
   readonly #guard: TargetGuard;
+  readonly #opener: FlowOpener;
   readonly #context: GatewayContext;
   readonly #connections = new ClientConnections();
   #now = performance.now();
@@ -53,28 +54,31 @@ class RunningGateway implements Gateway {
     const limits = { ...DEFAULT_LIMITS, ...options.limits };
     this.#options = options;
     this.#guard = new TargetGuard(options.targets);
+    this.#opener = new FlowOpener({
+      flows: this.#flows,
+      usage: options.usage,
+      sessions: new ExitSessions({
+        clock,
+        ...(options.sessionKey && { key: options.sessionKey }),
+        ...(options.sharedSessions && { shared: options.sharedSessions }),
+      }),
+      upstreams: new UpstreamOrder(options.upstreams, clock),
+      guard: this.#guard,
+      limits,
+      flowLimits: options.flowLimits ?? unlimitedFlows,
+      clock,
+      keepAlive: options.keepAlive ?? null,
+      dial: (plan, dialOptions) => this.#providerConnections.dial(plan, dialOptions),
+    });
     this.#context = {
       authenticator: new Authenticator(options.credentials, clock),
-      opener: new FlowOpener({
-        flows: this.#flows,
-        usage: options.usage,
-        sessions: new ExitSessions({
-          clock,
-          ...(options.sessionKey && { key: options.sessionKey }),
-          ...(options.sharedSessions && { shared: options.sharedSessions }),
-        }),
-        upstreams: new UpstreamOrder(options.upstreams, clock),
-        guard: this.#guard,
-        limits,
-        flowLimits: options.flowLimits ?? unlimitedFlows,
-        clock,
-        dial: (plan, dialOptions) => this.#providerConnections.dial(plan, dialOptions),
-      }),
+      opener: this.#opener,
       pool: this.#pool,
       limits,
       logger: options.logger,
       now: () => this.#now,
       credentialEpoch: () => this.#credentialEpoch,
+      native: options.native ?? true,
       nodeId: randomBytes(8).toString("hex"),
       connections: this.#connections,
     };
@@ -128,6 +132,7 @@ class RunningGateway implements Gateway {
     this.#connections.checkDeadlines(due);
     this.#pool.sweep(due);
     this.#providerConnections.sweep();
+    this.#opener.sweep();
   }
 
   countOpen(userId?: string): number {

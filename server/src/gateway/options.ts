@@ -29,6 +29,8 @@ export interface GatewayOptions {
   readonly sessionKey?: Uint8Array;
   /** Where the processes of this gateway agree on sticky sessions. Default: this process is the only one. */
   readonly sharedSessions?: SharedSessions;
+  /** Where sessions that providers would end for want of traffic are used now and then. Default: nowhere. */
+  readonly keepAlive?: { readonly host: string; readonly port: number } | null;
   readonly limits?: Partial<GatewayLimits>;
   /** What holds flows back: balances and the limits of credentials. Default: nothing. */
   readonly flowLimits?: FlowLimitSource;

@@ -92,6 +92,18 @@ export class Route {
     return spare ? leftMs / 2 : leftMs;
   }
 
+  /** The flow dials, once more maybe: what an earlier dial tried in vain is another story. */
+  start(): void {
+    this.#hops = undefined;
+    this.#triedAgainAt = -1;
+    this.#moved = false;
+  }
+
+  /** Nothing will be tried: the upstream that was on trial with this flow can be tried with another. */
+  givenUp(): void {
+    if (this.#exit !== undefined) this.#upstreams[this.#at]?.health?.found("nothing");
+  }
+
   /** What a dial's error means, in our words. */
   explain(error: unknown): ProxyError {
     const reason = this.exit.explain(error);
@@ -103,9 +115,10 @@ export class Route {
   /**
    * The exit of now could not do it.
    * @param error what was explained
+   * @param goOn whether there is time for another one
    * @returns the one to try next; undefined when the error goes to the client, which then names all that was tried
    */
-  failed(error: ProxyError): ChosenExit | undefined {
+  failed(error: ProxyError, goOn = true): ChosenExit | undefined {
     const rule = failoverRule(error.code);
     const upstream = this.#upstreams[this.#at];
     upstream?.health?.found(rule.finding);
@@ -113,7 +126,7 @@ export class Route {
     this.#hops.push({ upstream: this.#exit?.upstream ?? "", error });
     if (this.#wish.session?.mustStay) {
       if (error.code === "session_lost") this.#sessions.lose(this.#wish.session);
-    } else if (rule.next !== "none" && this.#hops.length < MAX_ATTEMPTS) {
+    } else if (goOn && rule.next !== "none" && this.#hops.length < MAX_ATTEMPTS) {
       const next = this.#next(rule.next);
       if (next) {
         this.#exit = next;

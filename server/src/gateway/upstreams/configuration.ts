@@ -55,6 +55,13 @@ export const upstreamsFileSchema = z
     upstreams: z.array(upstreamSchema).min(1),
     /** Names of upstreams in the order to try. Those that it leaves out come behind, as the file lists them. */
     order: z.array(name).default([]),
+    /** The web server that sessions without traffic are used with, where their provider would end them; false: none. */
+    keepAlive: z
+      .union([
+        z.literal(false),
+        z.strictObject({ host: z.string().min(1).max(253), port: portNumber.default(80) }),
+      ])
+      .default({ host: "example.com", port: 80 }),
     /** `address[/bits][:port]`, as in `10.9.0.0/16` or `127.0.0.1:8080`. */
     allowTargets: z.array(z.string().refine(isRange, "must be address[/bits][:port]")).default([]),
   })
@@ -86,6 +93,7 @@ type UpstreamEntry = z.infer<typeof upstreamSchema>;
 export const DEMONSTRATION: UpstreamsFile = {
   upstreams: [{ kind: "local", name: "local" }],
   order: [],
+  keepAlive: false,
   allowTargets: [],
 };
 
