@@ -2,6 +2,7 @@ import type { Kysely } from "kysely";
 import type { ChangeFeed } from "./changes/change-feed.ts";
 import type { Schema } from "./db/schema.ts";
 import type { CredentialVerifier } from "./gateway/credential.ts";
+import { sessionName } from "./gateway/exit-sessions.ts";
 import type { LiveGateway } from "./services/live-gateway.ts";
 
 /** Gateways of other processes, as this one knows them: from the database, and by what is told of changes. */
@@ -30,6 +31,18 @@ export function remoteGateway(parts: {
     disconnectCredential(credentialId) {
       verifier.forget(credentialId);
       return 0;
+    },
+    async peekSession(credentialId, username) {
+      if (username.session === undefined) return undefined;
+      const session = await db
+        .selectFrom("exit_sessions")
+        .select(["expires_at", "upstream", "lost"])
+        .where("name", "=", sessionName(credentialId, username, username.session))
+        .where("expires_at", ">", new Date())
+        .executeTakeFirst();
+      if (session === undefined) return undefined;
+      const { expires_at: expiresAt, upstream, lost } = session;
+      return { expiresAt: expiresAt.getTime(), upstream: upstream ?? undefined, lost };
     },
     onUsage: (listener) =>
       feed.onChange((change) => {

@@ -7,7 +7,6 @@ import type { Cache } from "./cache/cache.ts";
 import type { Config } from "./config.ts";
 import type { OpenDatabase } from "./db/open.ts";
 import { Endings } from "./endings.ts";
-import { openExitExplainer } from "./exit-explainer.ts";
 import { openFirstAccount } from "./first-account.ts";
 import { type GatewayPart, startGatewayPart } from "./gateway-part.ts";
 import type { GatewayTlsAddress } from "./gateway-tls.ts";
@@ -19,6 +18,7 @@ import { openConfiguredCache, openConfiguredDatabase } from "./open-stores.ts";
 import { readSecrets, type Secrets } from "./secrets.ts";
 import { createServices } from "./services/services.ts";
 import { listenProblem } from "./start-error.ts";
+import { openUpstreamExplainer } from "./upstream-explainer.ts";
 import { jobs } from "./worker/jobs.ts";
 import { startWorker, type Worker } from "./worker/worker.ts";
 
@@ -115,7 +115,7 @@ async function startWeb(parts: {
     gateway: gateway.live,
     gatewayAddress: gateway.address,
     now: () => new Date(),
-    exits: await openExitExplainer(config),
+    explainUpstreams: await openUpstreamExplainer(config),
   });
   const app = createApp({
     auth,

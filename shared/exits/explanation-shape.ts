@@ -71,8 +71,15 @@ export const explanationSchema = z.object({
       requestsPerSecond: z.number().nullable(),
       /** Bytes per second, both directions together. */
       bandwidth: bytesText.nullable(),
+      /** Open at once; null: the gateway's own limit. */
+      connections: z.int().nullable(),
       authentication: z.enum(["password", "address", "password_and_address"]),
       allowedAddresses: z.array(z.string()),
+      /** Null: every port. */
+      allowedPorts: z.array(z.string()).nullable(),
+      /** Null: every target. */
+      allowedTargets: z.array(z.string()).nullable(),
+      blockedTargets: z.array(z.string()),
     })
     .nullable(),
   session: z.object({ expiresAt: z.int(), upstream: z.string().nullable(), lost: z.boolean() }).nullable(),

@@ -68,6 +68,7 @@ function priceInWords({
 
 function limitsInWords(limits: NonNullable<ExplanationView["limits"]>): string {
   const { remainingBytes, requestsPerSecond, bandwidth, authentication, allowedAddresses } = limits;
+  const { connections, allowedPorts, allowedTargets, blockedTargets } = limits;
   const ways = {
     password: "by password",
     address: `by address (${allowedAddresses.join(", ") || "none allowed"})`,
@@ -77,6 +78,10 @@ function limitsInWords(limits: NonNullable<ExplanationView["limits"]>): string {
     remainingBytes === null ? "no limit of traffic" : `${bytesInWords(remainingBytes)} left`,
     requestsPerSecond === null ? "no limit of requests" : `${requestsPerSecond} requests/s`,
     bandwidth === null ? "no limit of bandwidth" : `${bytesInWords(bandwidth)}/s`,
+    ...(connections === null ? [] : [`${connections} connections`]),
+    ...(allowedPorts === null ? [] : [`ports ${allowedPorts.join(", ") || "none"}`]),
+    ...(allowedTargets === null ? [] : [`targets ${allowedTargets.join(", ") || "none"}`]),
+    ...(blockedTargets.length === 0 ? [] : [`not to ${blockedTargets.join(", ")}`]),
     ways[authentication],
   ].join("; ");
 }

@@ -124,7 +124,11 @@ export class ExitSessions {
 }
 
 /** Where the exit differs the session does, as with every provider. */
-function sessionName(credentialId: string, { exit }: GatewayUsername, { id, mode }: ExitSession): string {
+export function sessionName(
+  credentialId: string,
+  { exit }: Pick<GatewayUsername, "exit">,
+  { id, mode }: Pick<ExitSession, "id" | "mode">,
+): string {
   const name = JSON.stringify([credentialId, id, Object.entries(exit).sort(), mode]);
   return createHash("sha256").update(name).digest("base64url");
 }

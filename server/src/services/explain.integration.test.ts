@@ -6,10 +6,11 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { OpenDatabase } from "../db/open.ts";
 import { databaseKinds, openTemporaryDatabase } from "../db/testing/temporary-database.ts";
 import { upstreamsFileSchema } from "../gateway/upstreams/configuration.ts";
-import { explainUpstreams } from "../gateway/upstreams/explain-upstreams.ts";
+import { upstreamExplainer } from "../gateway/upstreams/explain-upstreams.ts";
 import { type Member, startTemporaryServer, type TemporaryServer } from "../testing/temporary-server.ts";
 import type { Caller } from "./caller.ts";
-import { type ExplainedSession, ExplainService } from "./explain.ts";
+import { ExplainService } from "./explain.ts";
+import { noGateway, type SessionState } from "./live-gateway.ts";
 
 const NOW = new Date("2026-12-01T02:30:00Z");
 
@@ -30,9 +31,29 @@ const file = upstreamsFileSchema.parse({
   ],
 });
 
+test("upstreams are explained in the order in which they are asked, and the pool's alone is asked", () => {
+  const explain = upstreamExplainer({ ...file, order: ["local", "office"] });
+  expect(explain({}, null).map(({ name }) => name)).toEqual(["local", "office", "oxylabs"]);
+  expect(explain({ pool: "office" }, null).map(({ refusal }) => refusal)).toEqual([
+    "It is not the pool office.",
+    null,
+    "It is not the pool office.",
+  ]);
+});
+
+test("of several countries each upstream is asked for one that it has", () => {
+  const asked = upstreamExplainer(file)({ countries: ["nl", "de"] }, null);
+  expect(asked.map(({ name, refusal }) => [name, refusal])).toEqual([
+    ["oxylabs", null],
+    ["office", null],
+    ["local", null],
+  ]);
+  expect(asked[0]?.asked?.username).toBe("customer-••••-cc-NL");
+});
+
 describe.each(databaseKinds)("what a user name means, on %s", (kind) => {
   let database: OpenDatabase;
-  let session: ExplainedSession | null = null;
+  let session: SessionState | undefined;
 
   beforeAll(async () => {
     database = await openTemporaryDatabase(kind);
@@ -70,7 +91,8 @@ describe.each(databaseKinds)("what a user name means, on %s", (kind) => {
   function service() {
     return new ExplainService({
       db: database.db,
-      exits: { upstreams: (exit, wanted) => explainUpstreams(file, exit, wanted), session: () => session },
+      gateway: { ...noGateway, peekSession: () => session },
+      upstreams: upstreamExplainer(file),
       now: () => NOW,
     });
   }
@@ -170,7 +192,7 @@ describe.each(databaseKinds)("what a user name means, on %s", (kind) => {
       error: { code: "session_lost" },
     });
     expect(await service().explain(caller, username)).toMatchObject({ session: null, error: null });
-    session = null;
+    session = undefined;
   });
 
   test("another account's credential is answered as one that there is not", async () => {

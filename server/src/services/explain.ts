@@ -7,7 +7,9 @@ import {
 import type { ExitSelector, ExitSession } from "@atlantic/shared/exits/selector.ts";
 import type { Kysely } from "kysely";
 import type { Schema } from "../db/schema.ts";
+import { readCredential, type StoredCredential } from "../gateway/limits/read-credentials.ts";
 import { authorise, type Caller } from "./caller.ts";
+import type { LiveGateway } from "./live-gateway.ts";
 
 /** What would come of asking one upstream. See gateway/upstreams/explain-upstreams.ts. */
 export interface ExplainedUpstream {
@@ -33,16 +35,11 @@ export interface ExplainedSession {
   readonly lost: boolean;
 }
 
-/** What the service asks of the gateway's configuration and of its living sessions. */
-export interface ExitExplainer {
-  /** What each upstream would be asked, in the order in which they would be. */
-  upstreams(exit: ExitSelector, session: ExitSession | null): readonly ExplainedUpstream[];
-  /** How the session is, without beginning it; null when it has not begun, or no gateway in this process knows it. */
-  session(credentialId: string, username: string): ExplainedSession | null;
-}
-
-/** Where no gateway is configured. */
-export const noExits: ExitExplainer = { upstreams: () => [], session: () => null };
+/** What each upstream would be asked, in the order in which they would be. */
+export type UpstreamExplainer = (
+  exit: ExitSelector,
+  session: ExitSession | null,
+) => readonly ExplainedUpstream[];
 
 /** What a GB costs. A GB is 10^9 bytes. */
 export interface ExplainedPrice {
@@ -59,8 +56,13 @@ export interface ExplainedLimits {
   readonly requestsPerSecond: number | null;
   /** Bytes per second, both directions together. */
   readonly bandwidth: bigint | null;
+  /** Open at once; null: the gateway's own limit. */
+  readonly connections: number | null;
   readonly authentication: "password" | "address" | "password_and_address";
   readonly allowedAddresses: readonly string[];
+  readonly allowedPorts: readonly string[] | null;
+  readonly allowedTargets: readonly string[] | null;
+  readonly blockedTargets: readonly string[];
 }
 
 export interface Explanation {
@@ -78,7 +80,8 @@ export interface Explanation {
 
 interface Parts {
   readonly db: Kysely<Schema>;
-  readonly exits: ExitExplainer;
+  readonly gateway: LiveGateway;
+  readonly upstreams: UpstreamExplainer;
   readonly now: () => Date;
 }
 
@@ -98,26 +101,24 @@ export class ExplainService {
     if (!username.readable) {
       return { username, error: username.error, upstreams: [], price, limits: null, session: null };
     }
-    const upstreams = this.#parts.exits.upstreams(username.exit, username.session);
-    const credentialId = await this.#liveCredential(userId, username.credential);
-    if (credentialId === undefined) {
+    const upstreams = this.#parts.upstreams(username.exit, username.session);
+    const credential = await readCredential(this.#parts.db, username.credential);
+    if (credential === undefined || credential.userId !== userId) {
       const error = explainError("wrong_credentials", "This account has no live credential of that name.");
       return { username, error, upstreams, price, limits: null, session: null };
     }
-    const limits = await this.#limits(userId, username.credential);
-    const session = username.session && this.#parts.exits.session(credentialId, text);
+    const limits = await this.#limits(credential);
+    const session = await this.#session(credential.id, username);
     return { username, error: errorNow(limits, upstreams, session), upstreams, price, limits, session };
   }
 
-  async #liveCredential(userId: string, username: string): Promise<string | undefined> {
-    const credential = await this.#parts.db
-      .selectFrom("proxy_credentials")
-      .select("id")
-      .where("user_id", "=", userId)
-      .where("username", "=", username)
-      .where("revoked_at", "is", null)
-      .executeTakeFirst();
-    return credential?.id;
+  async #session(
+    credentialId: string,
+    { credential, exit, session }: ExplainedUsername & { readonly readable: true },
+  ): Promise<ExplainedSession | null> {
+    if (session === null) return null;
+    const state = await this.#parts.gateway.peekSession?.(credentialId, { credential, exit, session });
+    return state ? { expiresAt: state.expiresAt, upstream: state.upstream ?? null, lost: state.lost } : null;
   }
 
   async #price(userId: string): Promise<ExplainedPrice | null> {
@@ -142,25 +143,31 @@ export class ExplainService {
     };
   }
 
-  async #limits(userId: string, username: string): Promise<ExplainedLimits> {
+  async #limits({ id, userId, username, settings }: StoredCredential): Promise<ExplainedLimits> {
     const { db } = this.#parts;
-    const [balance, throttling, authentication] = await Promise.all([
+    const [balance, rules, authentication] = await Promise.all([
       db.selectFrom("traffic_balances").selectAll().where("user_id", "=", userId).executeTakeFirst(),
-      db.selectFrom("throttling_settings").selectAll().where("user_id", "=", userId).executeTakeFirst(),
+      db.selectFrom("target_rules").selectAll().where("user_id", "=", userId).execute(),
       db
         .selectFrom("proxy_authentication")
-        .selectAll()
+        .select("allowed_addresses")
         .where("user_id", "=", userId)
         .where("username", "=", username)
         .executeTakeFirst(),
     ]);
     const left = balance && balance.allowance_bytes - balance.used_bytes;
+    const own = rules.find((rule) => rule.credential_id === id);
+    const account = rules.find((rule) => rule.credential_id === null);
     return {
       remainingBytes: left === undefined ? null : left > 0n ? left : 0n,
-      requestsPerSecond: throttling?.requests_per_second ?? null,
-      bandwidth: throttling?.bandwidth_limit ?? null,
-      authentication: authentication?.auth_method ?? "password",
+      requestsPerSecond: settings.requestsPerSecond,
+      bandwidth: settings.bytesPerSecond === null ? null : BigInt(settings.bytesPerSecond),
+      connections: settings.connections,
+      authentication: settings.authMethod,
       allowedAddresses: authentication?.allowed_addresses ?? [],
+      allowedPorts: own?.allowed_ports ?? account?.allowed_ports ?? null,
+      allowedTargets: own?.allowed_targets ?? account?.allowed_targets ?? null,
+      blockedTargets: [...(account?.blocked_targets ?? []), ...(own?.blocked_targets ?? [])],
     };
   }
 }

@@ -7,7 +7,7 @@ import { ConnectionService } from "./connections.ts";
 import { CredentialService } from "./credentials.ts";
 import { CustomHeaderService } from "./custom-headers.ts";
 import { ExitService } from "./exits.ts";
-import { type ExitExplainer, ExplainService, noExits } from "./explain.ts";
+import { ExplainService, type UpstreamExplainer } from "./explain.ts";
 import { LimitsService } from "./limits.ts";
 import type { LiveGateway } from "./live-gateway.ts";
 import { type GatewayAddress, ProxyService } from "./proxy.ts";
@@ -36,8 +36,8 @@ export function createServices(parts: {
   gateway: LiveGateway;
   gatewayAddress: () => GatewayAddress;
   now: () => Date;
-  /** What the gateway is configured with. Default: nothing. */
-  exits?: ExitExplainer;
+  /** What the configured upstreams would be asked. Default: there are none. */
+  explainUpstreams?: UpstreamExplainer;
 }): Services {
   const { db, gateway, now } = parts;
   const audit = new AuditLog();
@@ -50,7 +50,7 @@ export function createServices(parts: {
     customHeaders: new CustomHeaderService({ db, audit }),
     sessionSettings: new SessionSettingsService({ db, audit }),
     exits: new ExitService({ db }),
-    explain: new ExplainService({ db, exits: parts.exits ?? noExits, now }),
+    explain: new ExplainService({ db, gateway, upstreams: parts.explainUpstreams ?? (() => []), now }),
     proxy: new ProxyService({ db, gateway, address: parts.gatewayAddress, connections, audit }),
     connections,
     usage: new UsageService({ db, gateway, now }),

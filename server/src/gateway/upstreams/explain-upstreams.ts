@@ -6,13 +6,18 @@ import type {
   ExitPart,
   ProviderRequest,
 } from "@atlantic/shared/exits/adapters/provider-adapter.ts";
-import { isProviderKind, providerAdapters } from "@atlantic/shared/exits/adapters/provider-adapters.ts";
+import {
+  isProviderKind,
+  type ProviderKind,
+  providerAdapters,
+} from "@atlantic/shared/exits/adapters/provider-adapters.ts";
 import type { ProviderSession } from "@atlantic/shared/exits/adapters/provider-session.ts";
 import { type OfferedPlace, offeredPlaceSchema } from "@atlantic/shared/exits/adapters/upstream-entry.ts";
 import { candidateExits } from "@atlantic/shared/exits/candidates.ts";
 import type { ExitSelector, ExitSession } from "@atlantic/shared/exits/selector.ts";
 import { z } from "zod";
 import { buildUpstreams, type UpstreamsFile } from "./configuration.ts";
+import type { Upstream } from "./upstream.ts";
 
 /** What would come of asking one upstream. */
 export interface ExplainedUpstream {
@@ -37,28 +42,33 @@ export interface ExplainedUpstream {
 
 type Entry = UpstreamsFile["upstreams"][number];
 
-/** What each upstream would be asked for an exit, in the order of the file. */
-export function explainUpstreams(
+/** Says what each upstream would be asked for an exit, in the order in which they would be. */
+export function upstreamExplainer(
   file: UpstreamsFile,
-  exit: ExitSelector,
-  session: ExitSession | null,
-): ExplainedUpstream[] {
-  return file.upstreams.map((entry) => explainEntry(entry, file, exit, session));
+): (exit: ExitSelector, session: ExitSession | null) => ExplainedUpstream[] {
+  const ordered = buildUpstreams(file).flatMap((upstream) => {
+    const entry = file.upstreams.find(({ name }) => name === upstream.name);
+    return entry ? [{ entry, upstream }] : [];
+  });
+  return (exit, session) =>
+    ordered.map(({ entry, upstream }) => {
+      const { name, kind } = entry;
+      if (exit.pool !== undefined && exit.pool !== name) {
+        return refused(name, name, `It is not the pool ${exit.pool}.`);
+      }
+      return isProviderKind(kind) ? explainProvider(kind, entry, exit, session) : explainOwn(upstream, exit);
+    });
 }
 
-function explainEntry(
+function explainProvider(
+  kind: ProviderKind,
   entry: Entry,
-  file: UpstreamsFile,
   exit: ExitSelector,
   session: ExitSession | null,
 ): ExplainedUpstream {
-  if (exit.pool !== undefined && exit.pool !== entry.name) {
-    return refused(entry.name, entry.name, `It is not the pool ${exit.pool}.`);
-  }
-  if (!isProviderKind(entry.kind)) return explainOwn(entry, file, exit);
-  const provider = providerAdapters[entry.kind].bind(entry);
-  const label = entry.kind === "generic" ? entry.name : provider.adapter.label;
-  const places = placesSchema.parse(entry).places;
+  const provider = providerAdapters[kind].bind(entry);
+  const label = kind === "generic" ? entry.name : provider.adapter.label;
+  const { places } = placesSchema.parse(entry);
   let refusal = "It offers no such place.";
   for (const candidate of candidateExits(exit, 0)) {
     if (places && !places.some((place) => isThere(place, candidate))) continue;
@@ -77,18 +87,24 @@ function isThere(place: OfferedPlace, exit: ExitSelector): boolean {
 }
 
 /** Exits of our own have no spelling: they are asked themselves. */
-function explainOwn(entry: Entry, file: UpstreamsFile, exit: ExitSelector): ExplainedUpstream {
-  const [upstream] = buildUpstreams({ ...file, upstreams: [entry] });
-  const chosen = candidateExits(exit, 0).some((candidate) => upstream?.choose(candidate, undefined));
-  if (!chosen) return refused(entry.name, entry.name, "It has no such exit.");
-  return {
-    name: entry.name,
-    label: entry.name,
-    refusal: null,
-    asked: null,
-    evidence: null,
-    lifetimeMinutes: null,
-  };
+function explainOwn(upstream: Upstream, exit: ExitSelector): ExplainedUpstream {
+  const { name } = upstream;
+  let refusal = "It has no such exit.";
+  for (const candidate of candidateExits(exit, 0)) {
+    try {
+      if (!upstream.choose(candidate, undefined)) continue;
+      return { name, label: name, refusal: null, asked: null, evidence: null, lifetimeMinutes: null };
+    } catch (error) {
+      refusal = noExitOf(error);
+    }
+  }
+  return refused(name, name, refusal);
+}
+
+/** @throws what is no refusal */
+function noExitOf(error: unknown): string {
+  if (error instanceof ProxyError && error.code === "no_exit") return error.message;
+  throw error;
 }
 
 function refused(name: string, label: string, refusal: string): ExplainedUpstream {
@@ -103,8 +119,7 @@ function show(
   try {
     return provider.show(exit, exampleSession(provider, session));
   } catch (error) {
-    if (error instanceof ProxyError && error.code === "no_exit") return error.message;
-    throw error;
+    return noExitOf(error);
   }
 }
 
