@@ -1,4 +1,5 @@
 export { type AddonState, addonState, type PeerCredentials, peerCredentials } from "./src/addon.ts";
+export { isBare } from "./src/descriptor-relay.ts";
 export { type Allowance, type AllowanceEvents, LocalAllowance, unlimitedAllowance } from "./src/allowance.ts";
 export { type DialOptions, dialDirect } from "./src/dial-direct.ts";
 export { DialError, type DialStage, type UpstreamRefusal } from "./src/dial-error.ts";
@@ -30,6 +31,14 @@ export {
   handleOfAllowance,
   handleOfRate,
 } from "./src/engine/engine.ts";
+export {
+  type ForwardBack,
+  ForwardedConnection,
+  type ForwardEnd,
+  type ForwardOrder,
+  type ForwardTotals,
+  type HalfDoneExchange,
+} from "./src/engine/forwarded-connection.ts";
 export { isNativePlan } from "./src/engine/native-plan.ts";
 export type { CarrierOutcome } from "./src/engine/protocol.ts";
 export type { RelayLimits } from "./src/gate.ts";

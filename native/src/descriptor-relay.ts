@@ -33,7 +33,7 @@ export function relayDescriptors(
 }
 
 /** A TCP connection and nothing else, of which everything written has been sent. */
-function isBare(socket: Socket): boolean {
+export function isBare(socket: Socket): boolean {
   return (
     Object.getPrototypeOf(socket) === Socket.prototype &&
     !socket.destroyed &&

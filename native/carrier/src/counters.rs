@@ -11,6 +11,7 @@ pub struct Slot {
     generation: AtomicU32,
     sent: AtomicU64,
     received: AtomicU64,
+    requests: AtomicU64,
 }
 
 impl Slot {
@@ -19,6 +20,16 @@ impl Slot {
         self.generation.store(generation, Ordering::SeqCst);
         self.sent.store(0, Ordering::SeqCst);
         self.received.store(0, Ordering::SeqCst);
+        self.requests.store(0, Ordering::SeqCst);
+    }
+
+    pub fn add_request(&self) {
+        let total = self.requests.load(Ordering::Relaxed) + 1;
+        self.requests.store(total, Ordering::Release);
+    }
+
+    pub fn requests(&self) -> u64 {
+        self.requests.load(Ordering::Acquire)
     }
 
     pub fn add_sent(&self, bytes: usize) {
@@ -69,6 +80,11 @@ impl Counters {
         let totals = slot.totals();
         let after = slot.generation.load(Ordering::SeqCst);
         (before == id.generation && after == id.generation).then_some(totals)
+    }
+
+    /// Requests that were forwarded.
+    pub fn requests(&self, id: Id) -> u64 {
+        self.slot(id.index).map_or(0, Slot::requests)
     }
 }
 

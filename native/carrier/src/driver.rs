@@ -105,6 +105,12 @@ impl Cx<'_> {
         }
     }
 
+    /// Bytes sent and received, and requests.
+    pub fn all_totals(&self) -> (u64, u64, u64) {
+        let (sent, received) = self.totals();
+        (sent, received, self.parts.shared.counters.requests(self.id))
+    }
+
     pub fn totals(&self) -> (u64, u64) {
         self.parts.shared.counters.read(self.id).unwrap_or((0, 0))
     }

@@ -198,6 +198,11 @@ impl Engine {
                 }
                 Message::StopListening(number) => self.stop_listening(number),
                 Message::Adopt(adopted) => self.adopt(*adopted),
+                Message::Install { id, driver } => {
+                    if self.take_place(id) {
+                        self.install(id, driver);
+                    }
+                }
                 Message::Stop => return true,
             }
         }
@@ -439,14 +444,14 @@ impl Engine {
         }
     }
 
-    fn adopt(&mut self, adopted: Adopted) {
-        let id = adopted.id;
+    /// A place that JavaScript has chosen. Returns whether there is such a place.
+    fn take_place(&mut self, id: Id) -> bool {
         let Some(index) = id
             .index
             .checked_sub(FIRST_ADOPTED)
             .filter(|_| id.index < INDEX_LIMIT)
         else {
-            return;
+            return false;
         };
         while self.adopted.len() <= index as usize {
             self.adopted.push(vacant());
@@ -455,6 +460,14 @@ impl Engine {
             place.generation = id.generation;
         }
         self.begin(id);
+        true
+    }
+
+    fn adopt(&mut self, adopted: Adopted) {
+        let id = adopted.id;
+        if !self.take_place(id) {
+            return;
+        }
         let end = |socket, number, early| End {
             socket,
             number,

@@ -15,6 +15,7 @@ use rustix::io::fcntl_dupfd_cloexec;
 
 use crate::allowance::Allowance;
 use crate::engine::Engine;
+use crate::forward::{Forward, Order};
 use crate::id::Id;
 use crate::rate::Rate;
 use crate::shared::{Adopted, Message, Shared};
@@ -62,6 +63,24 @@ pub struct AdoptOptions {
     pub rate: u32,
     pub idle_ms: u32,
     pub half_open_idle_ms: u32,
+}
+
+#[napi(object)]
+pub struct ForwardOptions {
+    pub index: u32,
+    pub generation: u32,
+    /// Descriptors that are given away: they are the engine's from now on, whatever comes of it.
+    pub client: i32,
+    pub upstream: i32,
+    pub authority: Buffer,
+    pub authorization: Option<Buffer>,
+    pub allowance: u32,
+    pub rate: u32,
+    pub idle_ms: u32,
+    pub keep_alive_ms: u32,
+    pub body_ms: u32,
+    /// None: for ever.
+    pub lives_ms: Option<f64>,
 }
 
 #[napi]
@@ -178,6 +197,45 @@ impl Carrier {
             half_open_idle_ms: u64::from(options.half_open_idle_ms),
         })));
         Ok(())
+    }
+
+    /// Has a client's plain exchanges with a target forwarded.
+    #[napi(catch_unwind)]
+    pub fn forward(&self, options: ForwardOptions) -> Result<()> {
+        if options.client < 0 || options.upstream < 0 {
+            return Err(Error::from_reason("There is no descriptor to forward between."));
+        }
+        // SAFETY: JavaScript made both with `duplicate` for this call and does not use them again.
+        let (client, upstream) = unsafe {
+            (
+                OwnedFd::from_raw_fd(options.client),
+                OwnedFd::from_raw_fd(options.upstream),
+            )
+        };
+        let limits = self.shared.limits(options.allowance, options.rate);
+        let limits = limits.ok_or_else(|| Error::from_reason("There is no such allowance or rate."))?;
+        let order = Order {
+            authority: options.authority.to_vec(),
+            authorization: options.authorization.map(|bytes| bytes.to_vec()),
+            idle_ms: u64::from(options.idle_ms),
+            keep_alive_ms: u64::from(options.keep_alive_ms),
+            body_ms: u64::from(options.body_ms),
+            lives_ms: options.lives_ms.map_or(u64::MAX, |ms| ms.max(0.0) as u64),
+        };
+        self.shared.send(Message::Install {
+            id: Id {
+                index: options.index,
+                generation: options.generation,
+            },
+            driver: Box::new(Forward::new(client, upstream, order, limits)),
+        });
+        Ok(())
+    }
+
+    /// Requests that a connection has forwarded; to be asked for right after its totals.
+    #[napi(catch_unwind)]
+    pub fn requests(&self, index: u32, generation: u32) -> f64 {
+        self.shared.counters.requests(Id { index, generation }) as f64
     }
 
     /// Another descriptor for the same socket, closed on exec.

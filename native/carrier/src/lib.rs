@@ -7,6 +7,7 @@ mod counters;
 mod dial;
 mod driver;
 mod engine;
+mod forward;
 mod id;
 mod interface;
 pub mod peer_credentials;

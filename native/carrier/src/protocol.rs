@@ -17,6 +17,8 @@ pub mod verb {
     pub const TAKE: u32 = 6;
     /// `index` is an allowance's handle: there is more in it, or it was closed.
     pub const REFILLED: u32 = 7;
+    /// Gives exchanges that are being forwarded back, as soon as none is under way.
+    pub const FORWARD_RECALL: u32 = 64;
 }
 
 /// What JavaScript is told.
@@ -36,6 +38,10 @@ pub mod event {
     pub const DRY: u32 = 7;
     /// `index` is an allowance's handle: bytes came back while somebody in JavaScript waits for some.
     pub const RETURNED: u32 = 8;
+    /// What JavaScript goes on with: see native/src/engine/forward.ts.
+    pub const FORWARD_BACK: u32 = 64;
+    /// fd u32 of the target's idle connection, 2^32 - 1 for none; sent f64, received f64, requests f64, how it ended u32.
+    pub const FORWARD_ENDED: u32 = 65;
 }
 
 /// How a connection ended.

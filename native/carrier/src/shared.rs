@@ -10,6 +10,7 @@ use rustix::io;
 
 use crate::allowance::Allowance;
 use crate::counters::Counters;
+use crate::driver::Driver;
 use crate::id::Id;
 use crate::rate::Rate;
 use crate::relay::Limits;
@@ -26,6 +27,11 @@ pub enum Message {
     StopListening(u32),
     /// Two connected sockets to relay between.
     Adopt(Box<Adopted>),
+    /// A connection whose driver watches its sockets itself.
+    Install {
+        id: Id,
+        driver: Box<dyn Driver>,
+    },
     Stop,
 }
 

@@ -133,6 +133,11 @@ export class CarriedConnection {
     this.#begin(verbs.take).end();
   }
 
+  /** An order of another kind of connection, without a body. */
+  order(verb: number): void {
+    this.#begin(verb).end();
+  }
+
   /** As of now; final and exact once it is over. */
   totals(): CarriedTotals {
     if (!this.#over) {

@@ -5,6 +5,7 @@ import { type Rate, unlimitedRate } from "../rate.ts";
 import { descriptorOf } from "../socket-descriptor.ts";
 import { CarriedConnection, type ConnectionOwner } from "./carried-connection.ts";
 import { CommandWriter } from "./command-writer.ts";
+import { ForwardedConnection, type ForwardListener, type ForwardOrder } from "./forwarded-connection.ts";
 import type { NativeCarrier } from "./native-addon.ts";
 import { systemError } from "./native-plan.ts";
 import { events, FIRST_ADOPTED, outcomes, verbs } from "./protocol.ts";
@@ -126,6 +127,33 @@ export class CarrierEngine implements ConnectionOwner {
       upstream: this.#carrier.duplicate(upstreamFd),
       ...options,
     });
+    return connection;
+  }
+
+  /**
+   * Has the plain exchanges of two sockets forwarded, between two requests; the sockets are destroyed here without
+   * ending their connections.
+   * @returns undefined when one of them is no TCP connection, or the engine is gone
+   */
+  forward(
+    { client, upstream, ...order }: ForwardOrder,
+    listener: ForwardListener,
+  ): ForwardedConnection | undefined {
+    const [clientFd, upstreamFd] = [descriptorOf(client), descriptorOf(upstream)];
+    if (clientFd === undefined || upstreamFd === undefined || !this.isAlive) return undefined;
+    const place = this.reserve();
+    const { index, generation } = place;
+    const requests = () => this.#carrier.requests(index, generation);
+    const connection = new ForwardedConnection(place, requests, listener, () => this.#forget(index));
+    this.#carrier.forward({
+      index,
+      generation,
+      client: this.#carrier.duplicate(clientFd),
+      upstream: this.#carrier.duplicate(upstreamFd),
+      ...order,
+    });
+    client.destroy();
+    upstream.destroy();
     return connection;
   }
 

@@ -34,6 +34,23 @@ export interface NativeCarrier {
     idleMs: number;
     halfOpenIdleMs: number;
   }): void;
+  forward(options: {
+    index: number;
+    generation: number;
+    client: number;
+    upstream: number;
+    authority: Buffer;
+    authorization?: Buffer;
+    allowance: number;
+    rate: number;
+    idleMs: number;
+    keepAliveMs: number;
+    bodyMs: number;
+    /** Missing: for ever. */
+    livesMs?: number;
+  }): void;
+  /** Requests that a connection has forwarded. */
+  requests(index: number, generation: number): number;
   duplicate(fd: number): number;
   allowance(lowBelow: number): NativeAllowanceState;
   rate(bytesPerSecond: number): NativeRateState;

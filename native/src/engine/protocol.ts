@@ -7,6 +7,7 @@ export const verbs = {
   close: 5,
   take: 6,
   refilled: 7,
+  forwardRecall: 64,
 } as const;
 
 export const events = {
@@ -18,6 +19,8 @@ export const events = {
   low: 6,
   dry: 7,
   returned: 8,
+  forwardBack: 64,
+  forwardEnded: 65,
 } as const;
 
 /** How a connection ended, by its number. */

@@ -15,6 +15,8 @@ export interface GatewayContext {
   readonly now: () => number;
   /** Changes when what a connection remembers of its credential is no longer to be believed. */
   readonly credentialEpoch: () => number;
+  /** Whether the native engine may carry what it can. */
+  readonly native: boolean;
   /** This node among our own, for finding loops: random, of this process. */
   readonly nodeId: string;
   /** Keeps a client connection that took over from another kind: it is asked for its deadlines, and ended at the end. */

@@ -21,6 +21,8 @@ export interface FlowLimits {
 export interface RequestRate {
   /** Takes one request. `false`: this one is refused with `request_limit`. */
   take(): boolean;
+  /** Whether it ever refuses, as its settings are now. */
+  readonly isLimited: boolean;
 }
 
 /** Header fields of the account's own, which replace those of the same name that the client sends. */
@@ -57,7 +59,7 @@ export interface FlowLimitSource {
 export const noFlowLimits: FlowLimits = {
   allowance: unlimitedAllowance,
   rate: unlimitedRate,
-  requests: { take: () => true },
+  requests: { take: () => true, isLimited: false },
   addedFields: undefined,
 };
 

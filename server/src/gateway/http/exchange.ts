@@ -1,4 +1,5 @@
 import type { Socket } from "node:net";
+import type { HalfDoneExchange } from "@atlantic/native";
 import { ProxyError } from "@atlantic/shared/errors.ts";
 import type { Flow } from "../flow.ts";
 import { takeFrom } from "../flow-limits.ts";
@@ -59,15 +60,15 @@ export class Exchange implements UpstreamUser {
     upstream: UpstreamConnection;
     flow: Flow;
     listener: ExchangeListener;
-    /** What is left of the body, where another carrier began with it. Default: all of it. */
-    body?: Framing;
+    /** What is left of the request's body: less than all of it where another carrier began with it. */
+    body: Framing;
   }) {
     this.#request = parts.request;
     this.#client = parts.client;
     this.#upstream = parts.upstream;
     this.#flow = parts.flow;
     this.#listener = parts.listener;
-    this.#body = bodyReader(parts.body ?? parts.request.framing);
+    this.#body = bodyReader(parts.body);
   }
 
   /** Whether all of the request is with the target, or on its way there. */
@@ -111,10 +112,13 @@ export class Exchange implements UpstreamUser {
     this.#send(Buffer.from(onwardHead(this.#request, this.#flow.limits.addedFields), "latin1"));
   }
 
-  /** Goes on where another carrier stopped: the head is with the target. @param received from the target since */
-  resume(received: Buffer): void {
+  /** Goes on where another carrier stopped. */
+  resume({ unsent, pendingBytes, heard, fromUpstream }: HalfDoneExchange): void {
     this.#upstream.user = this;
-    if (received.length > 0) this.#receive(received);
+    this.#pendingBytes = pendingBytes;
+    this.#heard = heard;
+    if (unsent.length > 0) this.#send(unsent);
+    if (fromUpstream.length > 0) this.#receive(fromUpstream);
   }
 
   /** Passes on a part of the request's body. @returns how much it took; @throws ProxyError when its framing is broken */

@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
 import type { Socket } from "node:net";
+import type { ForwardBack } from "@atlantic/native";
 import { ProxyError, proxyErrorOf } from "@atlantic/shared/errors.ts";
 import type { Identity } from "../authenticator.ts";
 import type { ClientConnection, GatewayContext } from "../context.ts";
@@ -9,18 +10,22 @@ import { askedExit } from "./asked-exit.ts";
 import { BodyPace } from "./body-pace.ts";
 import { errorAnswer } from "./error-answer.ts";
 import { Exchange, type ExchangeListener } from "./exchange.ts";
+import { type Framing, NO_BODY } from "./framing.ts";
 import { findHeadEnd, type Head, parseHead, REQUEST_HEAD_LIMITS } from "./head.ts";
 import { forwardsEnded } from "./last-forward.ts";
+import { mayForwardNatively, NativeForwarding } from "./native-forwarding.ts";
 import { refuseLoops } from "./node-loops.ts";
 import { optionsText, type ProxyRequest, readRequest } from "./request.ts";
 import { type ProxyResponse, upgradeHead } from "./response.ts";
+import { IDENTITY_MS, type Standing } from "./standing.ts";
 import { UpstreamConnection } from "./upstream-connection.ts";
 
+/** Connections that carry but a request or two are not worth giving away. */
+const PLAIN_BEFORE_NATIVE = 2;
+const MAX_PLAIN_BEFORE_NATIVE = 64;
 const MAX_WAITING_BYTES = 65_536;
 /** How long a refused client may take to read why. */
 const LINGER_MS = 2_000;
-/** How long an identity is believed on one connection; a revocation in this process ends it at once. */
-const IDENTITY_MS = 2_000;
 const EMPTY: Buffer = Buffer.alloc(0);
 
 /**
@@ -28,20 +33,6 @@ const EMPTY: Buffer = Buffer.alloc(0);
  * exchange: a request is with the target. tunnel: the sockets belong to a relay. closing: nothing is read any more.
  */
 type Phase = "head" | "opening" | "exchange" | "tunnel" | "closing";
-
-/** What the connection goes by for as long as its requests are alike. */
-interface Standing {
-  readonly admitted: AdmittedFlow;
-  /** Whose connections to the target may be used. */
-  readonly poolKey: string;
-  /** The header that it was admitted by, and the target. */
-  readonly authorization: string | undefined;
-  readonly authority: string;
-  /** The fields that it asked for its exit by. */
-  readonly options: string;
-  readonly epoch: number;
-  checkedAt: number;
-}
 
 /** A client that speaks HTTP/1.1: requests to forward, one after the other, or CONNECT. */
 export class HttpConnection implements ClientConnection, ExchangeListener {
@@ -56,6 +47,9 @@ export class HttpConnection implements ClientConnection, ExchangeListener {
   #exchange: Exchange | undefined;
   #retried = false;
   #clientEnded = false;
+  /** How many exchanges of the standing there were, and how many there are to be before the engine takes over. */
+  #exchanges = 0;
+  #plainBeforeNative = PLAIN_BEFORE_NATIVE;
   #pace: BodyPace | undefined;
   /** The gateway is ending: this request is the last. */
   #draining = false;
@@ -310,18 +304,13 @@ export class HttpConnection implements ClientConnection, ExchangeListener {
   }
 
   #send(request: ProxyRequest, upstream: UpstreamConnection): void {
-    const flow = this.#standing?.admitted.flow;
-    if (flow === undefined) return;
+    const standing = this.#standing;
+    if (standing === undefined) return;
     const { pool, now } = this.#context;
     if (request.expectsContinue && pool.oldTargets.has(request.target.authority, now())) {
       throw new ProxyError("expectation_failed");
     }
-    this.#phase = "exchange";
-    this.#deadline = this.#context.now() + this.#context.limits.idleMs;
-    this.#exchange = new Exchange({ request, client: this.#socket, upstream, flow, listener: this });
-    this.#pace =
-      request.framing.kind === "none" ? undefined : new BodyPace(this.#context.now(), this.#context.limits);
-    this.#exchange.start();
+    this.#exchangeWith(request, upstream, standing, request.framing).start();
     if (this.#waiting.length > 0) this.#sendBody();
     if (this.#clientEnded && this.#exchange?.requestDone === false) this.destroy();
     else this.#socket.resume();
@@ -355,12 +344,93 @@ export class HttpConnection implements ClientConnection, ExchangeListener {
       return;
     }
     this.#phase = "head";
+    this.#exchanges += 1;
+    if (this.#waiting.length === 0 && this.#giveToEngine()) return;
     this.#deadline = this.#context.now() + this.#context.limits.keepAliveMs;
     this.#socket.resume();
     if (this.#waiting.length > 0) {
       this.#deadline = this.#context.now() + this.#context.limits.headerMs;
       this.#readHead();
     }
+  }
+
+  /** Lets the native engine forward what is plain from now on. */
+  #giveToEngine(): boolean {
+    const standing = this.#standing;
+    const upstream = this.#upstream;
+    if (standing === undefined || upstream === undefined || this.#exchanges < this.#plainBeforeNative)
+      return false;
+    if (!mayForwardNatively(standing, this.#socket, upstream.socket)) return false;
+    const parts = {
+      context: this.#context,
+      standing,
+      client: this.#client,
+      goOn: (back: ForwardBack, socket: Socket, kept: UpstreamConnection | undefined) =>
+        this.#goOn(back, socket, kept, standing),
+    };
+    if (!NativeForwarding.begin(parts, this.#socket, upstream.socket)) return false;
+    this.#handOver();
+    upstream.release();
+    this.#standing = undefined;
+    this.#upstream = undefined;
+    return true;
+  }
+
+  /** The engine has met what is not plain: another connection of this kind goes on where it stopped. */
+  #goOn(
+    back: ForwardBack,
+    socket: Socket,
+    upstream: UpstreamConnection | undefined,
+    standing: Standing,
+  ): HttpConnection {
+    const next = new HttpConnection(socket, this.#client, this.#context);
+    // Clients that are unusual again and again are not worth giving away.
+    next.#plainBeforeNative = Math.min(MAX_PLAIN_BEFORE_NATIVE, this.#plainBeforeNative * 2);
+    next.#takeUp(back, upstream, standing);
+    return next;
+  }
+
+  #takeUp(
+    { fromClient, exchange }: ForwardBack,
+    upstream: UpstreamConnection | undefined,
+    standing: Standing,
+  ): void {
+    standing.admitted.flow.onCut((reason) => this.#cut(reason));
+    this.#standing = standing;
+    this.#upstream = upstream;
+    this.#waiting = fromClient;
+    if (exchange === undefined) {
+      this.#deadline =
+        this.#context.now() +
+        (fromClient.length > 0 ? this.#context.limits.headerMs : this.#context.limits.keepAliveMs);
+      if (fromClient.length > 0) this.#readHead();
+      return;
+    }
+    const text = exchange.head.toString("latin1", 0, exchange.head.length - 4);
+    const request = readRequest(parseHead(text, REQUEST_HEAD_LIMITS));
+    this.#request = request;
+    if (upstream === undefined) {
+      this.#phase = "exchange";
+      this.exchangeFailed(new ProxyError("connection_terminated"), false);
+      return;
+    }
+    const body = exchange.bodyLeft === 0 ? NO_BODY : ({ kind: "length", length: exchange.bodyLeft } as const);
+    this.#exchangeWith(request, upstream, standing, body).resume(exchange);
+    if (this.#waiting.length > 0) this.#sendBody();
+    if (exchange.timedOut) this.exchangeFailed(new ProxyError("response_timeout"), false);
+  }
+
+  #exchangeWith(
+    request: ProxyRequest,
+    upstream: UpstreamConnection,
+    { admitted: { flow } }: Standing,
+    body: Framing,
+  ): Exchange {
+    this.#phase = "exchange";
+    this.#deadline = this.#context.now() + this.#context.limits.idleMs;
+    this.#pace = body.kind === "none" ? undefined : new BodyPace(this.#context.now(), this.#context.limits);
+    this.#exchange = new Exchange({ request, client: this.#socket, upstream, flow, listener: this, body });
+    return this.#exchange;
   }
 
   exchangeUpgraded(response: ProxyResponse, rest: Buffer): void {

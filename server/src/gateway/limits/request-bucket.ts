@@ -18,6 +18,10 @@ export class RequestBucket implements RequestRate {
     this.#filledAt = clock();
   }
 
+  get isLimited(): boolean {
+    return this.#perSecond !== null;
+  }
+
   take(): boolean {
     if (this.#perSecond === null) return true;
     this.#fill(this.#perSecond);
