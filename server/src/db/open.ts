@@ -2,11 +2,10 @@ import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { Kysely, PGliteDialect, PostgresDialect } from "kysely";
 import type { QueryResult } from "pg";
-import { BINARY_ARRAY_TYPES } from "./binary-arrays.ts";
 import { type DirectoryLock, lockDirectory } from "./directory-lock.ts";
 import { listenPostgres, type NotificationListener } from "./listen-postgres.ts";
 import type { Schema } from "./schema.ts";
-import { parsers, pgliteParsers } from "./value-parsers.ts";
+import { parsers } from "./value-parsers.ts";
 
 /** An open database: the query builder, and how to close what stands behind it. */
 export interface OpenDatabase {
@@ -81,49 +80,25 @@ async function openPglite(place: { directory: string }): Promise<OpenDatabase> {
   }
 }
 
-/** What `pg` makes of an int8. */
-const AS_TEXT = { parsers: { 20: (value: string) => value } };
-
 /** Postgres would take 128 MB for its cache; our working set is small, and the system caches the files once more. */
 const PGLITE_SETTINGS = ["-c", "shared_buffers=16MB"];
 
 async function openLocked(directory: string, lock: DirectoryLock): Promise<OpenDatabase> {
-  const { PGlite } = await import("@electric-sql/pglite");
-  const pglite = await PGlite.create({
-    dataDir: join(directory, "cluster"),
-    parsers: pgliteParsers,
-    startParams: [...PGlite.defaultStartParams, ...PGLITE_SETTINGS],
+  const { ThreadedPglite } = await import("./threaded-pglite.ts");
+  const pglite = await ThreadedPglite.open({
+    dataDirectory: join(directory, "cluster"),
+    settings: PGLITE_SETTINGS,
   });
-  acceptBinaryArrays(pglite.serializers);
   const db = new Kysely<Schema>({ dialect: new PGliteDialect({ pglite }) });
   return {
     kind: "pglite",
     db,
-    runRaw: async (text, values = []) => {
-      if (values.length > 0) return pglite.query(text, [...values], AS_TEXT);
-      const results = await pglite.exec(text, AS_TEXT).catch(async (error: unknown) => {
-        // A transaction that failed half-way would hold the only connection.
-        await pglite.exec("rollback");
-        throw error;
-      });
-      return { rows: results.flatMap((result) => result.rows) };
-    },
-    listen: async (channel, { message }) => {
-      const stop = await pglite.listen(channel, message);
-      return () => stop();
-    },
+    runRaw: (text, values = []) => pglite.runRaw(text, values),
+    listen: (channel, { message }) => pglite.listen(channel, message),
     close: async () => {
       await db.destroy();
-      if (!pglite.closed) await pglite.close();
+      await pglite.close();
       lock.release();
     },
   };
-}
-
-/** Where bytes are given for an array, they are the array as Postgres takes it in binary. */
-function acceptBinaryArrays(serializers: Record<number | string, (value: unknown) => unknown>): void {
-  for (const type of BINARY_ARRAY_TYPES) {
-    const asText = serializers[type];
-    if (asText) serializers[type] = (value) => (ArrayBuffer.isView(value) ? value : asText(value));
-  }
 }
