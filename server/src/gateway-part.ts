@@ -153,9 +153,11 @@ async function startHere(
     tls: tls && { ...tls.address, port: gateway.tls?.port ?? tls.address.port },
     demonstration,
     health: () => {
-      const { listening, openConnections, problem } = gateway.health();
+      const { listening, openConnections, problem, upstreams: states } = gateway.health();
       if (!listening || problem !== null) return { state: "down", detail: problem ?? "does not listen" };
-      return { state: "up", detail: `${openConnections} open connections` };
+      const resting = [...states].filter(([, state]) => state !== "up").map(([name]) => name);
+      const alone = resting.length === 0 ? "" : `; left alone after failures: ${resting.join(", ")}`;
+      return { state: "up", detail: `${openConnections} open connections${alone}` };
     },
     drain: (deadlineMs) => gateway.drain(deadlineMs),
   };

@@ -101,3 +101,10 @@ describe("a session whose address is lost", () => {
     expect(of(sessions, "a", moded("oneip"))?.lost).toBe(true);
   });
 });
+
+test("no more sessions are remembered than there is room for, and none changes its address for that", () => {
+  const sessions = new ExitSessions({ clock: () => 0, key, most: 100 });
+  const keys = Array.from({ length: 1_000 }, (_, index) => of(sessions, "a", wish(`s${index}`))?.key);
+  expect(sessions.size).toBe(100);
+  expect(of(sessions, "a", wish("s0"))?.key).toBe(keys[0]);
+});

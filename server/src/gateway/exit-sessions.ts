@@ -18,17 +18,25 @@ export class ExitSessions {
   readonly #sessions = new Map<string, StickySession>();
   /** One question at a time about one session: those that come together begin it together. */
   readonly #beginning = new Map<string, Promise<StickySession>>();
+  readonly #most: number;
   /** A wish that was read once is asked for again and again. */
   readonly #lastOfWish = new WeakMap<GatewayUsername, { credentialId: string; session: StickySession }>();
 
   /**
    * @param parts.key secret, so that nobody can compute another's session key. Default: random for this process.
+   * @param parts.most so many are remembered; those that began longest ago are forgotten first.
    * @param parts.shared where several processes agree on beginnings. Default: this process is the only one.
    */
-  constructor(parts: { clock: () => number; key?: Uint8Array; shared?: SharedSessions }) {
+  constructor(parts: { clock: () => number; key?: Uint8Array; shared?: SharedSessions; most?: number }) {
     this.#key = parts.key ?? randomBytes(32);
     this.#clock = parts.clock;
     this.#shared = parts.shared;
+    this.#most = parts.most ?? MAX_SESSIONS;
+  }
+
+  /** How many are remembered. */
+  get size(): number {
+    return this.#sessions.size;
   }
 
   /** The session that a user name asks for; undefined where it asks for none. At once, unless it begins elsewhere too. */
@@ -115,7 +123,7 @@ export class ExitSessions {
     const session = new StickySession({ name, key, lifetimeMinutes, mode, ...beginning });
     this.#sessions.delete(name);
     this.#sessions.set(name, session);
-    if (this.#sessions.size > MAX_SESSIONS) {
+    if (this.#sessions.size > this.#most) {
       const oldest = this.#sessions.keys().next().value;
       if (oldest !== undefined) this.#sessions.delete(oldest);
     }

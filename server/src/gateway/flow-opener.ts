@@ -2,8 +2,10 @@ import { randomUUIDv7 } from "node:crypto";
 import type { Socket } from "node:net";
 import { DialError, type DialPlan, type DialPlanOptions } from "@atlantic/native";
 import { hopStatus, ProxyError, proxyErrorOf } from "@atlantic/shared/errors.ts";
+import type { GatewayUsername } from "@atlantic/shared/exits/gateway-username.ts";
 import type { ProxyProtocol } from "../db/schema.ts";
 import type { UsageRecorder } from "../metering/usage-recorder.ts";
+import { wishOf } from "./account-session.ts";
 import type { Identity } from "./authenticator.ts";
 import type { ExitSessions } from "./exit-sessions.ts";
 import type { Flow, OpenFlows } from "./flow.ts";
@@ -11,6 +13,7 @@ import type { FlowLimitSource, FlowLimits } from "./flow-limits.ts";
 import type { GatewayLimits } from "./options.ts";
 import { Route } from "./route.ts";
 import { SessionKeeper } from "./session-keeper.ts";
+import type { SessionBeginning } from "./shared-sessions.ts";
 import type { StickySession } from "./sticky-session.ts";
 import type { CheckedTarget, TargetGuard } from "./target-guard.ts";
 import type { ChosenExit, LiveSession } from "./upstreams/upstream.ts";
@@ -77,6 +80,11 @@ export class FlowOpener {
       : undefined;
   }
 
+  /** What is known here of a session, without beginning it. */
+  peekSession(credentialId: string, username: GatewayUsername): SessionBeginning | undefined {
+    return this.#parts.sessions.peek(credentialId, username)?.beginning();
+  }
+
   /** Asked about once a second. */
   sweep(): void {
     this.#keeper?.sweep();
@@ -93,7 +101,7 @@ export class FlowOpener {
     if (flows.countOfCredential(credential.id) >= limits.connectionsPerCredential) {
       throw new ProxyError("connection_limit");
     }
-    const session = sessions.of(credential.id, identity.wish);
+    const session = sessions.of(credential.id, wishOf(identity));
     return session instanceof Promise
       ? session.then((begun) => this.#admit(identity, wish, begun))
       : this.#admit(identity, wish, session);

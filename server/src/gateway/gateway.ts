@@ -1,5 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { setTimeout } from "node:timers/promises";
+import type { GatewayUsername } from "@atlantic/shared/exits/gateway-username.ts";
 import type { ConnectionRecord } from "../metering/usage-recorder.ts";
 import { Authenticator } from "./authenticator.ts";
 import { ClientConnections } from "./client-connections.ts";
@@ -12,6 +13,7 @@ import { type FrontDoor, openFrontDoor } from "./front-door.ts";
 import { UpstreamPool } from "./http/upstream-pool.ts";
 import { refuseOpenProxy } from "./limits/open-proxy-check.ts";
 import { DEFAULT_LIMITS, type Gateway, type GatewayOptions } from "./options.ts";
+import type { SessionBeginning } from "./shared-sessions.ts";
 import { TargetGuard } from "./target-guard.ts";
 import { TlsDoor } from "./tls/tls-door.ts";
 import { ProviderConnections } from "./upstreams/provider-connections.ts";
@@ -36,6 +38,7 @@ class RunningGateway implements Gateway {
   readonly #pool = new UpstreamPool();
   readonly #providerConnections = new ProviderConnections();
   readonly #guard: TargetGuard;
+  readonly #upstreams: UpstreamOrder;
   readonly #opener: FlowOpener;
   readonly #context: GatewayContext;
   readonly #connections = new ClientConnections();
@@ -54,6 +57,7 @@ class RunningGateway implements Gateway {
     const limits = { ...DEFAULT_LIMITS, ...options.limits };
     this.#options = options;
     this.#guard = new TargetGuard(options.targets);
+    this.#upstreams = new UpstreamOrder(options.upstreams, clock);
     this.#opener = new FlowOpener({
       flows: this.#flows,
       usage: options.usage,
@@ -62,7 +66,7 @@ class RunningGateway implements Gateway {
         ...(options.sessionKey && { key: options.sessionKey }),
         ...(options.sharedSessions && { shared: options.sharedSessions }),
       }),
-      upstreams: new UpstreamOrder(options.upstreams, clock),
+      upstreams: this.#upstreams,
       guard: this.#guard,
       limits,
       flowLimits: options.flowLimits ?? unlimitedFlows,
@@ -173,8 +177,13 @@ class RunningGateway implements Gateway {
     return this.#options.usage.onUsage(listener);
   }
 
+  peekSession(credentialId: string, username: GatewayUsername): SessionBeginning | undefined {
+    return this.#opener.peekSession(credentialId, username);
+  }
+
   health() {
     return {
+      upstreams: this.#upstreams.states(),
       listening: this.#door?.isOpen ?? false,
       openConnections: this.#flows.count(),
       problem:

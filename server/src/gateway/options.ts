@@ -1,8 +1,9 @@
+import type { GatewayUsername } from "@atlantic/shared/exits/gateway-username.ts";
 import type { Logger } from "pino";
 import type { ConnectionRecord, UsageRecorder } from "../metering/usage-recorder.ts";
 import type { CredentialVerifier } from "./credential.ts";
 import type { FlowLimitSource } from "./flow-limits.ts";
-import type { SharedSessions } from "./shared-sessions.ts";
+import type { SessionBeginning, SharedSessions } from "./shared-sessions.ts";
 import type { TargetRules } from "./target-guard.ts";
 import type { TlsDoorOptions } from "./tls/tls-door.ts";
 import type { Upstream } from "./upstreams/upstream.ts";
@@ -86,6 +87,8 @@ export interface Gateway {
   countOfCredential(credentialId: string): number;
   /** Calls the listener after usage of an account was stored; the returned function stops that. */
   onUsage(listener: (userId: string) => void): () => void;
+  /** What this process knows of a sticky session, without beginning it. */
+  peekSession(credentialId: string, username: GatewayUsername): SessionBeginning | undefined;
   health(): GatewayHealth;
   /**
    * Stops listening and lets what is open end by itself: tunnels, and answers under way. Clients between two requests
@@ -101,4 +104,6 @@ export interface GatewayHealth {
   readonly openConnections: number;
   /** What is wrong, for people; null when all is well. */
   readonly problem: string | null;
+  /** How each upstream fares, by name: see docs/failover.md. */
+  readonly upstreams: ReadonlyMap<string, "up" | "resting" | "on trial">;
 }
