@@ -3,6 +3,7 @@ import { type ClientRequest, request as httpRequest, type IncomingMessage } from
 import { constants, type OutgoingHttpHeaders, type ServerHttp2Stream } from "node:http2";
 import type { Duplex } from "node:stream";
 import { ProxyError, proxyStatusValue } from "@atlantic/shared/errors.ts";
+import { breakStream } from "./break-stream.ts";
 import { absoluteForm, type StreamRequest } from "./request-fields.ts";
 import { responseFields } from "./response-fields.ts";
 import type { StreamTraffic } from "./stream-traffic.ts";
@@ -34,11 +35,15 @@ export function forwardStream(
       stream.additionalHeaders(responseFields(statusCode, rawHeaders));
     }
   });
-  onward.on("response", (answer) => passAnswer(stream, answer, request.method, traffic));
+  onward.on("response", (answer) => {
+    // Over HTTP/2 any success would say that the WebSocket is open.
+    if (key === undefined || !isSuccess(answer)) passAnswer(stream, answer, request.method, traffic);
+    else refuseUpgrade(stream, "The target does not speak WebSocket at this address.");
+  });
   onward.on("upgrade", (answer, upgraded, head) => {
     if (key === undefined || answer.headers["sec-websocket-accept"] !== acceptOf(key)) {
       upgraded.destroy();
-      refuseUpgrade(stream);
+      refuseUpgrade(stream, "The target's WebSocket handshake is not valid.");
     } else {
       openWebSocket(stream, answer, { upgraded, head, traffic });
     }
@@ -142,9 +147,13 @@ function openWebSocket(
   carry(upgraded, stream, traffic);
 }
 
-function refuseUpgrade(stream: ServerHttp2Stream): void {
+function isSuccess({ statusCode = 0 }: IncomingMessage): boolean {
+  return statusCode >= 200 && statusCode < 300;
+}
+
+function refuseUpgrade(stream: ServerHttp2Stream, reason: string): void {
   if (stream.destroyed || stream.closed) return;
-  const error = new ProxyError("bad_response", "The target's WebSocket handshake is not valid.");
+  const error = new ProxyError("bad_response", reason);
   stream.respond({ ":status": 502, "proxy-status": proxyStatusValue(error) }, { endStream: true });
 }
 
@@ -161,7 +170,7 @@ function carry(
 }
 
 function reset(stream: ServerHttp2Stream): void {
-  if (!stream.closed) stream.close(constants.NGHTTP2_INTERNAL_ERROR);
+  breakStream(stream, constants.NGHTTP2_INTERNAL_ERROR);
 }
 
 function pairs(raw: readonly string[]): [string, string][] {

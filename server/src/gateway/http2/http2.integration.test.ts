@@ -1,6 +1,7 @@
 import { once } from "node:events";
 import { createServer, type Server, type Socket } from "node:net";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { WebSocketServer } from "ws";
 import { type CountingOrigin, startCountingOrigin } from "../testing/counting-origin.ts";
 import { answerOf, startTlsFixture, type TlsFixture } from "../testing/tls-fixture.ts";
 
@@ -169,5 +170,156 @@ describe("forwarding over HTTP/2", () => {
     const posted = answerOf(post);
     post.end("a body of unknown length");
     expect((await posted).body.toString()).toBe("a body of unknown length");
+  });
+
+  test("passes interim answers and trailers on, in both directions", async () => {
+    const { authority, server } = await target((socket) => {
+      let request = "";
+      socket.on("data", (chunk) => {
+        request += chunk.toString("latin1");
+        if (request.endsWith("\r\n\r\n") && !request.includes("0\r\n")) {
+          socket.write("HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\nHTTP/1.1 100 Continue\r\n\r\n");
+        }
+        if (!request.includes("\r\nsum: 7\r\n\r\n")) return;
+        socket.end(
+          "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: check\r\n\r\n4\r\nbody\r\n0\r\ncheck: 9\r\n\r\n",
+        );
+      });
+    });
+    const stream = fixture.http2().request(
+      {
+        ":method": "POST",
+        ":scheme": "http",
+        ":authority": authority,
+        ":path": "/",
+        "proxy-authorization": fixture.authorization,
+        expect: "100-continue",
+        te: "trailers",
+      },
+      { endStream: false, waitForTrailers: true },
+    );
+    const answer = answerOf(stream);
+    stream.on("wantTrailers", () => stream.sendTrailers({ sum: "7" }));
+    stream.on("continue", () => stream.end("the body"));
+    const { status, body, interim, trailers } = await answer;
+    expect({ status, body: body.toString(), check: trailers.check }).toEqual({
+      status: 200,
+      body: "body",
+      check: "9",
+    });
+    expect(interim).toContain(103);
+    server.close();
+  });
+
+  test("resets the stream when an answer breaks off", async () => {
+    const { authority, server } = await target((socket) => {
+      socket.once("data", () =>
+        socket.end("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n9\r\nonly this\r\n"),
+      );
+    });
+    const stream = fixture.http2().request({
+      ":method": "GET",
+      ":scheme": "http",
+      ":authority": authority,
+      ":path": "/",
+      "proxy-authorization": fixture.authorization,
+    });
+    let ended = false;
+    stream.on("end", () => {
+      ended = true;
+    });
+    expect(await answerOf(stream)).toMatchObject({ status: 200, rstCode: 2 });
+    // What is there must not look like all of it.
+    expect(ended).toBe(false);
+    server.close();
+  });
+
+  test("sends https addresses to CONNECT", async () => {
+    const answer = await answerOf(
+      fixture.http2().request({
+        ":method": "GET",
+        ":scheme": "https",
+        ":authority": "example.com",
+        ":path": "/",
+        "proxy-authorization": fixture.authorization,
+      }),
+    );
+    expect(answer.status).toBe(400);
+    expect(answer.body.toString()).toContain("CONNECT");
+  });
+});
+
+describe("WebSockets over HTTP/2 (RFC 8441)", () => {
+  function webSocketFields(authority: string, more: Record<string, string> = {}) {
+    return connectFields(authority, {
+      ":protocol": "websocket",
+      ":scheme": "http",
+      ":path": "/chat",
+      "sec-websocket-version": "13",
+      ...more,
+    });
+  }
+
+  test("are opened as HTTP/1.1 upgrades, with a real WebSocket at the other end", async () => {
+    const sockets = new WebSocketServer({ port: 0, host: "127.0.0.1", handleProtocols: () => "chat" });
+    await once(sockets, "listening");
+    sockets.on("connection", (socket, request) => {
+      socket.send(`hello from ${request.url}`);
+      socket.on("message", (message) => socket.send(message.toString().toUpperCase()));
+    });
+    const address = sockets.address();
+    const authority = `127.0.0.1:${typeof address === "object" && address ? address.port : 0}`;
+    const session = fixture.http2();
+    await once(session, "remoteSettings");
+    expect(session.remoteSettings.enableConnectProtocol).toBe(true);
+    const stream = session.request(webSocketFields(authority, { "sec-websocket-protocol": "chat" }), {
+      endStream: false,
+    });
+    const [headers] = await once(stream, "response");
+    expect(headers).toMatchObject({ ":status": 200, "sec-websocket-protocol": "chat" });
+    expect(headers["sec-websocket-accept"]).toBeUndefined();
+    let received = Buffer.alloc(0);
+    stream.on("data", (chunk: Buffer) => {
+      received = Buffer.concat([received, chunk]);
+    });
+    // A masked text frame (RFC 6455 §5.2) with a mask of zeros.
+    stream.write(Buffer.concat([Buffer.from([0x81, 0x84, 0, 0, 0, 0]), Buffer.from("ping")]));
+    while (!received.toString("latin1").includes("PING")) await once(stream, "data");
+    expect(received.toString("latin1")).toContain("hello from /chat");
+    stream.close(8);
+    sockets.close();
+  });
+
+  test("that the target refuses are answered with its refusal, and other protocols are not offered", async () => {
+    const session = fixture.http2();
+    await once(session, "remoteSettings");
+    const { authority, server } = await target((socket) => {
+      socket.once("data", () => socket.end("HTTP/1.1 404 Not Found\r\nContent-Length: 4\r\n\r\nnone"));
+    });
+    const refused = await answerOf(session.request(webSocketFields(authority), { endStream: false }));
+    expect({ ...refused, body: refused.body.toString() }).toMatchObject({ status: 404, body: "none" });
+    server.close();
+    // A plain answer with 200 must not look like an open WebSocket.
+    const ignored = await answerOf(session.request(webSocketFields(`127.0.0.1:${origin.port}`)));
+    expect(ignored.status).toBe(502);
+    const other = webSocketFields("127.0.0.1:1", { ":protocol": "connect-udp" });
+    expect((await answerOf(session.request(other))).status).toBe(501);
+    const anonymous = webSocketFields("127.0.0.1:1", { "proxy-authorization": "" });
+    expect((await answerOf(session.request(anonymous))).status).toBe(407);
+  });
+
+  test("whose handshake is wrong are refused", async () => {
+    const { authority, server } = await target((socket) => {
+      socket.once("data", () =>
+        socket.write(
+          "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: wrong\r\n\r\n",
+        ),
+      );
+    });
+    const session = fixture.http2();
+    await once(session, "remoteSettings");
+    const answer = await answerOf(session.request(webSocketFields(authority), { endStream: false }));
+    expect(answer.status).toBe(502);
+    server.close();
   });
 });

@@ -1,5 +1,6 @@
 import { constants, type ServerHttp2Stream } from "node:http2";
 import { findHeadEnd, parseHead, RESPONSE_HEAD_LIMITS } from "../http/head.ts";
+import { breakStream } from "./break-stream.ts";
 import type { StreamRequest } from "./request-fields.ts";
 import { responseFields } from "./response-fields.ts";
 import type { StreamTraffic } from "./stream-traffic.ts";
@@ -26,7 +27,7 @@ export class TunnelSocket extends VirtualSocket {
     this.#traffic = traffic;
     this.push(connectHead(request));
     // RFC 9113 §8.5: nothing but DATA belongs on the stream of a tunnel.
-    stream.on("trailers", () => stream.close(constants.NGHTTP2_PROTOCOL_ERROR));
+    stream.on("trailers", () => breakStream(stream, constants.NGHTTP2_PROTOCOL_ERROR));
     stream.on("aborted", () => this.destroy(resetByPeer()));
     stream.on("close", () => this.#onStreamClose());
     if (stream.destroyed) this.destroy(resetByPeer());
@@ -93,8 +94,8 @@ export class TunnelSocket extends VirtualSocket {
   protected closeOn(error: Error | null): void {
     const stream = this.#stream;
     if (stream.closed) return;
-    if (this.wasReset || error) stream.close(constants.NGHTTP2_CONNECT_ERROR);
-    else if (this.#head !== undefined) stream.close(constants.NGHTTP2_CANCEL);
+    if (this.wasReset || error) breakStream(stream, constants.NGHTTP2_CONNECT_ERROR);
+    else if (this.#head !== undefined) breakStream(stream, constants.NGHTTP2_CANCEL);
     else this.#closeCleanly();
   }
 

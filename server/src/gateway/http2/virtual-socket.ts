@@ -50,6 +50,8 @@ export abstract class VirtualSocket extends Socket {
   override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
     this.closeOn(error);
     done(error);
+    // Node's sockets say it themselves, where a descriptor is closed.
+    process.nextTick(() => this.emit("close", error !== null));
   }
 
   override resetAndDestroy(): this {

@@ -2,8 +2,8 @@ import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { type ClientHttp2Session, type ClientHttp2Stream, connect as connectHttp2 } from "node:http2";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { GatewayOptions } from "../options.ts";
 import { type CertificateFiles, ownCertificateFiles } from "../tls/certificate.ts";
+import type { TlsDoorOptions } from "../tls/tls-door.ts";
 import { type GatewayFixture, startGatewayFixture } from "./gateway-fixture.ts";
 
 /** A gateway with a TLS port and a certificate of its own. */
@@ -18,7 +18,9 @@ export interface TlsFixture extends GatewayFixture {
 }
 
 export async function startTlsFixture(
-  changes: Parameters<typeof startGatewayFixture>[0] & { tls?: Partial<GatewayOptions["tls"]> } = {},
+  changes: Omit<NonNullable<Parameters<typeof startGatewayFixture>[0]>, "tls"> & {
+    tls?: Partial<TlsDoorOptions>;
+  } = {},
 ): Promise<TlsFixture> {
   const directory = await mkdtemp(join(tmpdir(), "atlantic-tls-"));
   const files = await ownCertificateFiles(join(directory, "tls"));

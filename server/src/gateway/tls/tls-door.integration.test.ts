@@ -34,15 +34,19 @@ afterAll(async () => {
   await origin.close();
 });
 
-async function client(options: ConnectionOptions = {}): Promise<TLSSocket> {
-  const socket = connectTls({
+/** Node takes it for TLS as well, though its types do not say so. */
+const HALF_OPEN = { allowHalfOpen: true };
+
+async function client(options: Partial<ConnectionOptions> = {}): Promise<TLSSocket> {
+  const all: ConnectionOptions = {
     port: fixture.tlsPort,
     host: "127.0.0.1",
     ca: fixture.ca,
     servername: "localhost",
-    allowHalfOpen: true,
+    ...HALF_OPEN,
     ...options,
-  });
+  };
+  const socket = connectTls(all);
   await once(socket, "secureConnect");
   socket.on("error", () => {});
   return socket;
