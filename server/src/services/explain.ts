@@ -155,7 +155,7 @@ export class ExplainService {
         .where("username", "=", username)
         .executeTakeFirst(),
     ]);
-    const left = balance && balance.allowance_bytes - balance.used_bytes;
+    const left = balance && balance.allowance_bytes - balance.used_bytes - balance.reserved_bytes;
     const own = rules.find((rule) => rule.credential_id === id);
     const account = rules.find((rule) => rule.credential_id === null);
     return {

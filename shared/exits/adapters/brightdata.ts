@@ -49,6 +49,7 @@ export const brightdata = defineAdapter({
     "https://docs.brightdata.com/proxy-networks/config-options",
     "https://docs.brightdata.com/api-reference/proxy/geolocation-targeting",
     "https://docs.brightdata.com/api-reference/proxy/rotate_ips",
+    "https://docs.brightdata.com/api-reference/proxy/keep_same_peer_in_session",
     "https://docs.brightdata.com/proxy-networks/socks5",
     "https://docs.brightdata.com/proxy-networks/errorCatalog",
   ],
@@ -104,7 +105,9 @@ function refusal({ status, reason, headers }: ProviderRefusal): ProxyErrorCode |
     headers.get(name),
   );
   const words = [reason, ...said].join(" ").toLowerCase();
-  if (/no[ _]peers?\b|no peer available/.test(words)) return "no_exit";
+  // What `const` is answered with when the address is gone.
+  if (words.includes("failed to establish connection with peer")) return "session_lost";
+  if (/no[ _]peers?\b/.test(words)) return "no_exit";
   if (status === 407 || words.includes("auth failed")) return "upstream_denied";
   if (/policy[_-]\d+/.test(words) || status === 403) return "forbidden_target";
   if (status === 504) return "connection_timeout";

@@ -30,7 +30,7 @@ export const dataimpulse = defineAdapter({
     lifetime: { minimum: 1, maximum: 1440 },
     keepAliveMs: null,
     oneAddress: false,
-    // sessid is the provider's; sessttl, the lifetime, only others write of.
+    // The provider prints sessid, and sessttl for its sticky ports; both together only others write.
     evidence: "community",
   },
   udp: false,
@@ -42,6 +42,7 @@ export const dataimpulse = defineAdapter({
   sources: [
     "https://docs.dataimpulse.com/proxies/parameters/city",
     "https://docs.dataimpulse.com/proxies/parameters/session-id",
+    "https://docs.dataimpulse.com/proxies/parameters/session-interval",
   ],
   disputes: [],
   checkUrl: null,

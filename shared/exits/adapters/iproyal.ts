@@ -45,6 +45,7 @@ export const iproyal = defineAdapter({
   notes: [
     "States are those of the United States.",
     "Names of several words are written as one: losangeles. Of regions only europe is printed by the provider.",
+    "That killswitch-1 keeps it to one address was read in a survey of its page on rotation, not on the page itself.",
   ],
   sources: [
     "https://docs.iproyal.com/proxies/residential/proxy/location",

@@ -21,6 +21,7 @@ const rows: readonly Row[] = [
   ["oxylabs", 522, "Timeout", "connection_timeout"],
   ["oxylabs", 525, "No Exit Found", "no_exit"],
   ["brightdata", 502, { "x-brd-err-msg": "no peer available" }, "no_exit"],
+  ["brightdata", 502, "Proxy Error: server_error Failed to establish connection with peer", "session_lost"],
   ["brightdata", 403, { "x-brd-err-code": "policy_20052" }, "forbidden_target"],
   ["brightdata", 407, { "x-brd-error": "Auth Failed (code: ip_blacklisted)" }, "upstream_denied"],
   ["brightdata", 401, { "x-brd-error": "Auth Failed (code: ip_blacklisted)" }, "upstream_denied"],
