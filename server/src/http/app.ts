@@ -10,6 +10,7 @@ import { authRoutes } from "./auth-routes.ts";
 import { createCallerOf } from "./caller.ts";
 import { clientAddress } from "./client-address.ts";
 import { type HealthCheck, healthRoute } from "./health.ts";
+import { receiptRoutes } from "./receipt-routes.ts";
 import { restRoutes } from "./rest-routes.ts";
 import { securityHeaders } from "./security-headers.ts";
 import { createContextOf, trpcRoutes } from "./trpc-routes.ts";
@@ -45,6 +46,7 @@ export function createApp(parts: AppParts): Koa {
     healthRoute(parts.health),
     authRoutes({ auth: parts.auth, addressOf }),
     trpcRoutes({ contextOf, log: parts.log }),
+    receiptRoutes({ receipts: parts.services.receipts, callerOf }),
     restRoutes({ contextOf, log: parts.log, baseUrl: parts.webUrl }),
     webPage(parts.page),
   ];

@@ -1,5 +1,6 @@
 import type { Kysely } from "kysely";
 import type { Schema } from "../db/schema.ts";
+import { ReceiptKey } from "../metering/receipt-key.ts";
 import { AccountService } from "./account.ts";
 import { AddressService } from "./addresses.ts";
 import { AuditLog } from "./audit-log.ts";
@@ -11,6 +12,7 @@ import { ExplainService, type UpstreamExplainer } from "./explain.ts";
 import { LimitsService } from "./limits.ts";
 import type { LiveGateway } from "./live-gateway.ts";
 import { type GatewayAddress, ProxyService } from "./proxy.ts";
+import { ReceiptService } from "./receipts.ts";
 import { SessionSettingsService } from "./session-settings.ts";
 import { UsageService } from "./usage.ts";
 
@@ -27,6 +29,7 @@ export interface Services {
   readonly proxy: ProxyService;
   readonly connections: ConnectionService;
   readonly usage: UsageService;
+  readonly receipts: ReceiptService;
 }
 
 /** Builds the services on a database and a gateway. */
@@ -54,5 +57,6 @@ export function createServices(parts: {
     proxy: new ProxyService({ db, gateway, address: parts.gatewayAddress, connections, audit }),
     connections,
     usage: new UsageService({ db, gateway, now }),
+    receipts: new ReceiptService({ db, key: new ReceiptKey(parts.credentialKey), now }),
   };
 }

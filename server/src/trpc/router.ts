@@ -7,6 +7,7 @@ import { exitsRouter } from "./exits.ts";
 import { limitsRouter } from "./limits.ts";
 import { router } from "./procedures.ts";
 import { proxyRouter } from "./proxy.ts";
+import { receiptsRouter } from "./receipts.ts";
 import { sessionsRouter } from "./sessions.ts";
 import { usageRouter } from "./usage.ts";
 
@@ -22,6 +23,7 @@ export const appRouter = router({
   proxy: proxyRouter,
   connections: connectionsRouter,
   usage: usageRouter,
+  receipts: receiptsRouter,
 });
 
 /** The contract of the API, for typed clients. */
