@@ -41,6 +41,7 @@ export async function startGatewayInLab(lab: Lab): Promise<GatewayInLab> {
     ATLANTIC_GATEWAY_PORT: String(GATEWAY_PORT),
     ATLANTIC_WEB_PORT: String(WEB_PORT),
     ATLANTIC_FIRST_ACCOUNT: "1",
+    ATLANTIC_DRAIN_SECONDS: "0",
     DATABASE_URL: "",
     REDIS_URL: "",
   };

@@ -130,6 +130,7 @@ async function environmentFor(kind: DatabaseKind): Promise<Record<string, string
     ATLANTIC_WEB_PORT: "0",
     ATLANTIC_GATEWAY_PORT: "0",
     ATLANTIC_FIRST_ACCOUNT: "1",
+    ATLANTIC_DRAIN_SECONDS: "0",
     ...(postgres === undefined ? {} : { DATABASE_URL: await postgres.createDatabase() }),
   };
 }

@@ -55,6 +55,15 @@ const pages = {
     account: true,
     arrived: (page: Page) => page.getByText(/\d+ exits/),
   },
+  limits: { path: "/limits", account: true, arrived: (page: Page) => page.getByText("Megabytes per second") },
+  credential: {
+    path: "/credentials",
+    account: true,
+    arrived: async (page: Page) => {
+      await page.getByRole("link", { name: "Price checker" }).click();
+      return page.getByText("Megabytes per second");
+    },
+  },
   "user-name": {
     path: "/user-names?username=atl_nobody00-cc-de-city-berlin-sid-cart1-ttl-30",
     account: true,
@@ -86,7 +95,7 @@ describe.each(schemes)("every page, %s", (colorScheme) => {
         });
         const { page, complaints } = await openPage(context);
         await page.goto(server.webUrl + view.path);
-        await view.arrived(page).first().waitFor();
+        await (await view.arrived(page)).first().waitFor();
         await page.waitForFunction(() => document.querySelector("[aria-busy=true], .pending") === null);
         await page.screenshot({
           path: join(pictures, `${name}-${width}-${colorScheme}.png`),

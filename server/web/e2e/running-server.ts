@@ -37,6 +37,7 @@ export async function startServer(
       ATLANTIC_WEB_PORT: "0",
       ATLANTIC_GATEWAY_PORT: "0",
       ATLANTIC_FIRST_ACCOUNT: "1",
+      ATLANTIC_DRAIN_SECONDS: "0",
       DATABASE_URL: "",
       REDIS_URL: "",
       ...environment,

@@ -9,6 +9,8 @@ const Dashboard = lazy(() => import("./pages/dashboard/Dashboard.tsx"));
 const Exits = lazy(() => import("./pages/exits/Exits.tsx"));
 const Credentials = lazy(() => import("./pages/credentials/Credentials.tsx"));
 const Account = lazy(() => import("./pages/account/Account.tsx"));
+const Credential = lazy(() => import("./pages/credentials/Credential.tsx"));
+const Limits = lazy(() => import("./pages/limits/Limits.tsx"));
 const Explain = lazy(() => import("./pages/explain/Explain.tsx"));
 const SignIn = lazy(() => import("./pages/SignIn.tsx"));
 const SignUp = lazy(() => import("./pages/SignUp.tsx"));
@@ -28,6 +30,8 @@ export function App() {
               <Route index element={<Dashboard />} />
               <Route path="/exits" element={<Exits />} />
               <Route path="/credentials" element={<Credentials />} />
+              <Route path="/credentials/:id" element={<Credential />} />
+              <Route path="/limits" element={<Limits />} />
               <Route path="/user-names" element={<Explain />} />
               <Route path="/account" element={<Account />} />
               <Route path="*" element={<NotFound />} />

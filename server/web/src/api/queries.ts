@@ -58,6 +58,35 @@ export const recipeQuery = queryOptions({
   },
 });
 
+/** null: the account's own, which hold for every credential. */
+export function limitsQuery(credentialId: string | null) {
+  return queryOptions({
+    queryKey: ["limits", credentialId],
+    queryFn: ({ signal }) => api.limits.get.query(credentialId === null ? {} : { credentialId }, { signal }),
+  });
+}
+
+/** null: of every credential. */
+export function customHeadersQuery(credentialId: string | null) {
+  return queryOptions({
+    queryKey: ["custom-headers", credentialId],
+    queryFn: ({ signal }) =>
+      api.customHeaders.get.query(credentialId === null ? {} : { credentialId }, { signal }),
+  });
+}
+
+export function addressesQuery(credentialId: string) {
+  return queryOptions({
+    queryKey: ["addresses", credentialId],
+    queryFn: ({ signal }) => api.addresses.get.query({ credentialId }, { signal }),
+  });
+}
+
+export const sessionSettingsQuery = queryOptions({
+  queryKey: ["session-settings"],
+  queryFn: ({ signal }) => api.sessions.getSettings.query(undefined, { signal }),
+});
+
 /** What a proxy user name means; nothing is asked for an empty one. */
 export function explanationQuery(username: string) {
   return queryOptions({

@@ -8,6 +8,7 @@ const pages = [
   { to: "/", name: "Dashboard" },
   { to: "/exits", name: "Exits" },
   { to: "/credentials", name: "Credentials" },
+  { to: "/limits", name: "Limits" },
   { to: "/user-names", name: "User names" },
   { to: "/account", name: "Account" },
 ] as const;

@@ -1,5 +1,6 @@
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
+import { Link } from "react-router";
 import { api } from "../../api/trpc.ts";
 import { Confirm } from "../../parts/Confirm.tsx";
 import { CopyButton } from "../../parts/CopyButton.tsx";
@@ -54,7 +55,7 @@ function CredentialRow({ credential, onAsk }: CredentialRowProps) {
   return (
     <tr>
       <td className="max-w-56 clip" title={label}>
-        {label}
+        {revokedAt === null ? <Link to={`/credentials/${credential.id}`}>{label}</Link> : label}
       </td>
       <td className="whitespace-nowrap">
         <span className="mono">{username}</span>{" "}
