@@ -2,6 +2,7 @@ import { execFile } from "node:child_process";
 import { randomUUID } from "node:crypto";
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { dialThroughConnect } from "@atlantic/native";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { OpenDatabase } from "../db/open.ts";
 import { databaseKinds, openTemporaryDatabase } from "../db/testing/temporary-database.ts";
@@ -283,6 +284,28 @@ describe("by HTTP", () => {
     const json = await atlantic(server.directory, "atl_nobody00-cc-de", "--json");
     expect(JSON.parse(json.out)).toMatchObject({ error: { code: "wrong_credentials", httpStatus: 407 } });
   });
+});
+
+test("a session is looked at where it lives, and looking does not begin it", async () => {
+  const server = await startTemporaryServer();
+  try {
+    const member = await server.join();
+    const { credential, password } = await member.api.credentials.create.mutate({ label: "laptop" });
+    const username = `${credential.username}-cc-de-sid-a-ttl-30`;
+    const explained = () => member.api.proxy.explain.mutate({ username });
+    expect((await explained()).session).toBeNull();
+    expect((await explained()).session).toBeNull();
+    const { host, port } = server.gateway;
+    const target = { host: server.demonstration?.echoHost ?? "", port: 80 };
+    const proxy = { host, port, username, password };
+    const { socket } = await dialThroughConnect({ proxy, target, timeoutMs: 10_000 });
+    const { session } = await explained();
+    expect(session).toMatchObject({ upstream: "local", lost: false });
+    expect(session?.expiresAt).toBeGreaterThan(Date.now() + 25 * 60_000);
+    socket.destroy();
+  } finally {
+    await server.close();
+  }
 });
 
 const command = new URL("../../../companion/bin/atlantic.mjs", import.meta.url).pathname;

@@ -117,7 +117,7 @@ export class ExplainService {
     { credential, exit, session }: ExplainedUsername & { readonly readable: true },
   ): Promise<ExplainedSession | null> {
     if (session === null) return null;
-    const state = await this.#parts.gateway.peekSession?.(credentialId, { credential, exit, session });
+    const state = await this.#parts.gateway.peekSession(credentialId, { credential, exit, session });
     return state ? { expiresAt: state.expiresAt, upstream: state.upstream ?? null, lost: state.lost } : null;
   }
 

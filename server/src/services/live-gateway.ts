@@ -19,7 +19,7 @@ export interface LiveGateway {
   /** Ends the connections of a credential and forgets what is cached of it; how many were ended. */
   readonly disconnectCredential: (credentialId: string) => number;
   /** How the session is that a user name asks for, without beginning it; undefined when none is known. */
-  readonly peekSession?: (
+  readonly peekSession: (
     credentialId: string,
     username: GatewayUsername,
   ) => SessionState | undefined | Promise<SessionState | undefined>;
@@ -32,5 +32,6 @@ export const noGateway: LiveGateway = {
   countOpen: () => 0,
   disconnect: () => false,
   disconnectCredential: () => 0,
+  peekSession: () => undefined,
   onUsage: () => () => {},
 };

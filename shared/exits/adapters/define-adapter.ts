@@ -149,8 +149,11 @@ function checkedLength(label: string, request: ProviderRequest): ProviderRequest
   throw noExit(`The login for ${label} would be longer than ${MAX_LOGIN_BYTES} bytes. Ask for less.`);
 }
 
+const encoder = new TextEncoder();
+
+/** Three bytes a UTF-16 unit are the most that UTF-8 takes: short texts need not be encoded to be counted. */
 function byteLength(text: string): number {
-  return new TextEncoder().encode(text).length;
+  return text.length * 3 <= MAX_LOGIN_BYTES ? text.length : encoder.encode(text).length;
 }
 
 /** What a provider cannot do, named. */
