@@ -308,13 +308,7 @@ export class Exchange implements UpstreamUser {
       throw new ProxyError("bad_response", "The target answered as if it were a proxy (407).");
     }
     const { version, keepAlive } = this.#request;
-    const { framing, coding } = response;
-    if (version === "1.0" && coding !== undefined && coding.toLowerCase() !== "chunked") {
-      throw new ProxyError(
-        "bad_response",
-        "The target's transfer coding is unknown to a client of HTTP/1.0.",
-      );
-    }
+    const { framing } = response;
     const endless = framing.kind === "close" || (framing.kind === "chunked" && version === "1.0");
     this.#answer = response;
     this.#answerBody = bodyReader(framing, version === "1.0");
