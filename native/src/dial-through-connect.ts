@@ -66,6 +66,7 @@ function parseAnswer(text: string): UpstreamRefusal {
 
 const codeOfStatus: Record<number, ProxyErrorCode> = {
   401: "upstream_denied",
+  403: "forbidden_target",
   407: "upstream_denied",
   504: "connection_timeout",
 };

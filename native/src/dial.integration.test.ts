@@ -132,7 +132,12 @@ describe("through CONNECT", () => {
 
   test.each([
     ["HTTP/1.1 407 Proxy Authentication Required\r\n\r\n", "upstream_denied"],
+    ["HTTP/1.1 403 Forbidden\r\n\r\n", "forbidden_target"],
     ["HTTP/1.1 502 Bad Gateway\r\n\r\n", "upstream_failed"],
+    [
+      'HTTP/1.1 502 Bad Gateway\r\nProxy-Status: one; error=x; details="a\\", b", atlantic; error=dns_error; details="dns_error: \\"x\\""\r\n\r\n',
+      "dns_error",
+    ],
     ["HTTP/1.1 504 Gateway Timeout\r\n\r\n", "connection_timeout"],
     [
       'HTTP/1.1 403 Forbidden\r\nProxy-Status: atlantic; error=http_request_denied; details="quota_exhausted"\r\n\r\n',

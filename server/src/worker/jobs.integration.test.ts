@@ -8,6 +8,7 @@ import {
   closeLostConnections,
   jobs,
   pruneConnectionLogs,
+  pruneExitSessions,
   purgeExpiredTokens,
   renewAllowances,
 } from "./jobs.ts";
@@ -44,6 +45,19 @@ describe.each(databaseKinds)("the worker on %s", (kind) => {
         label: "laptop",
       })
       .execute();
+  });
+
+  test("forgets sticky sessions a month after their end, and none before", async () => {
+    const { db } = database;
+    const day = 24 * 60;
+    const ended = [31 * day, 29 * day, -1];
+    await db
+      .insertInto("exit_sessions")
+      .values(ended.map((minutes) => ({ name: String(minutes), number: 0, expires_at: minutesAgo(minutes) })))
+      .execute();
+    expect(await pruneExitSessions(db, NOW)).toBe(1);
+    const left = await db.selectFrom("exit_sessions").select("name").orderBy("name").execute();
+    expect(left.map(({ name }) => name)).toEqual(["-1", String(29 * day)]);
   });
 
   test("closes what a crashed gateway left open, at its last usage event, and nothing of a living one", async () => {

@@ -11,7 +11,7 @@ export interface ExitAsk {
 /** How far the two machines' clocks may be apart, in milliseconds. */
 const CLOCK_MS = 120_000;
 /** Each use of a token is remembered for as long as it could be used again. */
-const MAX_SEEN = 500_000;
+const MAX_SEEN = 2_000_000;
 
 /** A token for one flow: it is good for this target, for a short time, and once. */
 export function signAsk(key: Uint8Array, ask: ExitAsk, now: number): string {

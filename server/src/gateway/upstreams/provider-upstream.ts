@@ -163,10 +163,20 @@ function unknownName(cause: unknown): DialError {
 
 /** Connects, and asks nothing. */
 async function reach(options: ProviderOptions): Promise<void> {
-  const request = options.provider.ask({}, undefined);
+  const request = anyRequest(options);
+  // Where it is depends on what is asked of it: the next flow will find out.
+  if (request === undefined) return;
   const nobody = { host: "", port: 0, addresses: [], addressPort: 0 };
   const socket = await openPlan(await plan(options, request, nobody), { timeoutMs: PROBE_MS });
   socket.destroy();
+}
+
+function anyRequest({ provider }: ProviderOptions): ProviderRequest | undefined {
+  try {
+    return provider.ask({}, undefined);
+  } catch {
+    return undefined;
+  }
 }
 
 /** Codes that would blame the client for what the provider thinks of our own account. */
