@@ -25,11 +25,18 @@ const MAX_KNOWN_LOGINS = 5_000;
 export class Authenticator {
   readonly #verifier: CredentialVerifier;
   readonly #throttle: AttemptThrottle;
+  readonly #onKnown: (client: string) => void;
   /** Clients show the same login for each connection: it is read once. Whether it is right is asked every time. */
   readonly #known = new Map<string, Login>();
 
-  constructor(verifier: CredentialVerifier, clock: () => number) {
+  /** @param onKnown told the address of every client that has shown who it is */
+  constructor(
+    verifier: CredentialVerifier,
+    clock: () => number,
+    onKnown: (client: string) => void = () => {},
+  ) {
     this.#verifier = verifier;
+    this.#onKnown = onKnown;
     this.#throttle = new AttemptThrottle(clock);
   }
 
@@ -42,7 +49,9 @@ export class Authenticator {
       return this.#identify(this.#known.get(value) ?? this.#read(value, () => readBasic(value)), client);
     }
     const identity = this.fromAddress(client);
-    return identity instanceof Promise ? identity.then(required) : required(identity);
+    return identity instanceof Promise
+      ? identity.then((found) => this.#required(found, client))
+      : this.#required(identity, client);
   }
 
   /** Who a client is that shows neither user name nor password: the one credential that lists its address for that. */
@@ -55,6 +64,12 @@ export class Authenticator {
   fromLogin(username: string, password: string, client: string): Identity | Promise<Identity> {
     const name = `${username}:${password}`;
     return this.#identify(this.#known.get(name) ?? this.#read(name, () => [username, password]), client);
+  }
+
+  #required(identity: Identity | undefined, client: string): Identity {
+    if (identity === undefined) throw new ProxyError("authentication_required");
+    this.#onKnown(client);
+    return identity;
   }
 
   #read(name: string, split: () => readonly [username: string, password: string]): Login {
@@ -86,6 +101,7 @@ export class Authenticator {
         this.#remember(login);
         this.#throttle.succeeded(client, login.wish.credential);
       }
+      this.#onKnown(client);
       return { credential, wish: login.wish };
     }
     login.wasRight = false;
@@ -96,11 +112,6 @@ export class Authenticator {
 
 function anonymous(credential: GatewayCredential | undefined): Identity | undefined {
   return credential && { credential, wish: { credential: credential.id, exit: {}, session: undefined } };
-}
-
-function required(identity: Identity | undefined): Identity {
-  if (identity === undefined) throw new ProxyError("authentication_required");
-  return identity;
 }
 
 /** @throws ProxyError `authentication_required` when it is not Basic authentication */

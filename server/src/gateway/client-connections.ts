@@ -14,6 +14,12 @@ export class ClientConnections {
    * behaves like a TCP connection: one that TLS was taken from as well.
    */
   accept(socket: Socket, client: string, context: GatewayContext): void {
+    const { guard } = context;
+    if (!guard.accept(client)) {
+      socket.destroy();
+      return;
+    }
+    socket.once("close", () => guard.closed(client));
     const waiting = new WaitingConnection(socket, context.now() + context.limits.headerMs);
     let connection: ClientConnection = waiting;
     this.#connections.add(waiting);

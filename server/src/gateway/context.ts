@@ -2,12 +2,15 @@ import type { Logger } from "pino";
 import type { Authenticator } from "./authenticator.ts";
 import type { FlowOpening } from "./flow-opener.ts";
 import type { UpstreamPool } from "./http/upstream-pool.ts";
+import type { ConnectionGuard } from "./limits/connection-guard.ts";
 import type { GatewayLimits } from "./options.ts";
 
 /** What every client connection shares. */
 export interface GatewayContext {
   readonly authenticator: Authenticator;
   readonly opener: FlowOpening;
+  /** Asked for every client that arrives. */
+  readonly guard: ConnectionGuard;
   readonly pool: UpstreamPool;
   readonly limits: GatewayLimits;
   readonly logger: Logger;

@@ -11,6 +11,7 @@ import { unlimitedFlows } from "./flow-limits.ts";
 import { FlowOpener } from "./flow-opener.ts";
 import { type FrontDoor, openFrontDoor } from "./front-door.ts";
 import { UpstreamPool } from "./http/upstream-pool.ts";
+import { ConnectionGuard } from "./limits/connection-guard.ts";
 import { refuseOpenProxy } from "./limits/open-proxy-check.ts";
 import { DEFAULT_LIMITS, type Gateway, type GatewayOptions } from "./options.ts";
 import type { SessionBeginning } from "./shared-sessions.ts";
@@ -55,6 +56,7 @@ class RunningGateway implements Gateway {
   constructor(options: GatewayOptions) {
     const clock = options.clock ?? Date.now;
     const limits = { ...DEFAULT_LIMITS, ...options.limits };
+    const guard = new ConnectionGuard(options.guard);
     this.#options = options;
     this.#guard = new TargetGuard(options.targets);
     this.#upstreams = new UpstreamOrder(options.upstreams, clock);
@@ -75,7 +77,8 @@ class RunningGateway implements Gateway {
       dial: (plan, dialOptions) => this.#providerConnections.dial(plan, dialOptions),
     });
     this.#context = {
-      authenticator: new Authenticator(options.credentials, clock),
+      authenticator: new Authenticator(options.credentials, clock, (client) => guard.known(client)),
+      guard,
       opener: this.#opener,
       pool: this.#pool,
       limits,

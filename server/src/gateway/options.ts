@@ -3,6 +3,7 @@ import type { Logger } from "pino";
 import type { ConnectionRecord, UsageRecorder } from "../metering/usage-recorder.ts";
 import type { CredentialVerifier } from "./credential.ts";
 import type { FlowLimitSource } from "./flow-limits.ts";
+import type { ConnectionGuardLimits } from "./limits/connection-guard.ts";
 import type { SessionBeginning, SharedSessions } from "./shared-sessions.ts";
 import type { TargetRules } from "./target-guard.ts";
 import type { TlsDoorOptions } from "./tls/tls-door.ts";
@@ -35,6 +36,8 @@ export interface GatewayOptions {
   readonly limits?: Partial<GatewayLimits>;
   /** What holds flows back: balances and the limits of credentials. Default: nothing. */
   readonly flowLimits?: FlowLimitSource;
+  /** How many connections one address may have. */
+  readonly guard?: Partial<ConnectionGuardLimits>;
   /** Milliseconds since 1970. Default: the system's clock. */
   readonly clock?: () => number;
 }

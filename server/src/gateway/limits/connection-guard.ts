@@ -1,34 +1,36 @@
-/** How many connections strangers may have. */
+/** How many connections one address may have. */
 export interface ConnectionGuardLimits {
-  /** Connections of one address that have not shown a right credential yet, open at once. */
+  /** Open at once, of an address that has shown no right credential lately. */
   readonly strangersAtOnce: number;
-  /** New connections a second of one address that never showed one, after a first burst of `strangersAtOnce`. */
+  /** New ones a second of such an address, after a first burst of `strangersAtOnce`. */
   readonly strangersPerSecond: number;
-  /** Connections of one address in all. */
+  /** Open at once of any address. */
   readonly connections: number;
 }
 
-export const DEFAULT_GUARD_LIMITS: ConnectionGuardLimits = {
+const DEFAULT_GUARD_LIMITS: ConnectionGuardLimits = {
   strangersAtOnce: 4_096,
   strangersPerSecond: 500,
   connections: 50_000,
 };
 
+/** How long an address is no stranger after it has shown a right credential. */
+const KNOWN_MS = 60_000;
 /** More addresses than this are not remembered while they have nothing open. */
 const MAX_ADDRESSES = 50_000;
 
 interface Visitor {
   open: number;
-  strangers: number;
-  /** How many may still come before they have to wait for time to pass. */
+  /** How many may still come before time has to pass. */
   tokens: number;
   filledAt: number;
+  knownUntil: number;
 }
 
 /**
- * Stops floods of connections: an address may have so many that never show a right credential, at once and per second.
- * A connection that shows one gives its place back, so that customers are not counted among strangers. An IPv6 client
- * counts with its /64, which one person has.
+ * Stops floods of connections: an address that shows no right credential may have so many, at once and per second.
+ * Customers are held only to what one address can sensibly have. An IPv6 client counts with its /64, which one person
+ * has.
  */
 export class ConnectionGuard {
   readonly #limits: ConnectionGuardLimits;
@@ -41,31 +43,35 @@ export class ConnectionGuard {
     this.#clock = clock;
   }
 
-  /** A connection was accepted. `false`: it is to be destroyed at once, and is not counted. */
+  /** A connection arrived. `false`: it is to be destroyed at once. */
+  arrive(address: string): boolean {
+    const visitor = this.#visitor(address);
+    const now = this.#clock();
+    if (visitor.knownUntil > now) return true;
+    this.#fill(visitor, now);
+    if (visitor.tokens < 1) return false;
+    visitor.tokens -= 1;
+    return true;
+  }
+
+  /** The same for one whose end will be told. `false`: it is not counted as open. */
   accept(address: string): boolean {
     const visitor = this.#visitor(address);
-    this.#fill(visitor);
     const { strangersAtOnce, connections } = this.#limits;
-    if (visitor.tokens < 1 || visitor.strangers >= strangersAtOnce || visitor.open >= connections)
-      return false;
-    visitor.tokens -= 1;
-    visitor.strangers += 1;
+    const most = visitor.knownUntil > this.#clock() ? connections : strangersAtOnce;
+    if (visitor.open >= most || !this.arrive(address)) return false;
     visitor.open += 1;
     return true;
   }
 
-  /** The connection has shown a right credential: called once for each that did. */
+  /** The address has shown a right credential. */
   known(address: string): void {
-    const visitor = this.#visitor(address);
-    visitor.strangers -= 1;
-    visitor.tokens = Math.min(this.#limits.strangersAtOnce, visitor.tokens + 1);
+    this.#visitor(address).knownUntil = this.#clock() + KNOWN_MS;
   }
 
-  /** The connection is closed. @param wasKnown whether `known` was called for it */
-  closed(address: string, wasKnown: boolean): void {
-    const visitor = this.#visitor(address);
-    visitor.open -= 1;
-    if (!wasKnown) visitor.strangers -= 1;
+  /** A connection that was accepted is closed. */
+  closed(address: string): void {
+    this.#visitor(address).open -= 1;
   }
 
   #visitor(address: string): Visitor {
@@ -73,25 +79,23 @@ export class ConnectionGuard {
     const found = this.#visitors.get(key);
     if (found) return found;
     if (this.#visitors.size >= MAX_ADDRESSES) this.#forget();
-    const added = { open: 0, strangers: 0, tokens: this.#limits.strangersAtOnce, filledAt: this.#clock() };
+    const added = { open: 0, tokens: this.#limits.strangersAtOnce, filledAt: this.#clock(), knownUntil: 0 };
     this.#visitors.set(key, added);
     return added;
   }
 
-  #fill(visitor: Visitor): void {
-    const now = this.#clock();
+  #fill(visitor: Visitor, now: number): void {
     const { strangersPerSecond, strangersAtOnce } = this.#limits;
-    visitor.tokens = Math.min(
-      strangersAtOnce,
-      visitor.tokens + ((now - visitor.filledAt) / 1_000) * strangersPerSecond,
-    );
+    const came = ((now - visitor.filledAt) / 1_000) * strangersPerSecond;
+    visitor.tokens = Math.min(strangersAtOnce, visitor.tokens + came);
     visitor.filledAt = now;
   }
 
   /** Drops those with nothing open that have been quiet long enough to begin anew. */
   #forget(): void {
+    const now = this.#clock();
     for (const [key, visitor] of this.#visitors) {
-      this.#fill(visitor);
+      this.#fill(visitor, now);
       if (visitor.open === 0 && visitor.tokens >= this.#limits.strangersAtOnce) this.#visitors.delete(key);
     }
   }

@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import { createServer, type Server, type Socket } from "node:net";
+import { connect, createServer, type Server, type Socket } from "node:net";
 import { type DialThroughOptions, dialThroughConnect, dialThroughSocks5 } from "@atlantic/native";
 import type { KyselyPlugin } from "kysely";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
@@ -258,6 +258,46 @@ describe.each(databaseKinds)("limits of a credential, on %s", (kind) => {
     );
     credentials.forget(account.username);
     expect(identity.credential.ended).toBe(true);
+  });
+
+  test("a flood of clients that show nothing is shut out, and a customer at the same address is not", async () => {
+    const own = await startLimitedGateway(database, { guard: { strangersAtOnce: 8, strangersPerSecond: 1 } });
+    const { port } = own.gateway;
+    const strangers = await Promise.all(
+      Array.from({ length: 40 }, async () => {
+        const socket = connect(port, "127.0.0.1");
+        open.add(socket);
+        socket.on("error", () => {});
+        await once(socket, "connect");
+        socket.write("GET http://x/ HTTP/1.1\r\n");
+        return socket;
+      }),
+    );
+    const shutOut = () => strangers.filter((socket) => socket.closed || socket.readableEnded).length;
+    for (const socket of strangers) socket.resume();
+    await expect.poll(shutOut).toBe(32);
+    for (const socket of strangers.slice(0, 40)) socket.destroy();
+    const customer = async () => {
+      const proxy = { host: "127.0.0.1", port, username: account.username, password: account.password };
+      const { socket } = await dialThroughConnect({
+        proxy,
+        target: { host: "127.0.0.1", port: sitePort },
+        timeoutMs: 5_000,
+      });
+      socket.destroy();
+    };
+    await expect
+      .poll(
+        () =>
+          customer().then(
+            () => true,
+            () => false,
+          ),
+        { timeout: 5_000 },
+      )
+      .toBe(true);
+    for (let count = 0; count < 30; count++) await customer();
+    await own.close();
   });
 
   describe("by address", () => {

@@ -63,6 +63,7 @@ export class NativeDoor implements Door {
 
   #welcome(client: CarriedConnection, first: Buffer): void {
     const kind = firstByteSays(first[0]);
+    if (kind === "socks5" && !this.#mayCome(client)) return;
     if (kind === "socks5") new CarriedSocks(this, client).onData(first);
     else if (kind === "http") this.#welcomeHttp(client, first);
     else this.#refuse(client, kind);
@@ -70,9 +71,17 @@ export class NativeDoor implements Door {
 
   #welcomeHttp(client: CarriedConnection, first: Buffer): void {
     const found = connectRequestIn(first);
+    if (found && !this.#mayCome(client)) return;
     if (found)
       new CarriedConnect(this, client, found.request, Buffer.from(first.subarray(found.used))).open();
     else this.handOver(client, Buffer.from(first));
+  }
+
+  /** Those that become sockets are asked about there. */
+  #mayCome(client: CarriedConnection): boolean {
+    if (this.context.guard.arrive(client.address)) return true;
+    client.refuse(Buffer.alloc(0), 0);
+    return false;
   }
 
   #refuse(client: CarriedConnection, error: ProxyError): void {
