@@ -81,6 +81,16 @@ describe("the guard", () => {
     expect(await codeOf(host, port)).toBe(code);
   });
 
+  test("a port that becomes ours is closed for what was checked before, too", async () => {
+    const answer = ["127.0.0.1"];
+    const growing = new TargetGuard({ allow: ["127.0.0.0/8"], lookup: () => answer });
+    expect(await growing.check("here.example", 7000)).toMatchObject({ addresses: answer });
+    expect(await growing.check("127.0.0.1", 7000)).toMatchObject({ addresses: answer });
+    growing.addOwnPort(7000);
+    expect(() => growing.check("here.example", 7000)).toThrow();
+    expect(() => growing.check("127.0.0.1", 7000)).toThrow();
+  });
+
   test("leads a name of the host table to its own address and port", () => {
     expect(guard.check("ECHO.atlantic.test", 80)).toMatchObject({
       addresses: ["127.0.0.1"],

@@ -48,7 +48,7 @@ export class TargetGuard {
   /** Literal addresses that passed: the rules do not change, so their answer does not either. */
   readonly #checkedLiterals = new Map<string, CheckedTarget>();
   /** For each answer to a lookup the target of each port: an answer that is the same array was checked before. */
-  readonly #checkedAnswers = new WeakMap<readonly string[], Map<number, CheckedTarget>>();
+  #checkedAnswers = new WeakMap<readonly string[], Map<number, CheckedTarget>>();
   readonly #ownExits: ReadonlySet<string>;
   readonly #lookup: NonNullable<TargetRules["lookup"]>;
 
@@ -62,10 +62,10 @@ export class TargetGuard {
     this.#lookup = rules.lookup ?? ((host) => names?.addressesOf(host) ?? []);
   }
 
-  /** Before the first check: what was checked is not looked at again. */
   addOwnPort(port: number): void {
     this.#ownPorts.add(port);
     this.#checkedLiterals.clear();
+    this.#checkedAnswers = new WeakMap();
   }
 
   /**
