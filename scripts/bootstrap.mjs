@@ -14,6 +14,7 @@ const entries = {
   bench: "bench/src/main.ts",
   "e2e-tabs": "scripts/e2e-tabs.ts",
   conformance: "conformance/src/main.ts",
+  fuzz: "conformance/fuzz/main.ts",
   atlantic: "companion/src/cli/main.ts",
 };
 

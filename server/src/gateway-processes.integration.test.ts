@@ -8,10 +8,12 @@ import { dialThroughConnect } from "@atlantic/native";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { z } from "zod";
 import { startTemporaryPostgres, type TemporaryPostgres } from "./db/testing/temporary-postgres.ts";
+import { cookiesOf } from "./testing/temporary-server.ts";
 
 const readySchema = z.object({
   kind: z.literal("ready"),
   webUrl: z.string(),
+  signInUrl: z.string(),
   gatewayPort: z.int(),
   credential: z.object({ username: z.string(), password: z.string() }),
   demonstration: z.object({ echoAddress: z.string() }),
@@ -47,6 +49,32 @@ describe("several gateway processes", () => {
       )
       .toBe("40");
     expect(await query("select distinct gateway_id from proxy_connections")).toHaveLength(2);
+  });
+
+  test("have their connections counted and ended from the web page", async () => {
+    const tunnels = await Promise.all(Array.from({ length: 8 }, openTunnel));
+    const api = `${ready.webUrl.replace("localhost", "127.0.0.1")}/api/v1`;
+    const { username, password } = ready.credential;
+    const authorization = `Basic ${Buffer.from(`${username}:${password}`).toString("base64")}`;
+    const headers = { authorization, "content-type": "application/json" };
+    const open = async () => {
+      const answer = await fetch(`${api}/proxy/status`, { headers });
+      return z.object({ connections: z.array(z.object({ id: z.string() })) }).parse(await answer.json())
+        .connections;
+    };
+    await expect.poll(async () => (await open()).length, { timeout: 5_000 }).toBe(8);
+    const closed = tunnels.map((tunnel) => new Promise((resolve) => tunnel.resume().once("close", resolve)));
+    const cookie = await signIn();
+    for (const { id } of await open()) {
+      const answer = await fetch(`${api}/proxy/disconnect`, {
+        method: "POST",
+        headers: { cookie, "content-type": "application/json", "x-atlantic-request": "1" },
+        body: JSON.stringify({ connectionId: id }),
+      });
+      expect(await answer.json()).toEqual({ closed: 1 });
+    }
+    await Promise.all(closed);
+    await expect.poll(async () => (await open()).length, { timeout: 5_000 }).toBe(0);
   });
 
   test("die one at a time: the other's tunnels live on, and the dead one comes back", async () => {
@@ -112,6 +140,15 @@ async function start(more: Record<string, string> = {}): Promise<{ server: Child
   const failed = z.object({ sentence: z.string() }).safeParse(message);
   if (failed.success) throw new Error(failed.data.sentence);
   return { server: child, ready: readySchema.parse(message) };
+}
+
+async function signIn(): Promise<string> {
+  const answer = await fetch(`${ready.webUrl.replace("localhost", "127.0.0.1")}/api/auth/sign-in/once`, {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify({ token: ready.signInUrl.split("#")[1] }),
+  });
+  return cookiesOf(answer);
 }
 
 async function end(signal: NodeJS.Signals): Promise<void> {

@@ -30,7 +30,16 @@ export function Stats() {
       <Stat
         name="Bytes, exactly"
         figure={<data value={`${used}`}>{count.format(used)}</data>}
-        meaning={`${count.format(BigInt(month.receivedBytes))} received, ${count.format(BigInt(month.sentBytes))} sent`}
+        meaning={
+          <>
+            {count.format(BigInt(month.receivedBytes))} received, {count.format(BigInt(month.sentBytes))} sent
+            {asides(month).map((aside) => (
+              <span key={aside} className="block">
+                {aside}
+              </span>
+            ))}
+          </>
+        }
       />
       <Stat
         name="Requests"
@@ -44,6 +53,22 @@ export function Stats() {
 function allowanceOf(balance: { readonly allowanceBytes: string; readonly resetsAt: number | null }): string {
   const whole = `of ${formatBytes(BigInt(balance.allowanceBytes))}`;
   return balance.resetsAt === null ? whole : `${whole}, resets ${formatDay(balance.resetsAt)}`;
+}
+
+interface Aside {
+  readonly unchargedSentBytes: string;
+  readonly unchargedReceivedBytes: string;
+  readonly tlsBytes: string;
+}
+
+/** What moved besides, and costs nothing. */
+function asides({ unchargedSentBytes, unchargedReceivedBytes, tlsBytes }: Aside): string[] {
+  const uncharged = BigInt(unchargedSentBytes) + BigInt(unchargedReceivedBytes);
+  const tls = BigInt(tlsBytes);
+  return [
+    ...(uncharged > 0n ? [`${count.format(uncharged)} more in attempts that failed, not charged`] : []),
+    ...(tls > 0n ? [`${count.format(tls)} more of TLS towards clients, not charged`] : []),
+  ];
 }
 
 interface StatProps {
