@@ -130,6 +130,8 @@ struct Way {
     ended: bool,
     /// ... and passed on.
     passed_on: bool,
+    /// Reading failed, behind bytes that are still to be sent.
+    broken: bool,
     bulk: bool,
     waiting: Vec<u8>,
     at: usize,
@@ -286,6 +288,9 @@ impl Relay {
                 }
                 return Ok(());
             }
+            if way.broken {
+                return Err(lost_from);
+            }
             if !from.readable || !to.writable {
                 return Ok(());
             }
@@ -418,7 +423,25 @@ impl Way {
         let Some(pipe) = &self.pipe else {
             return Moved::Broken(Errno::BADF);
         };
-        splice_some(&from.socket, &pipe.write, most)
+        let mut total = 0;
+        // All that is there goes on in one piece: each piece wakes whoever waits for it, and that costs the most.
+        while total < most {
+            match splice_some(&from.socket, &pipe.write, most - total) {
+                Moved::Bytes(count) => total += count,
+                Moved::Broken(error) => {
+                    self.broken = true;
+                    return if total > 0 {
+                        Moved::Bytes(total)
+                    } else {
+                        Moved::Broken(error)
+                    };
+                }
+                // Either there is no more or the pipe is full: the next look, with an empty pipe, tells.
+                _ if total > 0 => break,
+                none => return none,
+            }
+        }
+        Moved::Bytes(total)
     }
 }
 
