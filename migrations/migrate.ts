@@ -8,10 +8,12 @@ import * as logs from "./2026-11-23-05-logs.ts";
 import * as gateways from "./2026-11-23-06-gateways.ts";
 import * as usageStorage from "./2026-11-23-07-usage-storage.ts";
 import * as receipts from "./2026-11-23-08-receipts.ts";
+import * as reconciliation from "./2026-11-23-09-reconciliation.ts";
 import * as leases from "./2026-11-23-10-leases.ts";
 import * as limits from "./2026-11-23-11-limits.ts";
 import * as changes from "./2026-11-23-12-changes.ts";
 import * as exitSessions from "./2026-11-23-13-exit-sessions.ts";
+import * as datagrams from "./2026-11-23-15-datagrams.ts";
 
 /** Every migration under its permanent name. A new one is added at the end; a released one is never edited. */
 const migrations: Record<string, Migration> = {
@@ -23,10 +25,12 @@ const migrations: Record<string, Migration> = {
   "2026-11-23-06-gateways": gateways,
   "2026-11-23-07-usage-storage": usageStorage,
   "2026-11-23-08-receipts": receipts,
+  "2026-11-23-09-reconciliation": reconciliation,
   "2026-11-23-10-leases": leases,
   "2026-11-23-11-limits": limits,
   "2026-11-23-12-changes": changes,
   "2026-11-23-13-exit-sessions": exitSessions,
+  "2026-11-23-15-datagrams": datagrams,
 };
 
 /**

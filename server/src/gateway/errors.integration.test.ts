@@ -217,7 +217,6 @@ describe("before and besides a target", () => {
 
   test.each([
     ["BIND", [5, 2, 0, 1, 1, 1, 1, 1, 0, 80], 0x07],
-    ["UDP ASSOCIATE", [5, 3, 0, 1, 0, 0, 0, 0, 0, 0], 0x07],
     ["an unknown address type", [5, 1, 0, 9, 1, 1], 0x08],
   ])("SOCKS5 %s is refused with its own reply, a byte at a time", async (_, request, code) => {
     const client = await rawClient(fixture.gateway.port);

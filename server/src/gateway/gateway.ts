@@ -137,6 +137,7 @@ class RunningGateway implements Gateway {
     const due = this.#now;
     this.#now = performance.now();
     this.#connections.checkDeadlines(due);
+    this.#tls?.shareCosts();
     this.#pool.sweep(due);
     this.#providerConnections.sweep();
     this.#opener.sweep();

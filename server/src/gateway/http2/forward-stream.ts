@@ -164,7 +164,7 @@ function carry(
   traffic: StreamTraffic,
 ): void {
   from.on("data", (chunk: Buffer) => {
-    traffic.carriedBytes += chunk.length;
+    traffic.add(chunk.length);
   });
   from.pipe(to);
 }

@@ -69,6 +69,7 @@ export class Http2Connection implements ClientConnection {
 
   #onStream(stream: ServerHttp2Stream, raw: readonly string[]): void {
     stream.on("error", ignore);
+    this.#parts.traffic.opened(stream);
     try {
       this.#open(stream, readStreamRequest(raw));
     } catch (error) {
@@ -131,7 +132,6 @@ export class Http2Connection implements ClientConnection {
     this.#controlFrames = 0;
     const grown = leg.overhead - this.#overheadBefore;
     this.#overheadBefore = leg.overhead;
-    leg.share();
     if (leg.hadFlows) this.#authenticated = true;
     if (grown > IDLE_BYTES_PER_SECOND * seconds) this.#tooMuch();
   }

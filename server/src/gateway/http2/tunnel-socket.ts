@@ -37,7 +37,7 @@ export class TunnelSocket extends VirtualSocket {
   #startReading(): void {
     const stream = this.#stream;
     stream.on("data", (chunk: Buffer) => {
-      this.#traffic.carriedBytes += chunk.length;
+      this.#traffic.add(chunk.length);
       if (!this.deliver(chunk)) stream.pause();
     });
     stream.on("end", () => {
@@ -61,7 +61,7 @@ export class TunnelSocket extends VirtualSocket {
       return;
     }
     const body = this.#head === undefined ? bytes : this.#answer(this.#head, bytes);
-    this.#traffic.carriedBytes += body.length;
+    this.#traffic.add(body.length);
     if (body.length === 0) done();
     else this.#stream.write(body, done);
   }

@@ -4,7 +4,7 @@ import { createServer as createTlsServer, type TLSSocket, type Server as TlsServ
 import type { ClientConnections } from "../client-connections.ts";
 import type { GatewayContext } from "../context.ts";
 import { Http2Connection } from "../http2/http2-connection.ts";
-import type { StreamTraffic } from "../http2/stream-traffic.ts";
+import { StreamTraffic } from "../http2/stream-traffic.ts";
 import { type Certificate, type CertificateFiles, readCertificate } from "./certificate.ts";
 import { CertificateWatch } from "./certificate-watch.ts";
 import { HandshakeSlots } from "./handshake-slots.ts";
@@ -52,6 +52,8 @@ export class TlsDoor {
   readonly #tls: TlsServer;
   /** The TCP connections whose handshake is under way, by both ends' addresses. */
   readonly #handshakes = new Map<string, Handshake>();
+  /** What the open connections cost. */
+  readonly #legs = new Set<TlsLeg>();
   readonly #ticketSecret: Uint8Array;
   #watch: CertificateWatch | undefined;
   #ticketTimer: NodeJS.Timeout | undefined;
@@ -154,21 +156,35 @@ export class TlsDoor {
       wire: () => wire.bytesRead + wire.bytesWritten,
       carried: () => socket.bytesRead + socket.bytesWritten,
     });
+    this.#keep(leg, socket);
     connections.accept(socket, client, { ...context, opener: openerOfLeg(context.opener, leg) });
   }
 
   #speakHttp2(socket: TLSSocket, wire: Socket, client: string): void {
     const { connections, context } = this.#parts;
-    const traffic: StreamTraffic = { carriedBytes: 0 };
+    // Streams have halves; the connection below them ends as a whole.
+    socket.allowHalfOpen = false;
+    const traffic = new StreamTraffic();
     const leg = new TlsLeg({
       wire: () => wire.bytesRead + wire.bytesWritten,
-      carried: () => traffic.carriedBytes,
+      carried: () => traffic.bytes,
     });
+    this.#keep(leg, socket);
     const ofLeg = { ...context, opener: openerOfLeg(context.opener, leg) };
     const connection = new Http2Connection({ socket, client, context: ofLeg, leg, traffic }, (closed) =>
       connections.delete(closed),
     );
     connections.add(connection);
+  }
+
+  #keep(leg: TlsLeg, socket: TLSSocket): void {
+    this.#legs.add(leg);
+    socket.once("close", () => this.#legs.delete(leg));
+  }
+
+  /** Lets the flows bear what their connections have cost so far. Asked about once a second. */
+  shareCosts(): void {
+    for (const leg of this.#legs) leg.share();
   }
 
   /** Takes no more connections; those that shake hands go on. */

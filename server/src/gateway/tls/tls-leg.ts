@@ -9,6 +9,9 @@ export interface LegCounters {
   carried(): number;
 }
 
+/** The longest record of TLS (RFC 8446 §5.2): until it is whole, nobody knows what is in it. */
+const RECORD_BYTES = 16_645;
+
 /**
  * What one client's TLS connection costs beyond what it carries: handshake, records and, with HTTP/2, frames. It is
  * shared out to the flows of the connection, each in proportion to what it moved since the last time; while none moves
@@ -43,18 +46,22 @@ export class TlsLeg {
 
   /** A flow of this connection has begun: from now on it bears its share. */
   opened(flow: Flow): void {
-    this.share();
     this.#hadFlows = true;
     this.#open.set(flow, moved(flow));
     flow.beforeEnd(() => {
-      this.share();
+      this.#shareBut(this.#open.size > 1 ? RECORD_BYTES : 0);
       this.#open.delete(flow);
     });
   }
 
   /** Gives what has come up since the last time to the flows that are open. */
   share(): void {
-    const { unshared } = this;
+    this.#shareBut(RECORD_BYTES);
+  }
+
+  /** @param kept what may turn out to be carried once its record is whole */
+  #shareBut(kept: number): void {
+    const unshared = this.unshared - kept;
     // What waits in a buffer is carried but not on the wire yet: then there is nothing to share for a moment.
     if (unshared <= 0 || this.#open.size === 0) return;
     const weights = [...this.#open].map(([flow, before]) => [flow, moved(flow) - before] as const);

@@ -108,7 +108,7 @@ class AssociationConnection implements ClientConnection {
       try {
         if (exit.datagrams === undefined) throw new ProxyError("command_unsupported", NO_DATAGRAMS);
         const link = await exit.datagrams.open(
-          (from, payload) => this.#onAnswer(from, payload),
+          (from, payload) => this.#orDrop(() => this.#onAnswer(from, payload)),
           (error) => this.#finish(error.code, true),
           deadline - performance.now(),
         );
@@ -126,11 +126,20 @@ class AssociationConnection implements ClientConnection {
     const address = canonicalAddress(localAddress) ?? localAddress;
     const type = isIPv6(address) ? "udp6" : "udp4";
     const relay = createSocket({ type, recvBufferSize: RECEIVE_BUFFER_BYTES });
-    relay.on("message", (bytes, from) => this.#onClientDatagram(bytes, from));
+    relay.on("message", (bytes, from) => this.#orDrop(() => this.#onClientDatagram(bytes, from)));
     relay.bind({ port: 0, address, exclusive: true });
     await once(relay, "listening");
     relay.on("error", () => {});
     return relay;
+  }
+
+  /** Whatever a datagram may do to us, it is dropped and nothing else. */
+  #orDrop(carry: () => void): void {
+    try {
+      carry();
+    } catch (error) {
+      this.#wish.context.logger.error({ err: error }, "datagram dropped");
+    }
   }
 
   #onClientDatagram(bytes: Buffer, { address, port }: RemoteInfo): void {

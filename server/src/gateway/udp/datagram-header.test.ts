@@ -33,6 +33,8 @@ test("fragments and what cannot be read are dropped, and nothing at all is throw
   expect(readDatagram(Buffer.from([0, 0, 0, 3, 0, 0, 53, 1]))).toBeUndefined();
   expect(readDatagram(Buffer.from([0, 0, 0, 3, 2, 0x61, 0x20, 0, 53]))).toBeUndefined();
   expect(readDatagram(Buffer.from([0, 0, 0, 1, 192, 0, 2, 1, 0, 0]))).toBeUndefined();
+  // A name with a colon that is no address could not be written again.
+  expect(readDatagram(Buffer.from([0, 0, 0, 3, 3, 0x61, 0x3a, 0x62, 0, 53]))).toBeUndefined();
   fc.assert(
     fc.property(fc.uint8Array(), (bytes) => void readDatagram(Buffer.from(bytes))),
     { numRuns: 2_000 },

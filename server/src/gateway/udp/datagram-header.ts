@@ -1,4 +1,4 @@
-import { isIPv4, SocketAddress } from "node:net";
+import { isIPv4, isIPv6, SocketAddress } from "node:net";
 
 /** A datagram between a SOCKS5 client and its relay (RFC 1928 §7). */
 export interface SocksDatagram {
@@ -29,7 +29,7 @@ function readHost(kind: number | undefined, bytes: Buffer): string | undefined {
   if (kind === IPV4) return bytes.join(".");
   if (kind === IPV6) return bytes.toString("hex").match(/.{4}/g)?.join(":");
   const name = bytes.toString("latin1");
-  return /^[A-Za-z0-9._:-]+$/.test(name) ? name.toLowerCase() : undefined;
+  return /^[A-Za-z0-9._-]+$/.test(name) || isIPv6(name) ? name.toLowerCase() : undefined;
 }
 
 /** Writes a datagram's header and content. @param host an address, or a name of at most 255 bytes */
