@@ -131,7 +131,8 @@ function inWords(name: string): string {
   return name.toLowerCase().replaceAll("_", " ");
 }
 
-function rotationOf(session: ExitSession | null): string {
+/** For people: when the address changes. */
+export function rotationOf(session: ExitSession | null): string {
   if (session === null) return "Every connection may have another address.";
   const { lifetimeMinutes, mode } = session;
   const byTime = `The address stays for ${lifetimeMinutes} min from the first connection`;

@@ -82,6 +82,8 @@ export const explanationSchema = z.object({
       blockedTargets: z.array(z.string()),
     })
     .nullable(),
+  /** What the account's settings give where the name asks for no session. */
+  accountSession: z.object({ session: exitSessionSchema, rotation: z.string() }).nullable(),
   session: z.object({ expiresAt: z.int(), upstream: z.string().nullable(), lost: z.boolean() }).nullable(),
 });
 export type ExplanationView = z.infer<typeof explanationSchema>;

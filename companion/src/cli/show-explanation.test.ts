@@ -7,7 +7,16 @@ const name = "customer-atl_a-cc-DE-sessid-x";
 
 function explanation(more: Partial<ExplanationView>): ExplanationView {
   const username = explainUsername(name) as ExplanationView["username"];
-  return { username, error: null, upstreams: [], price: null, limits: null, session: null, ...more };
+  return {
+    username,
+    error: null,
+    upstreams: [],
+    price: null,
+    limits: null,
+    accountSession: null,
+    session: null,
+    ...more,
+  };
 }
 
 test("everything that the server knows is said", () => {

@@ -30,17 +30,22 @@ function partRow({ key, value, meaning }: { key: string; value: string; meaning:
 
 /** The whole answer of the server as a person reads it. */
 export function explanationInWords(text: string, explanation: ExplanationView, now = Date.now()): string {
-  const { username, error, upstreams, price, limits, session } = explanation;
+  const { username, error, upstreams, price, limits, accountSession, session } = explanation;
   if (!username.readable) return usernameInWords(text, username);
   const lines = [
     usernameInWords(text, username),
+    ...(accountSession === null
+      ? []
+      : [`But the account's settings give it a session. ${accountSession.rotation}`]),
     "",
     "Upstreams, in the order in which they are asked",
     ...(upstreams.length === 0 ? ["  The server does not say."] : upstreams.map(upstreamInWords)),
     "",
     `Price    ${price === null ? "no plan: no price is agreed on" : priceInWords(price)}`,
     ...(limits === null ? [] : [`Limits   ${limitsInWords(limits)}`]),
-    ...(username.session === null ? [] : [`Session  ${sessionInWords(session, now)}`]),
+    ...(username.session === null && accountSession === null
+      ? []
+      : [`Session  ${sessionInWords(session, now)}`]),
     "",
     error === null ? "A connection with this name would be tried." : errorInWords(error),
   ];

@@ -15,7 +15,12 @@ interface Standing {
 const standing = new WeakMap<GatewayUsername, Standing>();
 
 /** What an identity wishes: as its user name says, and in the account's own session where that names none. */
-export function wishOf({ wish, credential }: Identity): GatewayUsername {
+export function wishOf({
+  wish,
+  credential,
+}: Pick<Identity, "wish"> & {
+  readonly credential: Pick<Identity["credential"], "settings">;
+}): GatewayUsername {
   const settings = credential.settings?.sessions;
   if (wish.session !== undefined || !settings?.enabled) return wish;
   const { minutes, mode } = settings;

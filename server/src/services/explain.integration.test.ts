@@ -196,6 +196,21 @@ describe.each(databaseKinds)("what a user name means, on %s", (kind) => {
     session = undefined;
   });
 
+  test("the session of the account's settings stands in where the name asks for none", async () => {
+    const { caller, userId, username } = await newAccount();
+    await database.db
+      .insertInto("session_settings")
+      .values({ user_id: userId, enabled: true, session_duration: 20, ip_stickiness: "oneip" })
+      .execute();
+    expect(await service().explain(caller, `${username}-cc-us`)).toMatchObject({
+      accountSession: { session: { lifetimeMinutes: 20, mode: "oneip" } },
+      upstreams: [{ asked: { username: "customer-••••-cc-US-sessid_oneip-••••" } }, {}, {}],
+    });
+    expect(await service().explain(caller, `${username}-cc-us-sid-a`)).toMatchObject({
+      accountSession: null,
+    });
+  });
+
   test("another account's credential is answered as one that there is not", async () => {
     const { caller } = await newAccount();
     const other = await newAccount();

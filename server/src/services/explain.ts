@@ -3,10 +3,13 @@ import {
   type ExplainedUsername,
   explainError,
   explainUsername,
+  rotationOf,
 } from "@atlantic/shared/exits/explain.ts";
+import type { GatewayUsername } from "@atlantic/shared/exits/gateway-username.ts";
 import type { ExitSelector, ExitSession } from "@atlantic/shared/exits/selector.ts";
 import type { Kysely } from "kysely";
 import type { Schema } from "../db/schema.ts";
+import { wishOf } from "../gateway/account-session.ts";
 import { readCredential, type StoredCredential } from "../gateway/limits/read-credentials.ts";
 import { authorise, type Caller } from "./caller.ts";
 import type { LiveGateway } from "./live-gateway.ts";
@@ -74,7 +77,9 @@ export interface Explanation {
   readonly price: ExplainedPrice | null;
   /** Null where the user name is not one of the account's. */
   readonly limits: ExplainedLimits | null;
-  /** Null: none was asked for, or it has not begun. */
+  /** The session that the account's settings give it, because the name asks for none; null: they give none. */
+  readonly accountSession: { readonly session: ExitSession; readonly rotation: string } | null;
+  /** Null: there is none, or it has not begun. */
   readonly session: ExplainedSession | null;
 }
 
@@ -98,26 +103,26 @@ export class ExplainService {
     const { userId } = authorise(caller, "proxy.explain");
     const username = explainUsername(text);
     const price = await this.#price(userId);
-    if (!username.readable) {
-      return { username, error: username.error, upstreams: [], price, limits: null, session: null };
-    }
-    const upstreams = this.#parts.upstreams(username.exit, username.session);
+    const nothing = { upstreams: [], price, limits: null, accountSession: null, session: null };
+    if (!username.readable) return { ...nothing, username, error: username.error };
     const credential = await readCredential(this.#parts.db, username.credential);
     if (credential === undefined || credential.userId !== userId) {
       const error = explainError("wrong_credentials", "This account has no live credential of that name.");
-      return { username, error, upstreams, price, limits: null, session: null };
+      const upstreams = this.#parts.upstreams(username.exit, username.session);
+      return { ...nothing, username, error, upstreams };
     }
+    const said = { ...username, session: username.session ?? undefined };
+    const wish = wishOf({ wish: said, credential });
+    const upstreams = this.#parts.upstreams(wish.exit, wish.session ?? null);
     const limits = await this.#limits(credential);
-    const session = await this.#session(credential.id, username);
-    return { username, error: errorNow(limits, upstreams, session), upstreams, price, limits, session };
+    const session = await this.#session(credential.id, wish);
+    const error = errorNow(limits, upstreams, session);
+    return { username, error, upstreams, price, limits, accountSession: accountSession(said, wish), session };
   }
 
-  async #session(
-    credentialId: string,
-    { credential, exit, session }: ExplainedUsername & { readonly readable: true },
-  ): Promise<ExplainedSession | null> {
-    if (session === null) return null;
-    const state = await this.#parts.gateway.peekSession(credentialId, { credential, exit, session });
+  async #session(credentialId: string, wish: GatewayUsername): Promise<ExplainedSession | null> {
+    if (wish.session === undefined) return null;
+    const state = await this.#parts.gateway.peekSession(credentialId, wish);
     return state ? { expiresAt: state.expiresAt, upstream: state.upstream ?? null, lost: state.lost } : null;
   }
 
@@ -170,6 +175,11 @@ export class ExplainService {
       blockedTargets: [...(account?.blocked_targets ?? []), ...(own?.blocked_targets ?? [])],
     };
   }
+}
+
+function accountSession(said: GatewayUsername, { session }: GatewayUsername): Explanation["accountSession"] {
+  if (said.session !== undefined || session === undefined) return null;
+  return { session, rotation: rotationOf(session) };
 }
 
 function errorNow(
