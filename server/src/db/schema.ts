@@ -15,6 +15,8 @@ export interface Schema {
   proxy_connections: ProxyConnectionTable;
   usage_events: UsageEventTable;
   receipt_chains: ReceiptChainTable;
+  pruned_usage: PrunedUsageTable;
+  reconciliations: ReconciliationTable;
   usage_gateways: UsageGatewayTable;
   proxy_usage: ProxyUsageTable;
   traffic_balances: TrafficBalanceTable;
@@ -193,6 +195,29 @@ interface UsageGatewayTable {
   epoch: Count;
 }
 
+/** What usage events came to that are kept no more. */
+interface PrunedUsageTable {
+  user_id: string;
+  hour: Date;
+  sent_bytes: Count;
+  received_bytes: Count;
+  requests: Count;
+  uncharged_bytes: Count;
+  tls_bytes: Count;
+}
+
+/** What a nightly comparison of all books found. */
+interface ReconciliationTable {
+  id: Generated<bigint>;
+  at: Date;
+  checked_from: Date;
+  receipts: number;
+  difference_count: number;
+  difference_bytes: bigint;
+  differences: JSONColumnType<object[], string, string>;
+  providers: JSONColumnType<object[], string, string>;
+}
+
 /** The head of a credential's chain of receipts. */
 interface ReceiptChainTable {
   credential_id: string;
@@ -221,6 +246,8 @@ interface TrafficBalanceTable {
   user_id: string;
   allowance_bytes: Count;
   used_bytes: Count;
+  /** Ever, over all months. */
+  charged_bytes: Count;
   /** What gateways have put aside: the sum of the account's leases. */
   reserved_bytes: Count;
   /** By how much more was used and reserved than is allowed; the database keeps it. */
@@ -259,6 +286,8 @@ interface ExitSessionTable {
   expires_at: Date;
   lost: Generated<boolean>;
   upstream: string | null;
+  /** When anything but its beginning was last written. */
+  changed_at: Date | null;
 }
 
 interface ProxyConfigurationTable {

@@ -48,6 +48,7 @@ export async function chargeBalances(
     )
     update traffic_balances b set
       used_bytes = b.used_bytes + charge.charged,
+      charged_bytes = b.charged_bytes + charge.charged,
       reserved_bytes = b.reserved_bytes - coalesce(lease.settled, 0),
       updated_at = current_timestamp
     from charge left join lease using (user_id)

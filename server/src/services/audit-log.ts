@@ -16,7 +16,8 @@ export type AuditAction =
   | "addresses.changed"
   | "headers.changed"
   | "sessions.changed"
-  | "connection.disconnected";
+  | "connection.disconnected"
+  | "usage.not_reconciled";
 
 /** Who did it, from where, where no principal is known yet: at sign-in. */
 export type AuditSource = Omit<Caller, "principal"> & { readonly userId: string | null };

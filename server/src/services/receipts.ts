@@ -1,9 +1,10 @@
-import { CHAIN_START, type HashedReceipt, receiptTarget } from "@atlantic/shared/receipts/receipt.ts";
+import { CHAIN_START, type HashedReceipt } from "@atlantic/shared/receipts/receipt.ts";
 import { canonicalEnd, writeReceiptLine } from "@atlantic/shared/receipts/receipt-line.ts";
 import { ReceiptTotals } from "@atlantic/shared/receipts/receipt-totals.ts";
 import type { Kysely } from "kysely";
 import type { Schema } from "../db/schema.ts";
 import type { ReceiptKey } from "../metering/receipt-key.ts";
+import { readReceipts } from "../metering/stored-receipts.ts";
 import { authorise, type Caller } from "./caller.ts";
 import { ServiceError } from "./errors.ts";
 
@@ -44,12 +45,11 @@ export class ReceiptService {
     wanted: { credentialId: string; limit: number; after: number },
   ): Promise<{ receipts: HashedReceipt[]; next: number | null }> {
     await this.#own(caller, wanted.credentialId);
-    const found = await this.#read(
-      wanted.credentialId,
-      wanted.after,
-      Number.MAX_SAFE_INTEGER,
-      wanted.limit + 1,
-    );
+    const found = await readReceipts(this.#db, wanted.credentialId, {
+      after: wanted.after,
+      last: Number.MAX_SAFE_INTEGER,
+      limit: wanted.limit + 1,
+    });
     const receipts = found.slice(0, wanted.limit);
     return { receipts, next: found.length > wanted.limit ? (receipts.at(-1)?.number ?? null) : null };
   }
@@ -71,7 +71,7 @@ export class ReceiptService {
     let count = 0;
     let lastHash = CHAIN_START;
     for (let after = numbers.after; after < numbers.last; ) {
-      const receipts = await this.#read(credential, after, numbers.last, PAGE);
+      const receipts = await readReceipts(this.#db, credential, { after, last: numbers.last, limit: PAGE });
       for (const receipt of receipts) {
         totals.add(receipt);
         yield writeReceiptLine(receipt);
@@ -117,52 +117,5 @@ export class ReceiptService {
     if (until !== undefined) query = query.where("closed_at", "<", until);
     const { first, last } = await query.executeTakeFirstOrThrow();
     return { after: Number(first ?? 1n) - 1, last: Number(last ?? 0n) };
-  }
-
-  async #read(credential: string, after: number, last: number, limit: number): Promise<HashedReceipt[]> {
-    const rows = await this.#db
-      .selectFrom("proxy_connections")
-      .selectAll()
-      .where("credential_id", "=", credential)
-      .where("receipt_number", "is not", null)
-      // The one before is read as well: its hash is the first one's `previous`.
-      .where("receipt_number", ">=", BigInt(after))
-      .where("receipt_number", "<=", BigInt(last))
-      .orderBy("receipt_number")
-      .limit(limit + 1)
-      .execute();
-    let previous = CHAIN_START;
-    const receipts: HashedReceipt[] = [];
-    for (const row of rows) {
-      const hash = Buffer.from(row.receipt_hash ?? []).toString("hex");
-      const number = Number(row.receipt_number);
-      if (number > after) {
-        receipts.push({
-          credential,
-          number,
-          previous,
-          connection: row.id,
-          openedAt: row.opened_at.getTime(),
-          closedAt: row.closed_at?.getTime() ?? 0,
-          protocol: row.protocol,
-          target: receiptTarget(row.target_host, row.target_port),
-          exitCountry: row.exit_country,
-          exitLabel: row.exit_label,
-          exitAddress: row.exit_address,
-          sentBytes: String(row.sent_bytes),
-          receivedBytes: String(row.received_bytes),
-          requests: Number(row.requests),
-          unchargedSentBytes: String(row.uncharged_sent_bytes),
-          unchargedReceivedBytes: String(row.uncharged_received_bytes),
-          tlsBytes: String(row.tls_bytes),
-          attempts: 1 + (row.failed_attempts?.length ?? 0),
-          failover: row.failed_attempts?.[0]?.error ?? null,
-          outcome: row.outcome ?? "",
-          hash,
-        });
-      }
-      previous = hash;
-    }
-    return receipts.slice(0, limit);
   }
 }

@@ -1,4 +1,5 @@
 import type { Kysely } from "kysely";
+import type { Logger } from "pino";
 import type { Schema } from "../db/schema.ts";
 
 /** Work that is done now and then, whoever does it: it may be done twice, or late, without harm. */
@@ -10,5 +11,5 @@ export interface Job {
   /** Done once more whenever a worker starts. */
   readonly atStart: boolean;
   /** Does it; how many rows it changed. */
-  run(db: Kysely<Schema>, now: Date): Promise<number>;
+  run(db: Kysely<Schema>, now: Date, log: Logger): Promise<number>;
 }

@@ -1,6 +1,9 @@
 import type { Kysely } from "kysely";
+import type { Logger } from "pino";
 import type { Schema } from "../db/schema.ts";
 import { closeLost } from "../metering/close-lost.ts";
+import { pruneEvents } from "../metering/reconciliation/prune-events.ts";
+import { reconcile } from "../metering/reconciliation/reconcile.ts";
 import { startOfNextMonth } from "../services/allowance.ts";
 import type { Job } from "./job.ts";
 
@@ -21,6 +24,8 @@ export const jobs: readonly Job[] = [
   { name: "close-lost-connections", cron: "* * * * *", atStart: true, run: closeLostConnections },
   { name: "renew-allowances", cron: "* * * * *", atStart: true, run: renewAllowances },
   { name: "purge-expired-tokens", cron: "7 * * * *", atStart: true, run: purgeExpiredTokens },
+  { name: "reconcile-usage", cron: "17 2 * * *", atStart: false, run: reconcileUsage },
+  { name: "prune-usage-events", cron: "41 3 * * *", atStart: false, run: pruneEvents },
   { name: "prune-connection-logs", cron: "23 3 * * *", atStart: false, run: pruneConnectionLogs },
   { name: "prune-exit-sessions", cron: "41 3 * * *", atStart: false, run: pruneExitSessions },
 ];
@@ -64,4 +69,10 @@ export async function pruneConnectionLogs(db: Kysely<Schema>, now: Date): Promis
   const before = new Date(now.getTime() - CONNECTION_LOGS_MS);
   const pruned = await db.deleteFrom("connection_logs").where("at", "<", before).executeTakeFirst();
   return Number(pruned.numDeletedRows);
+}
+
+/** Compares all books that bytes are written in; how many differences there are. */
+export async function reconcileUsage(db: Kysely<Schema>, now: Date, log: Logger): Promise<number> {
+  const { differences } = await reconcile(db, now, { log });
+  return differences.length;
 }

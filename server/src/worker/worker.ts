@@ -77,7 +77,7 @@ async function takeUp(boss: PgBoss, job: Job, database: OpenDatabase, log: Logge
   // Before the queue is first looked at: the next look is half a minute later.
   if (job.atStart) await boss.send(job.name);
   await boss.work(job.name, { pollingIntervalSeconds: POLL_SECONDS }, async () => {
-    const changed = await job.run(database.db, new Date());
+    const changed = await job.run(database.db, new Date(), log);
     log.debug({ job: job.name, changed }, "a job was done");
   });
   await boss.schedule(job.name, job.cron, null, { tz: "UTC" });
