@@ -9,8 +9,10 @@ export async function up(db: Kysely<unknown>): Promise<void> {
       number integer not null,
       expires_at timestamptz not null,
       lost boolean not null default false,
-      upstream text
+      upstream text,
+      changed_at timestamptz
     )`,
+    sql`create index exit_sessions_changed_at on exit_sessions (changed_at)`,
     sql`create index exit_sessions_expires_at on exit_sessions (expires_at)`,
   ]);
 }

@@ -140,7 +140,9 @@ async function startHere(
     reusePort: config.gateway.process !== null,
     sessionKey: sessionKey(parts.secrets),
     keepAlive: file.keepAlive || null,
-    ...(config.gateway.process !== null && { sharedSessions: new StoredSessions({ db, logger: log }) }),
+    ...(config.gateway.process !== null && {
+      sharedSessions: endings.add(new StoredSessions({ db, logger: log })),
+    }),
   }).catch((error: unknown) => {
     throw gatewayListenProblem(error, config);
   });

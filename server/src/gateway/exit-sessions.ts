@@ -32,6 +32,7 @@ export class ExitSessions {
     this.#clock = parts.clock;
     this.#shared = parts.shared;
     this.#most = parts.most ?? MAX_SESSIONS;
+    parts.shared?.onChange((name, now) => this.#adopt(name, now));
   }
 
   /** How many are remembered. */
@@ -73,11 +74,28 @@ export class ExitSessions {
     this.#shared?.lose(session.name);
   }
 
-  /** The session stays with this upstream from now on. */
-  bind(session: StickySession, upstream: string): void {
+  /**
+   * The session stays with this upstream from now on.
+   * @param isFirst whether every process would try it first: then only a session that must stay needs to be told of
+   */
+  bind(session: StickySession, upstream: string, isFirst = false): void {
     if (session.upstream === upstream) return;
+    const told = !isFirst || session.upstream !== undefined || session.mode !== "flex";
     session.upstream = upstream;
-    this.#shared?.bind(session.name, upstream);
+    if (told) this.#shared?.bind(session.name, upstream);
+  }
+
+  /** Another process has moved, lost or bound it. */
+  #adopt(name: string, { number, lost, upstream }: Omit<SessionBeginning, "expiresAt">): void {
+    const known = this.#sessions.get(name);
+    if (known === undefined || !this.#isLive(known) || number < known.number) return;
+    if (number > known.number) {
+      this.#keep(name, { number, lost, upstream, expiresAt: known.expiresAt }, known);
+      known.over = true;
+      return;
+    }
+    known.lost ||= lost;
+    known.upstream = upstream ?? known.upstream;
   }
 
   #isLive(session: StickySession): boolean {

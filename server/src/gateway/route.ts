@@ -22,6 +22,7 @@ export class Route {
   readonly #upstreams: readonly WatchedUpstream[];
   readonly #sessions: ExitSessions;
   readonly #wish: RouteWish;
+  readonly #first: string | undefined;
   #session: StickySession | undefined;
   #exit: ChosenExit | undefined;
   #at = 0;
@@ -36,6 +37,7 @@ export class Route {
     this.#sessions = sessions;
     this.#wish = wish;
     this.#session = wish.session;
+    this.#first = upstreams[0]?.name;
     this.#upstreams = boundFirst(upstreams, wish.session);
     this.#exit = wish.session?.lost ? undefined : this.#choose();
   }
@@ -144,7 +146,7 @@ export class Route {
     const session = this.#session;
     if (session === undefined || name === undefined || session.upstream === name) return;
     if (session.upstream !== undefined) this.#moved = true;
-    this.#sessions.bind(session, name);
+    this.#sessions.bind(session, name, this.#first === name);
   }
 
   #next(how: "again" | "other"): ChosenExit | undefined {

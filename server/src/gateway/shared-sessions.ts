@@ -20,4 +20,6 @@ export interface SharedSessions {
   lose(name: string): void;
   /** The upstream that it stays with. Told in the background. */
   bind(name: string, upstream: string): void;
+  /** Calls the listener with what was moved, lost or bound elsewhere, within about a second. */
+  onChange(listener: (name: string, now: Omit<SessionBeginning, "expiresAt">) => void): void;
 }

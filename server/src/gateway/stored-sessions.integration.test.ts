@@ -23,15 +23,20 @@ const facts = ({ key: own, number, expiresAt, lost, upstream }: StickySession) =
 
 describe.each(databaseKinds)("sessions of several gateway processes, on %s", (kind) => {
   let database: OpenDatabase;
+  const processes: StoredSessions[] = [];
 
   beforeAll(async () => {
     database = await openTemporaryDatabase(kind);
   });
-  afterAll(() => database.close());
+  afterAll(async () => {
+    await Promise.all(processes.map((process) => process.close()));
+    await database.close();
+  });
 
   /** A process of its own, as far as sessions go: all that two share is the database. */
   function newProcess(clock = Date.now) {
     const shared = new StoredSessions({ db: database.db, logger: pino({ level: "silent" }) });
+    processes.push(shared);
     const sessions = new ExitSessions({ clock, key, shared });
     return {
       sessions,
@@ -85,6 +90,20 @@ describe.each(databaseKinds)("sessions of several gateway processes, on %s", (ki
     await expect.poll(async () => (await newProcess().of(wish("lost", "strict"))).lost).toBe(true);
     await age(11);
     expect((await newProcess().of(wish("lost", "strict"))).lost).toBe(false);
+  });
+
+  test("a move, a loss and the upstream reach a process that has the session already", async () => {
+    const [one, two] = [newProcess(), newProcess()];
+    const [first] = await Promise.all([one.of(wish("live")), two.of(wish("live"))]);
+    const moved = one.sessions.move(first);
+    one.sessions.bind(moved, "other");
+    await expect
+      .poll(async () => facts(await two.of(wish("live"))), { timeout: 5_000 })
+      .toEqual(facts(moved));
+
+    const [strict] = await Promise.all([one.of(wish("live", "strict")), two.of(wish("live", "strict"))]);
+    one.sessions.lose(strict);
+    await expect.poll(async () => (await two.of(wish("live", "strict"))).lost, { timeout: 5_000 }).toBe(true);
   });
 
   test("oneip: has the address of its first lifetime in all that follow", async () => {

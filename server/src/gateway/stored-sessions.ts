@@ -4,10 +4,16 @@ import type { Logger } from "pino";
 import type { Schema } from "../db/schema.ts";
 import type { SessionBeginning, SharedSessions } from "./shared-sessions.ts";
 
+const LOOK_MS = 1_000;
+const LOOK_BACK_MS = 5_000;
+
 /** Sessions of several processes agree in the database, by its clock. */
 export class StoredSessions implements SharedSessions {
   readonly #db: Kysely<Schema>;
   readonly #logger: Logger;
+  readonly #listeners = new Set<Parameters<SharedSessions["onChange"]>[0]>();
+  #timer: NodeJS.Timeout | undefined;
+  #looking = false;
 
   constructor(parts: { db: Kysely<Schema>; logger: Logger }) {
     this.#db = parts.db;
@@ -45,7 +51,7 @@ export class StoredSessions implements SharedSessions {
     this.#tell(
       this.#db
         .updateTable("exit_sessions")
-        .set({ number })
+        .set({ number, changed_at: sql<Date>`now()` })
         .where("name", "=", name)
         .where("number", "<", number)
         .execute(),
@@ -53,15 +59,51 @@ export class StoredSessions implements SharedSessions {
   }
 
   lose(name: string): void {
-    this.#tell(this.#db.updateTable("exit_sessions").set({ lost: true }).where("name", "=", name).execute());
+    this.#change(name, { lost: true });
   }
 
   bind(name: string, upstream: string): void {
-    this.#tell(this.#db.updateTable("exit_sessions").set({ upstream }).where("name", "=", name).execute());
+    this.#change(name, { upstream });
+  }
+
+  onChange(listener: (name: string, now: Omit<SessionBeginning, "expiresAt">) => void): void {
+    this.#listeners.add(listener);
+    this.#timer ??= setInterval(() => this.#look(), LOOK_MS).unref();
+  }
+
+  async close(): Promise<void> {
+    clearInterval(this.#timer);
+    this.#listeners.clear();
+  }
+
+  #change(name: string, change: { lost?: boolean; upstream?: string }): void {
+    const stamped = { ...change, changed_at: sql<Date>`now()` };
+    this.#tell(this.#db.updateTable("exit_sessions").set(stamped).where("name", "=", name).execute());
+  }
+
+  /** A little of what was seen is seen again: a change is written before it can be read. */
+  #look(): void {
+    if (this.#looking) return;
+    this.#looking = true;
+    const changed = this.#db
+      .selectFrom("exit_sessions")
+      .select(["name", "number", "lost", "upstream"])
+      .where("changed_at", ">", sql<Date>`now() - ${LOOK_BACK_MS} * interval '1 millisecond'`)
+      .execute()
+      .then((rows) => {
+        for (const { name, number, lost, upstream } of rows) {
+          for (const listener of this.#listeners)
+            listener(name, { number, lost, upstream: upstream ?? undefined });
+        }
+      })
+      .finally(() => {
+        this.#looking = false;
+      });
+    this.#tell(changed);
   }
 
   /** What the others do not hear of they find out themselves. */
   #tell(write: Promise<unknown>): void {
-    write.catch((error) => this.#logger.warn({ err: error }, "a session's change was not stored"));
+    write.catch((error) => this.#logger.warn({ err: error }, "sessions could not be agreed on"));
   }
 }
