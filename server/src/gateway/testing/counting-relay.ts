@@ -6,12 +6,16 @@ export interface CountingRelay {
   readonly port: number;
   /** Bytes of all connections, both directions. */
   counted(): number;
+  /** How many connections there were. */
+  connections(): number;
   close(): void;
 }
 
 export async function startCountingRelay(target: number): Promise<CountingRelay> {
   let bytes = 0;
+  let connections = 0;
   const server = createServer({ allowHalfOpen: true }, (near) => {
+    connections += 1;
     const far = connect({ port: target, host: "127.0.0.1", allowHalfOpen: true });
     for (const [from, to] of [
       [near, far],
@@ -31,6 +35,7 @@ export async function startCountingRelay(target: number): Promise<CountingRelay>
   return {
     port: typeof address === "object" && address ? address.port : 0,
     counted: () => bytes,
+    connections: () => connections,
     close: () => server.close(),
   };
 }
