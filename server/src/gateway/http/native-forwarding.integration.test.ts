@@ -1,8 +1,17 @@
 import { once } from "node:events";
 import { createServer, type Server, type Socket } from "node:net";
-import { CarrierEngine, carrierEngine } from "@atlantic/native";
+import {
+  type AllowanceEvents,
+  CarrierEngine,
+  carrierEngine,
+  createAllowance,
+  createRate,
+  LocalAllowance,
+  LocalRate,
+} from "@atlantic/native";
 import fc from "fast-check";
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
+import { type FlowLimits, noFlowLimits } from "../flow-limits.ts";
 import { type GatewayFixture, startGatewayFixture } from "../testing/gateway-fixture.ts";
 import { type RawClient, rawClient } from "../testing/raw-client.ts";
 
@@ -106,10 +115,21 @@ describe.each([
   const forward = vi.spyOn(CarrierEngine.prototype, "forward");
   const wasNative = () => forward.mock.calls.length > 0;
 
+  let limits: FlowLimits = noFlowLimits;
+  const makeAllowance = native
+    ? createAllowance
+    : (low: number, on: AllowanceEvents) => new LocalAllowance(low, on);
+  const makeRate = native ? createRate : (speed: number | null) => new LocalRate(speed);
+
   beforeAll(async () => {
-    fixture = await startGatewayFixture({ native, limits: { headerMs: 1_000 } });
+    fixture = await startGatewayFixture({
+      native,
+      limits: { headerMs: 1_000 },
+      flowLimits: { admit: () => limits, checkTarget: () => {} },
+    });
   });
   afterEach(() => {
+    limits = noFlowLimits;
     expect(wasNative()).toBe(native && carrierEngine() !== null);
     forward.mockClear();
   });
@@ -262,6 +282,50 @@ describe.each([
     await one.until(oks(4));
     one.send(text.slice(0, 40));
     expect(await one.ended()).toMatch(/HTTP\/1.1 408 /);
+  });
+
+  test("moves what the allowance holds and not a byte more, and waits for what is added", async () => {
+    const allowance = makeAllowance(0, {
+      onLow: () => {},
+      onDry: () => (added++ === 0 ? allowance.add(5_000) : allowance.close()),
+    });
+    let added = 0;
+    allowance.add(20_000);
+    limits = { ...noFlowLimits, allowance };
+    const { port, sockets } = await origin(
+      () => `HTTP/1.1 200 OK\r\nContent-Length: 3000\r\n\r\n${"x".repeat(3_000)}`,
+    );
+    const one = await client(fixture);
+    for (let asked = 0; asked < 3; asked++) {
+      one.send(ask(fixture, port));
+      await one.until((received) => received.length > (asked + 1) * 3_000);
+    }
+    for (let asked = 0; asked < 9; asked++) one.send(ask(fixture, port));
+    await one.ended();
+    await expect.poll(() => fixture.gateway.countOpen()).toBe(0);
+    const [row] = (await rows(fixture)).slice(-1);
+    expect(row?.outcome).toBe("quota_exhausted");
+    expect((row?.sent_bytes ?? 0n) + (row?.received_bytes ?? 0n)).toBe(25_000n - BigInt(allowance.remaining));
+    expect(allowance.remaining).toBe(0);
+    expect(sockets[0]?.bytesRead).toBe(Number(row?.sent_bytes));
+  });
+
+  test("moves as fast as the rate allows, and at once faster when it is raised", async () => {
+    const rate = makeRate(400_000);
+    limits = { ...noFlowLimits, rate };
+    const { port } = await origin((text) =>
+      text.startsWith("POST")
+        ? `HTTP/1.1 200 OK\r\nContent-Length: 200002\r\n\r\n${"x".repeat(200_000)}ok`
+        : OK,
+    );
+    const one = await settled(fixture, port);
+    const began = performance.now();
+    one.send(ask(fixture, port, "POST", "Content-Length: 1\r\n", "x"));
+    await one.until((received) => received.subarray(-2).toString() === "ok" && received.length > 200_000);
+    expect(performance.now() - began).toBeGreaterThan(150);
+    rate.set(null);
+    one.send(ask(fixture, port));
+    await one.until(oks(4));
   });
 
   test("is cut at once when its owner ends it, or its credential is revoked", async () => {
