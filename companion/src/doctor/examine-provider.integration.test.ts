@@ -1,5 +1,5 @@
-import { execFile } from "node:child_process";
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { execFile, execFileSync } from "node:child_process";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -193,6 +193,41 @@ describe("what is wrong is said with what to do", () => {
 describe("atlantic doctor --provider", () => {
   let directory: string;
   afterEach(() => rmSync(directory, { recursive: true, force: true }));
+
+  test("asks a page by https through the tunnel, and believes no certificate but a good one", async () => {
+    const keys = mkdtempSync(join(tmpdir(), "atlantic-doctor-keys-"));
+    const [key, cert] = [join(keys, "key.pem"), join(keys, "cert.pem")];
+    execFileSync(
+      "openssl",
+      [
+        ...["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "1"],
+        ...[
+          "-subj",
+          "/CN=check.test",
+          "-addext",
+          "subjectAltName=DNS:check.test",
+          "-keyout",
+          key,
+          "-out",
+          cert,
+        ],
+      ],
+      { stdio: "ignore" },
+    );
+    const tls = { key: readFileSync(key, "utf8"), cert: readFileSync(cert, "utf8") };
+    const fake = await startFakeProvider(oxylabsThat("ASN"), tls);
+    started.push(fake);
+    const file = { upstreams: [{ ...oxylabs, host: "127.0.0.1", port: fake.port }] };
+    const words = ["--provider", "oxylabs", "--only-connect", "--check-url", "https://check.test/"];
+    const distrusted = await atlantic(file, ...words);
+    expect(distrusted.out).toMatch(/^BAD {3}oxylabs: connection: /m);
+    process.env.NODE_EXTRA_CA_CERTS = cert;
+    const trusted = await atlantic(file, ...words);
+    delete process.env.NODE_EXTRA_CA_CERTS;
+    expect(trusted).toMatchObject({ code: 0, err: "" });
+    expect(trusted.out).toMatch(/^ok {4}oxylabs: country us: A site saw 203\.0\.113\.\d+, in US\./m);
+    rmSync(keys, { recursive: true });
+  });
 
   function atlantic(file: unknown, ...words: string[]): Promise<{ code: number; out: string; err: string }> {
     directory = mkdtempSync(join(tmpdir(), "atlantic-doctor-"));

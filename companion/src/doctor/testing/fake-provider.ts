@@ -1,5 +1,6 @@
 import { once } from "node:events";
 import { createServer, type Socket } from "node:net";
+import { TLSSocket } from "node:tls";
 
 /** What a login asks of a provider. */
 export interface AskedOfFake {
@@ -19,6 +20,12 @@ export interface FakeRefusal {
 /** Reads a login as the provider's pages describe it. */
 export type FakeGrammar = (username: string, password: string) => AskedOfFake | FakeRefusal;
 
+/** The certificate of the sites that it plays. */
+export interface SitesTls {
+  readonly key: string;
+  readonly cert: string;
+}
+
 export interface FakeProvider {
   readonly port: number;
   /** Every login that was shown. */
@@ -34,7 +41,7 @@ export interface FakeProvider {
  * nowhere: whatever site is asked for, it answers itself, with the address that the exit would have had. That what it
  * understands is what the provider understands, only a real account can show.
  */
-export async function startFakeProvider(read: FakeGrammar): Promise<FakeProvider> {
+export async function startFakeProvider(read: FakeGrammar, tls?: SitesTls): Promise<FakeProvider> {
   const logins: string[] = [];
   const sessions = new Map<string, { address: string; until: number }>();
   const sockets = new Set<Socket>();
@@ -57,7 +64,7 @@ export async function startFakeProvider(read: FakeGrammar): Promise<FakeProvider
       logins.push(`${username}:${password}`);
       return read(username, password);
     };
-    serve(socket, login, exitOf).catch(() => socket.destroy());
+    serve(socket, login, exitOf, tls).catch(() => socket.destroy());
   });
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
@@ -77,14 +84,21 @@ export async function startFakeProvider(read: FakeGrammar): Promise<FakeProvider
 
 type Login = (username: string, password: string) => AskedOfFake | FakeRefusal;
 
-async function serve(socket: Socket, login: Login, exitOf: (asked: AskedOfFake) => string): Promise<void> {
+async function serve(
+  socket: Socket,
+  login: Login,
+  exitOf: (asked: AskedOfFake) => string,
+  tls: SitesTls | undefined,
+): Promise<void> {
   const bytes = new Reader(socket);
   const first = await bytes.take(1);
   const asked = first[0] === 5 ? await socks5(socket, bytes, login) : await connect(socket, bytes, login);
   if (asked === undefined) return void socket.end();
-  await bytes.until("\r\n\r\n");
+  const site = tls ? new TLSSocket(socket, { isServer: true, ...tls }) : socket;
+  site.on("error", () => socket.destroy());
+  await (tls ? new Reader(site) : bytes).until("\r\n\r\n");
   const body = exitOf(asked);
-  socket.end(`HTTP/1.1 200 OK\r\nContent-Length: ${body.length}\r\nConnection: close\r\n\r\n${body}`);
+  site.end(`HTTP/1.1 200 OK\r\nContent-Length: ${body.length}\r\nConnection: close\r\n\r\n${body}`);
 }
 
 async function connect(socket: Socket, bytes: Reader, login: Login): Promise<AskedOfFake | undefined> {
@@ -117,13 +131,13 @@ async function socks5(socket: Socket, bytes: Reader, login: Login): Promise<Aske
   return answer;
 }
 
-/** Takes bytes off a socket as they come. */
+/** Takes bytes off a socket as they come, and leaves it paused for whoever comes next. */
 class Reader {
-  readonly #chunks: AsyncIterator<Buffer>;
+  readonly #socket: Socket;
   #left = Buffer.alloc(0);
 
   constructor(socket: Socket) {
-    this.#chunks = socket[Symbol.asyncIterator]();
+    this.#socket = socket;
   }
 
   async take(count: number): Promise<Buffer> {
@@ -139,8 +153,19 @@ class Reader {
   }
 
   async #more(): Promise<void> {
-    const { value, done } = await this.#chunks.next();
-    if (done) throw new Error("The client hung up.");
-    this.#left = Buffer.concat([this.#left, value]);
+    const stop = new AbortController();
+    const { signal } = stop;
+    this.#socket.resume();
+    try {
+      const [value] = await Promise.race([
+        once(this.#socket, "data", { signal }),
+        once(this.#socket, "close", { signal }).then(() => [undefined]),
+      ]);
+      if (value === undefined) throw new Error("The client hung up.");
+      this.#left = Buffer.concat([this.#left, value]);
+    } finally {
+      this.#socket.pause();
+      stop.abort();
+    }
   }
 }
