@@ -1,5 +1,7 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { describeDifferential } from "../differential/describe-differential.ts";
+import { runDifferential } from "../differential/run-differential.ts";
 import { type ConformanceArguments, HELP, readArguments } from "./arguments.ts";
 import { allCases } from "./cases/all-cases.ts";
 import { groups, groupTitles } from "./conformance-case.ts";
@@ -20,13 +22,26 @@ try {
   if (wanted.help) process.stdout.write(HELP);
   else {
     const elsewhere = wanted.proxy === null ? runAlone() : undefined;
-    process.exitCode = elsewhere ?? (await examine(wanted));
+    process.exitCode = elsewhere ?? (await (wanted.differential ? compare(wanted) : examine(wanted)));
     // What a peer left behind must not keep the program.
     if (elsewhere === undefined) process.exit();
   }
 } catch (error) {
   process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
   process.exitCode = 1;
+}
+
+/** @returns 1 when ours and squid differ in something that no rule explains */
+async function compare({ requests, seed }: ConformanceArguments): Promise<number> {
+  if (isAlone()) await serveNames();
+  const ours = await startOurs();
+  const squid = await peers.squid?.();
+  if (squid === undefined) throw new Error("There is no squid among the peers.");
+  const result = await runDifferential(ours, squid, { requests, seed });
+  process.stdout.write(describeDifferential(result));
+  await squid.close();
+  await ours.close();
+  return result.unexplained.length === 0 ? 0 : 1;
 }
 
 /** @returns 1 when ours fails a case, or a proxy that was asked for cannot be examined */
