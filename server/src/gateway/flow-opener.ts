@@ -26,8 +26,6 @@ export interface FlowWish {
   readonly client: string;
   readonly host: string;
   readonly port: number;
-  /** The nodes of ours that it has come through: see http/node-loops.ts. */
-  readonly nodes?: string;
   /** Datagrams will be sent: each has its own target, which is checked then, and only exits that carry them will do. */
   readonly datagrams?: true;
   /** The client's connection, where it wants to know of its flows. */

@@ -20,7 +20,7 @@ export class Flow implements MeteredConnection {
   sentBytes = 0;
   receivedBytes = 0;
   requests = 0;
-  /** Of these bytes, those of attempts that failed by our or the upstream's fault: nobody pays for them. */
+  /** Besides these: bytes of attempts that failed by our or the upstream's fault. Nobody pays for them. */
   unchargedSentBytes = 0;
   unchargedReceivedBytes = 0;
   /** What the client's TLS leg had on the wire beyond what it carried; see docs/metering.md. */

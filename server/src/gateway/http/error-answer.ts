@@ -24,11 +24,24 @@ export interface ErrorAnswerOptions {
   readonly close: boolean;
   /** Whether the request was HEAD, whose answer has no body. */
   readonly head: boolean;
+  /** The status of `quota_exhausted`. Default: the table's, 403. */
+  readonly quotaStatus?: QuotaStatus;
+}
+
+/** 407 is what some providers send when traffic is used up; browsers and libraries ask for a password then. */
+export type QuotaStatus = 403 | 407;
+
+/** The status of an error, as this gateway is set up. */
+export function statusOf({ code }: ProxyError, quotaStatus: QuotaStatus | undefined): number {
+  return code === "quota_exhausted" && quotaStatus !== undefined ? quotaStatus : proxyErrors[code].httpStatus;
 }
 
 /** The whole answer for a row of the error table: `Proxy-Status` tells it from any answer of the target. */
-export function errorAnswer(error: ProxyError, { requestId, close, head }: ErrorAnswerOptions): string {
-  const { httpStatus } = proxyErrors[error.code];
+export function errorAnswer(
+  error: ProxyError,
+  { requestId, close, head, quotaStatus }: ErrorAnswerOptions,
+): string {
+  const httpStatus = statusOf(error, quotaStatus);
   const body = `${errorText(error)}\n`;
   const lines = [
     `HTTP/1.1 ${httpStatus} ${reasons[httpStatus] ?? "Error"}`,
@@ -40,7 +53,9 @@ export function errorAnswer(error: ProxyError, { requestId, close, head }: Error
     `X-Atlantic-Request-Id: ${requestId}`,
   ];
   if (httpStatus === 407) lines.push('Proxy-Authenticate: Basic realm="Atlantic Proxy", charset="UTF-8"');
-  if (httpStatus === 429) lines.push(`Retry-After: ${RETRY_AFTER_SECONDS}`);
+  if (httpStatus === 429) {
+    lines.push(`Retry-After: ${error.code === "request_limit" ? 1 : RETRY_AFTER_SECONDS}`);
+  }
   if (close) lines.push("Connection: close");
   return `${lines.join("\r\n")}\r\n\r\n${head ? "" : body}`;
 }

@@ -265,7 +265,6 @@ export class HttpConnection implements ClientConnection, ExchangeListener {
       client: this.#client,
       host,
       port,
-      ...(request.nodes !== undefined && { nodes: request.nodes }),
     });
     const upstream = await opener.dial(admitted);
     if (this.#socket.destroyed || admitted.flow.end) return this.#tooLate(admitted, upstream);
@@ -276,8 +275,7 @@ export class HttpConnection implements ClientConnection, ExchangeListener {
 
   async #openForward(request: ProxyRequest, identity: Identity, epoch: number): Promise<void> {
     const { host, port, authority } = request.target;
-    const nodes = request.nodes !== undefined && { nodes: request.nodes };
-    const wish = { protocol: "http" as const, client: this.#client, host, port, ...nodes };
+    const wish = { protocol: "http" as const, client: this.#client, host, port };
     const admitted = await this.#context.opener.admit(identity, wish);
     if (this.#socket.destroyed || admitted.flow.end) return this.#tooLate(admitted);
     admitted.flow.onCut((reason) => this.#cut(reason));
@@ -481,7 +479,8 @@ export class HttpConnection implements ClientConnection, ExchangeListener {
     const requestId = this.#standing?.admitted.flow.record.id ?? randomUUID();
     this.#leave(error.code, true);
     const close = request === undefined || !mayGoOn(request, error) || this.#clientEnded;
-    const answer = errorAnswer(error, { requestId, close, head: request?.method === "HEAD" });
+    const { quotaStatus } = this.#context.limits;
+    const answer = errorAnswer(error, { requestId, close, head: request?.method === "HEAD", quotaStatus });
     if (close) {
       this.#close(answer);
       return;

@@ -227,6 +227,13 @@ describe.each([
     one.send(ask(fixture, port, "GET", "X-Close: 1\r\n"));
     await one.until(oks(4));
     expect(seen().match(/X-Close/g)?.length).toBe(2);
+    one.socket.end();
+    await one.ended();
+    await expect.poll(() => fixture.gateway.countOpen()).toBe(0);
+    const [row] = (await rows(fixture)).slice(-1);
+    const lost = row?.uncharged_sent_bytes ?? 0n;
+    expect(lost).toBeGreaterThan(50n);
+    expect(Number((row?.sent_bytes ?? 0n) + lost)).toBe(seen().length);
     const other = await settled(fixture, port);
     sockets.splice(0, sockets.length, ...sockets.slice(-1));
     other.send(ask(fixture, port, "POST", "X-Close: 1\r\nContent-Length: 1\r\n", "x"));

@@ -1,7 +1,7 @@
 import { ProxyError } from "@atlantic/shared/errors.ts";
 import { listMembers } from "./head.ts";
 
-/** Says which of our own nodes a request has come through; sent to nodes of ours alone, never to a target. */
+/** Says which of our own nodes a request has come through: each adds its id. Never sent to a target. */
 export const NODES_FIELD = "x-atlantic-nodes";
 
 /** A way that is longer than this leads nowhere, whoever forges its list. */
@@ -16,9 +16,4 @@ export function refuseLoops(nodes: string | undefined, nodeId: string): void {
   if (nodes === undefined) return;
   const passed = listMembers(nodes);
   if (passed.length >= MAX_NODES || passed.includes(nodeId)) throw new ProxyError("loop");
-}
-
-/** The field's value for the next node. */
-export function nodesOnward(nodes: string | undefined, nodeId: string): string {
-  return nodes === undefined ? nodeId : `${nodes}, ${nodeId}`;
 }
