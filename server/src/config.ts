@@ -39,6 +39,7 @@ const environmentSchema = z.object({
   ATLANTIC_DRAIN_SECONDS: z.coerce.number().int().min(0).max(86_400).default(30),
   ATLANTIC_EXIT_HOST: z.string().min(1).default("0.0.0.0"),
   ATLANTIC_EXIT_PORT: port.default(7070),
+  ATLANTIC_QUOTA_STATUS: z.enum(["403", "407"]).default("403"),
   ATLANTIC_DEMONSTRATION: flag.default(true),
   ATLANTIC_FIRST_ACCOUNT: flag.default(false),
   ATLANTIC_SIGN_UP: z.enum(["open", "closed"]).default("open"),
@@ -55,6 +56,8 @@ interface GatewayConfig {
   readonly port: number;
   /** The port where it speaks TLS; null when there is none. */
   readonly tls: GatewayTlsConfig | null;
+  /** What HTTP clients are told when their account's traffic is used up. */
+  readonly quotaStatus: 403 | 407;
   /** How many processes share the port. */
   readonly processes: number;
   /** Which of them this one is; null for the one that starts them, or the only one. */
@@ -129,6 +132,7 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
       host: settings.ATLANTIC_GATEWAY_HOST,
       port: settings.ATLANTIC_GATEWAY_PORT,
       tls: gatewayTls(settings),
+      quotaStatus: settings.ATLANTIC_QUOTA_STATUS === "407" ? 407 : 403,
       processes: processCount(settings),
       process: settings.ATLANTIC_GATEWAY_PROCESS ?? null,
       echoAddress: settings.ATLANTIC_ECHO_ADDRESS ?? null,

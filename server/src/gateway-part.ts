@@ -129,6 +129,7 @@ async function startHere(
     credentials: verifier,
     usage,
     flowLimits: limits.flowLimits,
+    limits: { quotaStatus: config.gateway.quotaStatus },
     upstreams,
     targets: {
       allow: file.allowTargets,

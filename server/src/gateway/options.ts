@@ -55,6 +55,8 @@ export interface GatewayLimits {
   readonly connectionsPerCredential: number;
   /** How many clients may be connected without having said anything; of more, the oldest is closed. */
   readonly silentClients: number;
+  /** What HTTP clients are told when their account's traffic is used up. */
+  readonly quotaStatus: 403 | 407;
   /** How long a request's body may take before its pace is measured. */
   readonly bodyGraceMs: number;
   /** The least of a body that must come in a second, on average, from then on. */
@@ -68,6 +70,7 @@ export const DEFAULT_LIMITS: GatewayLimits = {
   keepAliveMs: 60_000,
   connectionsPerCredential: 5_000,
   silentClients: 10_000,
+  quotaStatus: 403,
   bodyGraceMs: 20_000,
   bodyBytesPerSecond: 500,
 };

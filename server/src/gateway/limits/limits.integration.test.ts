@@ -300,6 +300,31 @@ describe.each(databaseKinds)("limits of a credential, on %s", (kind) => {
     await own.close();
   });
 
+  test.each([403, 407] as const)(
+    "used up traffic is told with the status that is set: %i",
+    async (quotaStatus) => {
+      const own = await startLimitedGateway(database, { limits: { quotaStatus } });
+      const { username, password } = await createAccount(database.db, 0n);
+      const authorization = `Basic ${Buffer.from(`${username}:${password}`).toString("base64")}`;
+      const ask = async (head: string) => {
+        const socket = connect(own.gateway.port, "127.0.0.1");
+        open.add(socket);
+        socket.write(`${head}\r\nHost: x\r\nProxy-Authorization: ${authorization}\r\n\r\n`);
+        const [answer] = await once(socket, "data");
+        return String(answer);
+      };
+      for (const head of [
+        `CONNECT 127.0.0.1:${sitePort} HTTP/1.1`,
+        `GET http://127.0.0.1:${sitePort}/ HTTP/1.1`,
+      ]) {
+        const answer = await ask(head);
+        expect(answer).toContain(`HTTP/1.1 ${quotaStatus} `);
+        expect(answer).toContain('details="quota_exhausted"');
+      }
+      await own.close();
+    },
+  );
+
   describe("by address", () => {
     const list = (auth_method: "address" | "password_and_address", ...addresses: string[]) =>
       database.db

@@ -75,6 +75,9 @@ export class CarriedConnect implements TunnelWords {
   }
 
   refused(error: ProxyError): Buffer {
-    return Buffer.from(errorAnswer(error, { requestId: randomUUID(), close: true, head: false }));
+    const { quotaStatus } = this.#door.context.limits;
+    return Buffer.from(
+      errorAnswer(error, { requestId: randomUUID(), close: true, head: false, quotaStatus }),
+    );
   }
 }
