@@ -115,10 +115,13 @@ function whenClosed(socket: Socket, listener: () => void): void {
 
 /**
  * RST where the socket can send one. A TLS socket can only be destroyed, unless whoever accepted it has given it a
- * reset of its own.
+ * reset of its own; and so can a socket whose FIN is under way: the system refuses to reset it, and Node would never
+ * close it.
  */
 function reset(socket: Socket): void {
   if (socket.destroyed) return;
-  if ("encrypted" in socket && !Object.hasOwn(socket, "resetAndDestroy")) socket.destroy();
+  const ending = socket.writableEnded && !socket.writableFinished;
+  const cannot = "encrypted" in socket && !Object.hasOwn(socket, "resetAndDestroy");
+  if (ending || cannot) socket.destroy();
   else socket.resetAndDestroy();
 }

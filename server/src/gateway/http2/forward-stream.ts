@@ -42,7 +42,7 @@ export function forwardStream(
   });
   onward.on("upgrade", (answer, upgraded, head) => {
     if (key === undefined || answer.headers["sec-websocket-accept"] !== acceptOf(key)) {
-      upgraded.destroy();
+      socket.resetAndDestroy();
       refuseUpgrade(stream, "The target's WebSocket handshake is not valid.");
     } else {
       openWebSocket(stream, answer, { upgraded, head, traffic });
@@ -133,10 +133,7 @@ function openWebSocket(
   answer: IncomingMessage,
   { upgraded, head, traffic }: { upgraded: Duplex; head: Buffer; traffic: StreamTraffic },
 ): void {
-  if (stream.destroyed || stream.closed) {
-    upgraded.destroy();
-    return;
-  }
+  if (stream.destroyed || stream.closed) return;
   stream.respond(responseFields(200, answer.rawHeaders, WITHOUT_ACCEPT));
   upgraded.on("error", () => reset(stream));
   upgraded.on("close", () => {

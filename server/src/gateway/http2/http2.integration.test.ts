@@ -323,3 +323,31 @@ describe("WebSockets over HTTP/2 (RFC 8441)", () => {
     server.close();
   });
 });
+
+test("nothing stays open of streams that ended, whichever way they did", async () => {
+  const session = fixture.http2();
+  const fields = (path: string) => ({
+    ":method": "GET",
+    ":scheme": "http",
+    ":authority": `127.0.0.1:${origin.port}`,
+    ":path": path,
+    "proxy-authorization": fixture.authorization,
+  });
+  for (let round = 0; round < 8; round++) {
+    await Promise.all(
+      Array.from({ length: 40 }, async (_, index) => {
+        if (index % 4 === 0) return answerOf(session.request(fields("/page")));
+        const stream = session.request(connectFields(`127.0.0.1:${origin.port}`), { endStream: false });
+        const answer = answerOf(stream);
+        // Some are given up before their answer, some after it, some end as they should.
+        if (index % 4 === 1) setImmediate(() => stream.close(8));
+        else await once(stream, "response");
+        if (index % 4 === 2) stream.close(8);
+        if (index % 4 === 3) stream.end("GET / HTTP/1.0\r\n\r\n");
+        return answer;
+      }),
+    );
+  }
+  while (fixture.gateway.countOpen() > 0) await new Promise((resolve) => setTimeout(resolve, 10));
+  expect((await answerOf(session.request(fields("/after")))).status).toBe(200);
+});

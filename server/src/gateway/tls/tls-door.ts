@@ -208,7 +208,9 @@ function secureOptions({ certificate, key }: Certificate) {
 /** A TLS socket cannot send RST by itself: the connection below it can, which tells the client that something broke. */
 function passResets(socket: TLSSocket, wire: Socket): void {
   socket.resetAndDestroy = () => {
-    if (!wire.destroyed) wire.resetAndDestroy();
+    // While an end is under way the system refuses to reset, and Node would never close the connection.
+    if (socket.writableEnded && !socket.writableFinished) wire.destroy();
+    else if (!wire.destroyed) wire.resetAndDestroy();
     return socket.destroy();
   };
 }
