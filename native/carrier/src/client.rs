@@ -94,14 +94,14 @@ impl Client {
         cx.parts.scratch = scratch;
     }
 
-    /// Closes it; with RST unless it ended by itself.
+    /// Closes it; with RST when it is broken or cut.
     fn gone(&mut self, cx: &mut Cx, outcome: Outcome) -> Next {
         if self.state == State::Silent {
             cx.parts.silent -= 1;
         } else {
             tell_closed(cx, outcome);
         }
-        if outcome != Outcome::Ended
+        if matches!(outcome, Outcome::ClientReset | Outcome::Cut)
             && let Some(socket) = &self.socket
         {
             reset(socket);

@@ -29,7 +29,10 @@ pub fn new_socket(address: &SocketAddr) -> io::Result<OwnedFd> {
 
 pub fn listen_on(address: SocketAddr, backlog: i32, reuse_port: bool) -> io::Result<(OwnedFd, SocketAddr)> {
     let socket = new_socket(&address)?;
-    set_socket_reuseaddr(&socket, true)?;
+    if address.port() != 0 {
+        // A free port must be free for everybody: with this, one could be chosen on which listening then fails.
+        set_socket_reuseaddr(&socket, true)?;
+    }
     if reuse_port {
         set_socket_reuseport(&socket, true)?;
     }

@@ -69,6 +69,7 @@ export class CarriedConnection {
   #plan: DialPlan | undefined;
   #totals: CarriedTotals = NOTHING;
   #over = false;
+  #onEnd: (() => void) | undefined;
 
   constructor(owner: ConnectionOwner, index: number, generation: number, address: string) {
     this.#owner = owner;
@@ -79,6 +80,11 @@ export class CarriedConnection {
 
   listen(listener: CarriedClientListener): void {
     this.#listener = listener;
+  }
+
+  /** Calls back once when the engine has it no more, whoever listens by then. */
+  onEnd(listener: () => void): void {
+    this.#onEnd = listener;
   }
 
   get isOver(): boolean {
@@ -162,6 +168,7 @@ export class CarriedConnection {
 
   reportTaken(fd: number): void {
     this.#over = true;
+    this.#onEnd?.();
     this.#listener.onTaken(fd);
   }
 
@@ -172,6 +179,7 @@ export class CarriedConnection {
   reportClosed(outcome: CarrierOutcome, totals: CarriedTotals): void {
     this.#over = true;
     this.#totals = totals;
+    this.#onEnd?.();
     this.#listener.onClosed(outcome, totals);
   }
 

@@ -71,17 +71,22 @@ export class NativeDoor implements Door {
 
   #welcomeHttp(client: CarriedConnection, first: Buffer): void {
     const found = connectRequestIn(first);
-    if (found && !this.#mayCome(client)) return;
-    if (found)
-      new CarriedConnect(this, client, found.request, Buffer.from(first.subarray(found.used))).open();
-    else this.handOver(client, Buffer.from(first));
+    if (found === undefined) this.handOver(client, Buffer.from(first));
+    else if (this.#mayCome(client)) {
+      const early = Buffer.from(first.subarray(found.used));
+      new CarriedConnect(this, client, found.request, early).open();
+    }
   }
 
-  /** Those that become sockets are asked about there. */
+  /** Whether the client's address has not too many connections. Those that become sockets are asked about there. */
   #mayCome(client: CarriedConnection): boolean {
-    if (this.context.guard.arrive(client.address)) return true;
-    client.refuse(Buffer.alloc(0), 0);
-    return false;
+    const { guard } = this.context;
+    if (!guard.accept(client.address)) {
+      client.cut();
+      return false;
+    }
+    client.onEnd(() => guard.closed(client.address));
+    return true;
   }
 
   #refuse(client: CarriedConnection, error: ProxyError): void {

@@ -37,12 +37,16 @@ export class SocksConnection implements ClientConnection, SocksDialogueListener 
   }
 
   checkDeadline(now: number): void {
-    if (this.#stage === "tunnel" || this.#stage === "opening" || now < this.#deadline) return;
-    this.destroy();
+    if (now >= this.#deadline && !this.#isUnderWay) this.destroy();
   }
 
   drain(): void {
-    if (this.#stage !== "opening" && this.#stage !== "tunnel") this.destroy();
+    if (!this.#isUnderWay) this.destroy();
+  }
+
+  /** Something is done for the client, which has not to do anything. */
+  get #isUnderWay(): boolean {
+    return this.#stage === "opening" || this.#stage === "tunnel" || this.#dialogue.isIdentifying;
   }
 
   destroy(): void {
@@ -58,14 +62,16 @@ export class SocksConnection implements ClientConnection, SocksDialogueListener 
   };
 
   readonly #onEnd = (): void => {
-    if (this.#stage !== "opening" && this.#stage !== "tunnel") this.destroy();
+    if (!this.#isUnderWay) this.destroy();
   };
 
   onAnswer(bytes: Buffer): void {
     this.#socket.write(bytes);
   }
 
-  onMore(): void {}
+  onMore(): void {
+    if (this.#socket.readableEnded) this.destroy();
+  }
 
   onRefused(lastWords: Buffer, error: ProxyError | undefined): void {
     if (error?.code === "internal") this.#logFailure(error);

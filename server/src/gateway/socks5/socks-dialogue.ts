@@ -47,9 +47,9 @@ export class SocksDialogue {
     this.#listener = listener;
   }
 
-  /** Whether the client has said all that belongs to the dialogue. */
-  get isOver(): boolean {
-    return this.#stage === "over";
+  /** Whether the client waits to hear whether its login is right: what it says, or that it ends, can wait as well. */
+  get isIdentifying(): boolean {
+    return this.#stage === "identifying";
   }
 
   /** Takes what the client said. The bytes may be kept for as long as the dialogue lasts. */
