@@ -53,11 +53,10 @@ export const receiptsRouter = router({
     .query(({ ctx, input }) => ctx.services.receipts.list(ctx.caller, input)),
 
   /** A file's lines as they are read; over REST it is /api/v1/receipts/CREDENTIAL/file. */
-  download: procedure.input(z.object({ credentialId, ...span })).query(async function* ({ ctx, input }) {
-    const file = await ctx.services.receipts.file(ctx.caller, input.credentialId, {
+  download: procedure.input(z.object({ credentialId, ...span })).query(({ ctx, input }) =>
+    ctx.services.receipts.file(ctx.caller, input.credentialId, {
       from: input.from === undefined ? undefined : new Date(input.from),
       until: input.until === undefined ? undefined : new Date(input.until),
-    });
-    yield* file;
-  }),
+    }),
+  ),
 });

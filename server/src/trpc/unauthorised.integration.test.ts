@@ -11,6 +11,8 @@ const inputs: Readonly<Record<string, unknown>> = {
   "credentials.create": { label: "laptop" },
   "credentials.rotate": { id: "atl_00000000" },
   "credentials.revoke": { id: "atl_00000000" },
+  "receipts.list": { credentialId: "atl_00000000" },
+  "receipts.download": { credentialId: "atl_00000000" },
   "limits.get": {},
   "limits.set": {
     credentialId: null,

@@ -5,6 +5,7 @@ import { startGateway } from "../../gateway/gateway.ts";
 import { StoredCredentials } from "../../gateway/stored-credentials.ts";
 import { createAccount, HMAC_KEY } from "../../gateway/testing/gateway-fixture.ts";
 import { localUpstream } from "../../gateway/upstreams/local-upstream.ts";
+import { reconcile } from "../reconciliation/reconcile.ts";
 import { startStoredUsage } from "../stored-usage.ts";
 
 /**
@@ -26,11 +27,13 @@ const gateway = await startGateway({
   targets: { allow: ["127.0.0.0/8"] },
   logger,
 });
-usage.onUsage(() => process.send?.({ kind: "stored" }));
+usage.onUsage(() => process.send?.({ kind: "stored", at: Date.now() }));
 const account = await createAccount(db);
 
-process.on("message", async (message: { kind: "verify" | "end" }) => {
-  if (message.kind === "verify") process.send?.({ kind: "verified", ...(await stored()) });
+process.on("message", async (message: { kind: "verify" | "end"; since?: number; fully?: boolean }) => {
+  if (message.kind === "verify") {
+    process.send?.({ kind: "verified", ...(await stored(message.since ?? 0, message.fully === true)) });
+  }
   if (message.kind === "end") {
     await gateway.close();
     await usage.close();
@@ -40,25 +43,32 @@ process.on("message", async (message: { kind: "verify" | "end" }) => {
 });
 process.send?.({ kind: "ready", port: gateway.port, ...account });
 
-/** Every connection, and the three places where its bytes must have been counted alike. */
-async function stored() {
+/** The connections since a moment, and the places where all bytes ever must have been counted alike. */
+async function stored(since: number, fully: boolean) {
   const connections = await db
     .selectFrom("proxy_connections")
-    .select(["id", "sent_bytes", "received_bytes", "outcome"])
+    .select(["target_host", "sent_bytes", "received_bytes", "outcome", "receipt_number"])
+    .where("opened_at", ">=", new Date(since))
     .execute();
-  const { rows } = await sql<{ connections: string; hours: string; balances: string; doubled: number }>`
+  const { rows } = await sql<Record<string, string>>`
     select
       (select coalesce(sum(sent_bytes + received_bytes), 0)::text from proxy_connections) as connections,
       (select coalesce(sum(sent_bytes + received_bytes), 0)::text from proxy_usage) as hours,
-      (select coalesce(sum(used_bytes), 0)::text from traffic_balances) as balances
+      (select coalesce(sum(used_bytes), 0)::text from traffic_balances) as balances,
+      (select coalesce(sum(sent_bytes_total + received_bytes_total), 0)::text from (
+        select distinct on (connection_id) * from usage_events order by connection_id, seq desc
+      ) last) as events
   `.execute(db);
+  const differences = fully ? (await reconcile(db, new Date(), { log: logger })).differences : [];
   return {
     sums: rows[0],
+    differences: differences.map(({ sentence }) => sentence),
     connections: connections.map((row) => ({
-      id: row.id,
+      target: row.target_host,
       sent: String(row.sent_bytes),
       received: String(row.received_bytes),
       outcome: row.outcome,
+      hasReceipt: row.receipt_number !== null,
     })),
   };
 }
