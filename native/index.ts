@@ -1,6 +1,12 @@
-export { type AddonState, addonState, type PeerCredentials, peerCredentials } from "./src/addon.ts";
-export { isBare } from "./src/descriptor-relay.ts";
+export {
+  type AddonState,
+  addonState,
+  nativeAddon,
+  type PeerCredentials,
+  peerCredentials,
+} from "./src/addon.ts";
 export { type Allowance, type AllowanceEvents, LocalAllowance, unlimitedAllowance } from "./src/allowance.ts";
+export { isBare } from "./src/descriptor-relay.ts";
 export { type DialOptions, dialDirect } from "./src/dial-direct.ts";
 export { DialError, type DialStage, type UpstreamRefusal } from "./src/dial-error.ts";
 export {
@@ -33,8 +39,8 @@ export {
 } from "./src/engine/engine.ts";
 export {
   type ForwardBack,
-  ForwardedConnection,
   type ForwardEnd,
+  ForwardedConnection,
   type ForwardOrder,
   type ForwardTotals,
   type HalfDoneExchange,

@@ -277,6 +277,29 @@ impl Carrier {
     }
 }
 
+/// How the engine would rewrite a request's header section; null when it would give it back. For the test that both
+/// languages agree.
+#[cfg_attr(test, allow(dead_code))]
+#[napi(catch_unwind)]
+pub fn rewritten_request(head: &[u8], authority: &[u8], authorization: &[u8]) -> Option<Buffer> {
+    let order = Order {
+        authority: authority.to_vec(),
+        authorization: Some(authorization.to_vec()),
+        idle_ms: 0,
+        keep_alive_ms: 0,
+        body_ms: 0,
+        lives_ms: u64::MAX,
+    };
+    crate::forward::rewritten_request(head, &order).map(Buffer::from)
+}
+
+/// The same of an answer's.
+#[cfg_attr(test, allow(dead_code))]
+#[napi(catch_unwind)]
+pub fn rewritten_response(head: &[u8], to_head: bool) -> Option<Buffer> {
+    crate::forward::rewritten_response(head, to_head).map(Buffer::from)
+}
+
 /// An allowance that flows of both languages share.
 #[napi]
 pub struct NativeAllowance {

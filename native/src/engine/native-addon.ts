@@ -1,6 +1,9 @@
 /** What the Rust addon offers; see carrier/src/interface.rs and carrier/src/peer_credentials.rs. */
 export interface NativeAddon {
   peerCredentials(fd: number): { readonly pid: number; readonly uid: number; readonly gid: number };
+  /** How the engine would rewrite a request's header section; null when it would give it back. */
+  rewrittenRequest(head: Buffer, authority: Buffer, authorization: Buffer): Buffer | null;
+  rewrittenResponse(head: Buffer, toHead: boolean): Buffer | null;
   readonly Carrier: new (tell: () => void) => NativeCarrier;
 }
 

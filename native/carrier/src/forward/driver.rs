@@ -21,6 +21,8 @@ const UPSTREAM: u8 = 1;
 const TURN_BYTES: usize = 1 << 20;
 /// A request's header section that is not whole after so long is JavaScript's to wait for.
 const PARTIAL_HEAD_MS: u64 = 1_000;
+/// What is kept for the next exchange.
+const KEPT_BYTES: usize = 4_096;
 /// What a client may have sent ahead. All that is given back together fits into JavaScript's buffer for events.
 const MOST_AHEAD_BYTES: usize = 16_384;
 
@@ -281,6 +283,15 @@ impl Forward {
             self.upstream = None;
         }
         self.exchange = None;
+        // A connection that waits is not to hold what one large body needed.
+        for out in [&mut self.client.out]
+            .into_iter()
+            .chain(self.upstream.iter_mut().map(|side| &mut side.out))
+        {
+            if out.capacity() > KEPT_BYTES {
+                *out = Vec::new();
+            }
+        }
         Ok(())
     }
 

@@ -384,7 +384,11 @@ export class HttpConnection implements ClientConnection, ExchangeListener {
     const next = new HttpConnection(socket, this.#client, this.#context);
     // Clients that are unusual again and again are not worth giving away.
     next.#plainBeforeNative = Math.min(MAX_PLAIN_BEFORE_NATIVE, this.#plainBeforeNative * 2);
-    next.#takeUp(back, upstream, standing);
+    try {
+      next.#takeUp(back, upstream, standing);
+    } catch (error) {
+      next.#refuse(proxyErrorOf(error));
+    }
     return next;
   }
 
