@@ -26,7 +26,10 @@ const onlyPeer = (pattern: RegExp) => (ours: string | null, peer: string | null)
 /** Whether ours refuses what the peer sends on, and the request has this in it. */
 function oursRefuses({ what, ours, peer }: Difference, has: boolean): boolean {
   return (
-    has && what === "outcome" && ours === "refused 4xx" && (peer === "sent on" || peer === "refused 5xx")
+    has &&
+    what === "outcome" &&
+    ours === "refused 4xx" &&
+    (peer === "sent on" || peer === "refused 5xx" || peer === "closed")
   );
 }
 
@@ -139,6 +142,25 @@ export const rules: readonly Rule[] = [
       /^origin field (?:if-modified-since|range|authorization|user-agent|referer|content-type)$/.test(what) &&
       peer !== null &&
       (ours ?? "").split(`${peer}, `).length > 1,
+  },
+  {
+    name: "squid writes several alike as one",
+    section: "RFC 9111 §5.2",
+    because: "Cache-Control is a list of directives, and one that is there twice says no more than once.",
+    explains: field("origin", "cache-control", (ours, peer) => {
+      const said = new Set((ours ?? "").split(", "));
+      return said.size === 1 && said.has((peer ?? "").replace(/(?:, )?max-age=\d+$/, ""));
+    }),
+  },
+  {
+    name: "the moment of an answer without Date",
+    section: "RFC 9110 §6.6.1",
+    because: "A proxy adds the Date at which it got the answer; the two got theirs one after the other.",
+    own: true,
+    explains: ({ what, ours, peer }, { answer }) =>
+      what === "client field date" &&
+      !/^Date:/m.test(answer) &&
+      Math.abs(Date.parse(ours ?? "") - Date.parse(peer ?? "")) < 10_000,
   },
   {
     name: "OPTIONS * is ours alone",

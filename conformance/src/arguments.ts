@@ -1,6 +1,8 @@
 import { parseArgs } from "node:util";
 import { peers } from "./subjects/peers.ts";
 
+const known = ["ours", "ours-in-typescript", ...Object.keys(peers)];
+
 export interface ConformanceArguments {
   /** Names of the proxies to start: `ours`, or peers. Empty where one is given. */
   readonly subjects: readonly string[];
@@ -35,7 +37,7 @@ export function readArguments(argv: readonly string[]): ConformanceArguments {
       help: { type: "boolean", default: false },
     },
   });
-  const known = ["ours", ...Object.keys(peers)];
+
   const subjects = values.peer === "all" ? known : values.peer.split(",");
   const unknown = subjects.find((name) => !known.includes(name));
   if (unknown !== undefined)
@@ -58,7 +60,7 @@ function wholeNumber(name: string, text: string): number {
   return Number(text);
 }
 
-export const HELP = `npm run conformance -- [--peer ${["ours", ...Object.keys(peers)].join("|")}|all] [--proxy URL] [--json FILE] [--only TEXT] [--docs]
+export const HELP = `npm run conformance -- [--peer ${known.join("|")}|all] [--proxy URL] [--json FILE] [--only TEXT] [--docs]
 npm run conformance -- --differential [--requests N] [--seed S]
 
   --peer NAME[,NAME]  which proxies to start and examine; default: ours

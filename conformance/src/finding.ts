@@ -20,3 +20,8 @@ export function shown(bytes: Buffer | string): string {
     text.length > SHOWN ? `${text.slice(0, SHOWN - 60)}…[${text.length} bytes]…${text.slice(-40)}` : text;
   return JSON.stringify(cut).replace(/[\u007f-\u00ff]/g, (c) => `\\x${c.charCodeAt(0).toString(16)}`);
 }
+
+/** Bytes in hexadecimal. */
+export function hexOf(bytes: Buffer): string {
+  return bytes.toString("hex").replace(/../g, "$& ").trim();
+}

@@ -59,7 +59,7 @@ async function examine(wanted: ConformanceArguments): Promise<number> {
       const subject = await start();
       const one = await examineSubject(subject, wanted);
       report.subjects.push(one);
-      if (subject.name === "atlantic" || wanted.proxy !== null) failed ||= hasFailed(one);
+      if (subject.name.startsWith("atlantic") || wanted.proxy !== null) failed ||= hasFailed(one);
     } catch (error) {
       failed = true;
       process.stderr.write(`not examined: ${error instanceof Error ? error.message : String(error)}\n`);
@@ -73,7 +73,7 @@ async function examine(wanted: ConformanceArguments): Promise<number> {
 
 function startsOf({ proxy, subjects }: ConformanceArguments): (() => Promise<Subject>)[] {
   if (proxy !== null) return [() => givenSubject(proxy)];
-  return subjects.map((name) => peers[name] ?? (() => startOurs()));
+  return subjects.map((name) => peers[name] ?? (() => startOurs({ native: name === "ours" })));
 }
 
 function hasFailed({ results }: SubjectReport): boolean {

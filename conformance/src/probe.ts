@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { connect } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
-import { expectThat, Finding, shown } from "./finding.ts";
+import { expectThat, Finding, hexOf, shown } from "./finding.ts";
 import type { Subject } from "./subject.ts";
 import { type Request, type Response, readRequest, readResponse } from "./wire/message.ts";
 import { Origin } from "./wire/origin.ts";
@@ -215,10 +215,10 @@ export class Probe {
   async socksWelcome(client: Wire): Promise<void> {
     const method = await client.take(2);
     const wanted = this.subject.credential === null ? 0 : 2;
-    expectThat(method.equals(Buffer.from([5, wanted])), `The greeting was answered ${hex(method)}.`);
+    expectThat(method.equals(Buffer.from([5, wanted])), `The greeting was answered ${hexOf(method)}.`);
     if (wanted === 0) return;
     const status = await client.take(2);
-    expectThat(status.equals(Buffer.from([1, 0])), `The login was answered ${hex(status)}.`);
+    expectThat(status.equals(Buffer.from([1, 0])), `The login was answered ${hexOf(status)}.`);
   }
 
   /** Sends a SOCKS5 request and reads its reply. @throws Finding when the reply has not the form of RFC 1928 §6 */
@@ -233,7 +233,7 @@ export class Probe {
   ): Promise<{ code: number; bound: Buffer; kind: number }> {
     const front = await client.take(5, patienceMs);
     const [version, code = -1, reserved, kind = 0, length = 0] = front;
-    expectThat(version === 5 && reserved === 0, `The reply begins ${hex(front)}.`);
+    expectThat(version === 5 && reserved === 0, `The reply begins ${hexOf(front)}.`);
     const size = kind === 1 ? 4 : kind === 4 ? 16 : kind === 3 ? length + 1 : -1;
     expectThat(size > 0, `The reply's address type is ${kind}.`);
     const rest = await client.take(size - 1 + 2);
@@ -273,8 +273,4 @@ export function socksConnect(
       ? [3, Buffer.byteLength(address, "latin1"), ...Buffer.from(address, "latin1")]
       : [address.length === 4 ? 1 : 4, ...address];
   return Buffer.from([5, command, 0, ...host, port >> 8, port & 0xff]);
-}
-
-export function hex(bytes: Buffer): string {
-  return bytes.toString("hex").replace(/../g, "$& ").trim();
 }

@@ -16,6 +16,7 @@ import { requestLineCases } from "./request-line.ts";
 import { requestTargetCases } from "./request-target.ts";
 import { responseCases } from "./responses.ts";
 import { socks5Cases } from "./socks5.ts";
+import { socks5UdpCases } from "./socks5-udp.ts";
 
 /** Every case, in the order in which the table has them. */
 export const allCases: readonly ConformanceCase[] = [
@@ -34,6 +35,7 @@ export const allCases: readonly ConformanceCase[] = [
   ...authenticationCases,
   ...connectCases,
   ...socks5Cases,
+  ...socks5UdpCases,
   ...refusalCases,
   ...limitCases,
 ];

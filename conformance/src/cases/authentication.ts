@@ -83,7 +83,7 @@ export const authenticationCases: readonly ConformanceCase[] = [
       const first = await probe.client();
       first.send(get(origin, ""));
       expectThat((await first.response()).status === 407, "The first answer was not 407.");
-      const kept = first.end === null && !(await first.becomes(() => first.end !== null, 50));
+      const kept = first.end === null && !(await first.becomes(() => first.end !== null, 300));
       const client = kept ? first : await probe.client();
       client.send(get(origin, probe.auth));
       const target = await probe.reached(origin, client);

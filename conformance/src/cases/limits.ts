@@ -1,6 +1,6 @@
 import { type ConformanceCase, casesOf } from "../conformance-case.ts";
-import { expectThat, shown } from "../finding.ts";
-import { basic, hex, OK } from "../probe.ts";
+import { expectThat, hexOf, shown } from "../finding.ts";
+import { basic, OK } from "../probe.ts";
 import type { Wire } from "../wire/wire.ts";
 
 const limit = casesOf("limits", ["http"]);
@@ -257,7 +257,7 @@ export const limitCases: readonly ConformanceCase[] = [
       const slow = await Promise.all(Array.from({ length: 100 }, () => probe.client()));
       for (const client of slow) client.send("GET http://127.0.0.1:1/ HTTP/1.1\r\nHost: ");
       const { response } = await probe.exchange((o) => probe.get(o), OK);
-      expectThat(response.status === 200, `The answer is ${response.status}, ${hex(response.body)}.`);
+      expectThat(response.status === 200, `The answer is ${response.status}, ${hexOf(response.body)}.`);
     },
   ),
 ];

@@ -1,6 +1,6 @@
 import { type ConformanceCase, casesOf } from "../conformance-case.ts";
-import { expectThat, shown } from "../finding.ts";
-import { hex, login, type Probe, socksConnect } from "../probe.ts";
+import { expectThat, hexOf, shown } from "../finding.ts";
+import { login, type Probe, socksConnect } from "../probe.ts";
 import type { Wire } from "../wire/wire.ts";
 import { tunnelCases } from "./connect.ts";
 
@@ -28,7 +28,7 @@ async function loginFails(probe: Probe, bytes: Buffer): Promise<void> {
   await client.ended();
   const [version, status] = client.unread;
   if (version === undefined) return;
-  expectThat(version === 1 && status !== 0, `The login was answered ${hex(client.unread)}.`);
+  expectThat(version === 1 && status !== 0, `The login was answered ${hexOf(client.unread)}.`);
 }
 
 async function opens(probe: Probe, address: readonly number[] | string, host: string): Promise<void> {
@@ -47,7 +47,7 @@ function greetingOf(probe: Probe): Buffer {
 async function closedOr(client: Wire, wanted: Buffer): Promise<void> {
   await client.ended();
   const got = client.unread;
-  expectThat(got.length === 0 || got.equals(wanted), `The answer is ${hex(got)}.`);
+  expectThat(got.length === 0 || got.equals(wanted), `The answer is ${hexOf(got)}.`);
 }
 
 export const socks5Cases: readonly ConformanceCase[] = [
@@ -56,7 +56,7 @@ export const socks5Cases: readonly ConformanceCase[] = [
     const client = await probe.socksClient();
     client.send(greetingOf(probe));
     const answer = await client.take(2);
-    expectThat(answer.equals(Buffer.from([5, greetingOf(probe)[2] ?? 0])), `The answer is ${hex(answer)}.`);
+    expectThat(answer.equals(Buffer.from([5, greetingOf(probe)[2] ?? 0])), `The answer is ${hexOf(answer)}.`);
   }),
   socks("greeting-among-255", "MUST", GREETING, "The right method is found among 255.", async (probe) => {
     const wanted = greetingOf(probe)[2] ?? 0;
@@ -66,7 +66,7 @@ export const socks5Cases: readonly ConformanceCase[] = [
     const client = await probe.socksClient();
     client.send(Buffer.from([5, 255, ...methods]));
     const answer = await client.take(2);
-    expectThat(answer.equals(Buffer.from([5, wanted])), `The answer is ${hex(answer)}.`);
+    expectThat(answer.equals(Buffer.from([5, wanted])), `The answer is ${hexOf(answer)}.`);
   }),
   socks(
     "greeting-none-fits",
@@ -77,7 +77,7 @@ export const socks5Cases: readonly ConformanceCase[] = [
       const client = await probe.socksClient();
       client.send(Buffer.from([5, 2, 0x80, 0x01]));
       const answer = await client.take(2);
-      expectThat(answer.equals(Buffer.from([5, 0xff])), `The answer is ${hex(answer)}.`);
+      expectThat(answer.equals(Buffer.from([5, 0xff])), `The answer is ${hexOf(answer)}.`);
       await client.ended(11_000);
     },
   ),
@@ -90,7 +90,7 @@ export const socks5Cases: readonly ConformanceCase[] = [
       const client = await probe.socksClient();
       client.send(Buffer.from([5, 1, 0]));
       const answer = await client.take(2);
-      expectThat(answer.equals(Buffer.from([5, 0xff])), `The answer is ${hex(answer)}.`);
+      expectThat(answer.equals(Buffer.from([5, 0xff])), `The answer is ${hexOf(answer)}.`);
     },
     ["credentials"],
   ),
@@ -324,7 +324,7 @@ export const socks5Cases: readonly ConformanceCase[] = [
       client.send(socksConnect(0, [0, 0, 0, 0], 3));
       const { code, bound } = await probe.socksReply(client);
       const offered = code === 0 && bound.readUInt16BE(bound.length - 2) > 0;
-      expectThat(code === 7 || code === 2 || offered, `The reply is ${code} with ${hex(bound)}.`);
+      expectThat(code === 7 || code === 2 || offered, `The reply is ${code} with ${hexOf(bound)}.`);
     },
   ),
 ];

@@ -12,22 +12,27 @@ async function resolve(host: string): Promise<readonly string[]> {
   return (await lookup(host, { all: true })).map(({ address }) => address);
 }
 
-/**
- * Our gateway in this process, over an embedded database.
- * @param headerMs for a whole header; the default is the product's
- */
-export async function startOurs(headerMs = 10_000): Promise<Subject> {
+export interface OursOptions {
+  /** For a whole header; the default is the product's. */
+  readonly headerMs?: number;
+  /** Whether the native carrier may be used; without it the whole gateway runs in TypeScript. */
+  readonly native?: boolean;
+}
+
+/** Our gateway in this process, over an embedded database. */
+export async function startOurs({ headerMs = 10_000, native = true }: OursOptions = {}): Promise<Subject> {
   const fixture = await startGatewayFixture({
     targets: { allow, lookup: resolve },
     limits: { headerMs },
+    native,
   });
   const { username, password } = fixture.account;
   return {
-    name: "atlantic",
+    name: native ? "atlantic" : "atlantic without its addon",
     host: "127.0.0.1",
     port: fixture.gateway.port,
     credential: { username, password },
-    abilities: new Set(["http", "connect", "socks5", "ipv6", "credentials"]),
+    abilities: new Set(["http", "connect", "socks5", "udp", "ipv6", "credentials"]),
     about: "this repository, exits of this machine, its default limits",
     headerMs,
     close: () => fixture.close(),

@@ -62,11 +62,11 @@ export class Wire {
   }
 
   /** Sends in pieces that arrive one by one. */
-  async sendInPieces(bytes: string | Buffer, size = 1, pauseMs = 1): Promise<void> {
+  async sendInPieces(bytes: string | Buffer, size = 1): Promise<void> {
     const buffer = typeof bytes === "string" ? Buffer.from(bytes, "latin1") : bytes;
     for (let at = 0; at < buffer.length; at += size) {
       this.socket.write(buffer.subarray(at, at + size));
-      await new Promise((resolve) => setTimeout(resolve, pauseMs));
+      await new Promise((resolve) => setImmediate(resolve));
     }
   }
 
