@@ -15,6 +15,7 @@ const entries = {
   "e2e-tabs": "scripts/e2e-tabs.ts",
   conformance: "conformance/src/main.ts",
   fuzz: "conformance/fuzz/main.ts",
+  "proof-crash": "server/src/metering/testing/proof-crash.ts",
   "proof-quota": "server/src/metering/testing/quota-proof.ts",
   atlantic: "companion/src/cli/main.ts",
 };
