@@ -62,7 +62,7 @@ describe("several gateway processes", () => {
       return z.object({ connections: z.array(z.object({ id: z.string() })) }).parse(await answer.json())
         .connections;
     };
-    await expect.poll(async () => (await open()).length, { timeout: 5_000 }).toBe(8);
+    await expect.poll(async () => (await open()).length, { timeout: 20_000 }).toBe(8);
     const closed = tunnels.map((tunnel) => new Promise((resolve) => tunnel.resume().once("close", resolve)));
     const cookie = await signIn();
     for (const { id } of await open()) {
@@ -74,7 +74,7 @@ describe("several gateway processes", () => {
       expect(await answer.json()).toEqual({ closed: 1 });
     }
     await Promise.all(closed);
-    await expect.poll(async () => (await open()).length, { timeout: 5_000 }).toBe(0);
+    await expect.poll(async () => (await open()).length, { timeout: 20_000 }).toBe(0);
   });
 
   test("die one at a time: the other's tunnels live on, and the dead one comes back", async () => {
@@ -82,7 +82,7 @@ describe("several gateway processes", () => {
     const [victim] = await processes();
     if (victim === undefined) throw new Error("There is no gateway process.");
     process.kill(victim, "SIGKILL");
-    await expect.poll(() => health()).toBe("down");
+    await expect.poll(() => health(), { timeout: 20_000 }).toBe("down");
     await expect.poll(() => health(), { timeout: 20_000 }).toBe("up");
     const alive = await Promise.all(tunnels.map(answers));
     expect(alive.filter(Boolean).length).toBeGreaterThan(0);
@@ -106,7 +106,7 @@ describe("several gateway processes", () => {
     const tunnel = await openTunnel();
     expect(await answers(tunnel)).toBe(true);
     server.kill("SIGTERM");
-    await expect.poll(() => refusesClients(), { timeout: 10_000 }).toBe(true);
+    await expect.poll(() => refusesClients(), { timeout: 20_000 }).toBe(true);
     expect(await answers(tunnel)).toBe(true);
     const ended = once(server, "exit");
     tunnel.end();
