@@ -9,10 +9,7 @@ import { SocksConnection } from "./socks5/socks-connection.ts";
 export class ClientConnections {
   readonly #connections = new Set<ClientConnection>();
 
-  /**
-   * Waits for the socket's first byte, which says what the client speaks. The socket may be any byte stream that
-   * behaves like a TCP connection: one that TLS was taken from as well.
-   */
+  /** Takes a new connection in, unless its address has too many. */
   accept(socket: Socket, client: string, context: GatewayContext): void {
     const { guard } = context;
     if (!guard.accept(client)) {
@@ -20,6 +17,14 @@ export class ClientConnections {
       return;
     }
     socket.once("close", () => guard.closed(client));
+    this.listen(socket, client, context);
+  }
+
+  /**
+   * Waits for the socket's first byte, which says what the client speaks. The socket may be any byte stream that
+   * behaves like a TCP connection: one that TLS was taken from as well.
+   */
+  listen(socket: Socket, client: string, context: GatewayContext): void {
     const waiting = new WaitingConnection(socket, context.now() + context.limits.headerMs);
     let connection: ClientConnection = waiting;
     this.#connections.add(waiting);

@@ -14,7 +14,7 @@ const usage = keptUsage();
 let fixture: TlsFixture;
 
 beforeAll(async () => {
-  fixture = await startTlsFixture({ usage, limits: { keepAliveMs: 900 } });
+  fixture = await startTlsFixture({ usage, limits: { keepAliveMs: 2_000 } });
 });
 
 afterAll(() => fixture.close());

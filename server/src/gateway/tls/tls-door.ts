@@ -26,8 +26,6 @@ interface Parts {
   readonly options: TlsDoorOptions;
   readonly context: GatewayContext;
   readonly connections: ClientConnections;
-  /** Whether a new connection from this address may come in. */
-  readonly mayAccept?: (address: string) => boolean;
 }
 
 /** A TCP connection on which TLS has begun. */
@@ -122,7 +120,13 @@ export class TlsDoor {
   #accept(socket: Socket): void {
     socket.on("error", ignore);
     const { remoteAddress: address } = socket;
-    if (address === undefined || this.#parts.mayAccept?.(address) === false || !this.#slots.take(address)) {
+    const { guard } = this.#parts.context;
+    if (address === undefined || !guard.accept(address)) {
+      socket.destroy();
+      return;
+    }
+    socket.once("close", () => guard.closed(address));
+    if (!this.#slots.take(address)) {
       socket.destroy();
       return;
     }
@@ -157,7 +161,7 @@ export class TlsDoor {
       carried: () => socket.bytesRead + socket.bytesWritten,
     });
     this.#keep(leg, socket);
-    connections.accept(socket, client, { ...context, opener: openerOfLeg(context.opener, leg) });
+    connections.listen(socket, client, { ...context, opener: openerOfLeg(context.opener, leg) });
   }
 
   #speakHttp2(socket: TLSSocket, wire: Socket, client: string): void {
