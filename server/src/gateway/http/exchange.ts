@@ -7,6 +7,7 @@ import { type BodyReader, bodyReader } from "./body-reader.ts";
 import type { Framing } from "./framing.ts";
 import { findHeadEnd, parseHead, RESPONSE_HEAD_LIMITS } from "./head.ts";
 import { onwardHead, type ProxyRequest } from "./request.ts";
+import { resetSocket } from "./reset-socket.ts";
 import { clientHead, interimHead, type ProxyResponse, readResponse } from "./response.ts";
 import type { UpstreamConnection, UpstreamUser } from "./upstream-connection.ts";
 
@@ -260,7 +261,7 @@ export class Exchange implements UpstreamUser {
       this.#finish(false);
       return;
     }
-    if (error && this.#answer) this.#client.resetAndDestroy();
+    if (error && this.#answer) resetSocket(this.#client);
     this.#fail(this.#brokenOff());
   }
 

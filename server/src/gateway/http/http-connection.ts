@@ -16,6 +16,7 @@ import { forwardsEnded } from "./last-forward.ts";
 import { mayForwardNatively, NativeForwarding } from "./native-forwarding.ts";
 import { refuseLoops } from "./node-loops.ts";
 import { optionsText, type ProxyRequest, readRequest } from "./request.ts";
+import { resetSocket } from "./reset-socket.ts";
 import { type ProxyResponse, upgradeHead } from "./response.ts";
 import { IDENTITY_MS, type Standing } from "./standing.ts";
 import { UpstreamConnection } from "./upstream-connection.ts";
@@ -503,7 +504,7 @@ export class HttpConnection implements ClientConnection, ExchangeListener {
   #tooLate(admitted: AdmittedFlow, upstream?: Socket): void {
     upstream?.destroy();
     failFlow(admitted.flow, new ProxyError("connection_terminated", "The client gave up."));
-    if (!this.#socket.destroyed) this.#socket.resetAndDestroy();
+    resetSocket(this.#socket);
   }
 
   /** Ends the flow from outside: the account's traffic is used up, or its owner wants it so. */
@@ -511,7 +512,7 @@ export class HttpConnection implements ClientConnection, ExchangeListener {
     this.#exchange?.abandon();
     this.#dropUpstream();
     this.#leave(reason);
-    if (!this.#socket.destroyed) this.#socket.resetAndDestroy();
+    resetSocket(this.#socket);
   }
 
   /** Ends the standing flow; its idle connection to the target waits for another client. */
