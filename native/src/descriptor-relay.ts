@@ -10,19 +10,20 @@ const NOTHING: Buffer = Buffer.alloc(0);
 export function relayDescriptors(
   client: Socket,
   upstream: Socket,
-  { signal, idleMs = 300_000, halfOpenIdleMs = 60_000, limits }: RelayOptions,
+  { signal, idleMs = 300_000, halfOpenIdleMs = 60_000, limits, early = NOTHING }: RelayOptions,
 ): Relay | undefined {
   if (signal?.aborted || !isBare(client) || !isBare(upstream)) return undefined;
   const engine = carrierEngine();
   const allowance = limits ? handleOfAllowance(limits.allowance) : 0;
   const rate = limits ? handleOfRate(limits.rate) : 0;
   if (engine === null || allowance === undefined || rate === undefined) return undefined;
-  const fromClient = readAlready(client);
+  const unread = readAlready(client);
+  const fromClient = early.length === 0 ? unread : Buffer.concat([early, unread]);
   const fromUpstream = readAlready(upstream);
   const options = { client, upstream, fromClient, fromUpstream, allowance, rate, idleMs, halfOpenIdleMs };
   const connection = engine.adopt(options);
   if (connection === undefined) {
-    if (fromClient.length > 0) client.unshift(fromClient);
+    if (unread.length > 0) client.unshift(unread);
     if (fromUpstream.length > 0) upstream.unshift(fromUpstream);
     return undefined;
   }

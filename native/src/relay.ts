@@ -27,6 +27,8 @@ export interface RelayOptions {
   readonly idleMs?: number;
   /** The same once one side has ended its half. Default: 1 minute. */
   readonly halfOpenIdleMs?: number;
+  /** What the client said before there was a relay: after its end nothing can be put back into its socket. */
+  readonly early?: Buffer;
   /** What holds the bytes back. Default: nothing. A refusal ends the relay with the reason `quota_exhausted`. */
   readonly limits?: RelayLimits;
 }

@@ -58,10 +58,11 @@ export function relayStreams(client: Socket, upstream: Socket, options: RelayOpt
     if (!down?.busy) upstream.resume();
   });
   // An end can come while its last bytes wait at the gate.
-  client.on("end", () => {
+  const onClientEnd = () => {
     if (up?.busy) up.whenFree(() => endHalf(upstream, client));
     else endHalf(upstream, client);
-  });
+  };
+  client.on("end", onClientEnd);
   upstream.on("end", () => {
     if (down?.busy) down.whenFree(() => endHalf(client, upstream));
     else endHalf(client, upstream);
@@ -96,8 +97,9 @@ export function relayStreams(client: Socket, upstream: Socket, options: RelayOpt
   else options.signal?.addEventListener("abort", onAbort, { once: true });
   if (client.destroyed) cut({ kind: "reset", by: "client" });
   if (upstream.destroyed) cut({ kind: "reset", by: "upstream" });
+  if (options.early && options.early.length > 0) (up?.onChunk ?? send)(options.early);
   // Its FIN was read before there was a relay, and is not told again.
-  if (client.readableEnded) endHalf(upstream, client);
+  if (client.readableEnded) onClientEnd();
   client.resume();
   upstream.resume();
 

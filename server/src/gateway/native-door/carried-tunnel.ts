@@ -147,8 +147,8 @@ export class CarriedTunnel implements CarriedClientListener, ClientConnection {
       return;
     }
     socket.write(this.#words.grantedBy(admitted, upstream), "latin1");
-    if (this.#early.length > 0) socket.unshift(this.#early);
-    runTunnel(flow, socket, upstream, { idleMs: limits.idleMs, ended: () => {} });
+    const early = this.#early;
+    runTunnel(flow, socket, upstream, { idleMs: limits.idleMs, early, ended: () => {} });
   }
 
   #failed(admitted: AdmittedFlow, error: unknown): void {

@@ -8,8 +8,6 @@ import { openAssociation } from "../udp/association-connection.ts";
 import { reply, type SocksRequest } from "./messages.ts";
 import { refusalOf, SocksDialogue, type SocksDialogueListener } from "./socks-dialogue.ts";
 
-/** The longest message is a login: 3 + 255 + 255 bytes; what is behind it waits in the socket. */
-const MAX_WAITING_BYTES = 65_536;
 /** How long a refused client may take to read why. */
 const LINGER_MS = 2_000;
 
@@ -54,11 +52,10 @@ export class SocksConnection implements ClientConnection, SocksDialogueListener 
   }
 
   readonly #onData = (chunk: Buffer): void => {
-    if (this.#stage === "dialogue") this.#dialogue.hear(chunk);
-    else if (this.#stage === "opening") {
-      this.#waiting = this.#waiting.length === 0 ? chunk : Buffer.concat([this.#waiting, chunk]);
-      if (this.#waiting.length > MAX_WAITING_BYTES) this.#socket.pause();
-    }
+    if (this.#stage !== "dialogue") return;
+    this.#dialogue.hear(chunk);
+    // What comes meanwhile waits in the socket.
+    if (this.#dialogue.isIdentifying) this.#socket.pause();
   };
 
   readonly #onEnd = (): void => {
@@ -70,7 +67,7 @@ export class SocksConnection implements ClientConnection, SocksDialogueListener 
   }
 
   onMore(): void {
-    if (this.#socket.readableEnded) this.destroy();
+    this.#socket.resume();
   }
 
   onRefused(lastWords: Buffer, error: ProxyError | undefined): void {
@@ -82,6 +79,7 @@ export class SocksConnection implements ClientConnection, SocksDialogueListener 
   /** What the client asks for, here or where its dialogue was held. */
   onRequest(identity: Identity, request: SocksRequest, rest: Buffer): void {
     this.#stage = "opening";
+    this.#socket.pause();
     this.#waiting = rest;
     if (request.command === "udp") this.#associate(identity, request);
     else this.#open(identity, request).catch((error) => this.#refuse(proxyErrorOf(error)));
@@ -116,10 +114,9 @@ export class SocksConnection implements ClientConnection, SocksDialogueListener 
     this.#stage = "tunnel";
     this.#socket.off("data", this.#onData);
     this.#socket.off("end", this.#onEnd);
-    this.#socket.pause();
     this.#socket.write(reply(0, { address: upstream.localAddress ?? "", port: upstream.localPort ?? 0 }));
-    if (this.#waiting.length > 0) this.#socket.unshift(this.#waiting);
-    runTunnel(flow, this.#socket, upstream, { idleMs: limits.idleMs, ended: () => {} });
+    const early = this.#waiting;
+    runTunnel(flow, this.#socket, upstream, { idleMs: limits.idleMs, early, ended: () => {} });
   }
 
   #refuse(error: ProxyError): void {
