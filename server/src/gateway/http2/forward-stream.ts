@@ -31,24 +31,28 @@ export function forwardStream(
   });
   onward.on("error", () => reset(stream));
   onward.on("information", ({ statusCode, rawHeaders }) => {
-    if (!stream.destroyed && !stream.headersSent) {
-      stream.additionalHeaders(responseFields(statusCode, rawHeaders));
-    }
+    if (stream.destroyed || stream.headersSent) return;
+    orReset(stream, () => stream.additionalHeaders(responseFields(statusCode, rawHeaders)));
   });
   onward.on("response", (answer) => {
     // Over HTTP/2 any success would say that the WebSocket is open.
-    if (key === undefined || !isSuccess(answer)) passAnswer(stream, answer, request.method, traffic);
-    else refuseUpgrade(stream, "The target does not speak WebSocket at this address.");
+    const fits = key === undefined || !isSuccess(answer);
+    orReset(stream, () => {
+      if (fits) passAnswer(stream, answer, request.method, traffic);
+      else refuseUpgrade(stream, "The target does not speak WebSocket at this address.");
+    });
   });
   onward.on("upgrade", (answer, upgraded, head) => {
     if (key === undefined || answer.headers["sec-websocket-accept"] !== acceptOf(key)) {
       socket.resetAndDestroy();
       refuseUpgrade(stream, "The target's WebSocket handshake is not valid.");
     } else {
-      openWebSocket(stream, answer, { upgraded, head, traffic });
+      orReset(stream, () => openWebSocket(stream, answer, { upgraded, head, traffic }));
     }
   });
   stream.on("close", () => socket.resetAndDestroy());
+  // What is wrong with the header is thrown here, where somebody catches it, and not with the first bytes.
+  onward.flushHeaders();
   if (key === undefined) sendBody(stream, onward, traffic);
   else onward.end();
 }
@@ -64,7 +68,13 @@ function onwardFields(
     return [...fields, ...version, "Sec-WebSocket-Key", key, ...UPGRADE];
   }
   const bare = stream.endAfterHeaders || hasField(fields, "content-length");
-  return bare ? fields : [...fields, "Transfer-Encoding", "chunked"];
+  if (bare) return withoutField(fields, "trailer");
+  return [...fields, "Transfer-Encoding", "chunked"];
+}
+
+/** Without chunks there is no place for trailers. */
+function withoutField(fields: readonly string[], name: string): readonly string[] {
+  return hasField(fields, name) ? fields.filter((_, index) => fields[index - (index % 2)] !== name) : fields;
 }
 
 function hasField(fields: readonly string[], name: string): boolean {
@@ -83,7 +93,7 @@ function sendBody(stream: ServerHttp2Stream, onward: ClientRequest, traffic: Str
     onward.end();
     return;
   }
-  stream.on("trailers", (_, __, raw) => onward.addTrailers(pairs(raw)));
+  stream.on("trailers", (_, __, raw) => orReset(stream, () => onward.addTrailers(pairs(raw))));
   carry(stream, onward, traffic);
 }
 
@@ -109,7 +119,7 @@ function passAnswer(
     answer.resume();
     return;
   }
-  stream.on("wantTrailers", () => stream.sendTrailers(trailersOf(answer)));
+  stream.on("wantTrailers", () => orReset(stream, () => stream.sendTrailers(trailersOf(answer))));
   carry(answer, stream, traffic);
   answer.on("end", () => stopReading(stream));
 }
@@ -164,6 +174,15 @@ function carry(
     traffic.add(chunk.length);
   });
   from.pipe(to);
+}
+
+/** Whatever a target or a client has written must not throw out of a listener: that would end the process. */
+function orReset(stream: ServerHttp2Stream, act: () => void): void {
+  try {
+    act();
+  } catch {
+    reset(stream);
+  }
 }
 
 function reset(stream: ServerHttp2Stream): void {

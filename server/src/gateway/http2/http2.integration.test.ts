@@ -234,6 +234,40 @@ describe("forwarding over HTTP/2", () => {
     server.close();
   });
 
+  test.each([
+    [
+      "fields that may be there once",
+      "Age: 1\r\nAge: 2\r\nX-Content-Type-Options: a\r\nX-Content-Type-Options: b\r\nTE: gzip\r\nHTTP2-Settings: x\r\n",
+      "",
+    ],
+    ["an interim answer with such fields", "", "HTTP/1.1 103 Early Hints\r\nAge: 1\r\nAge: 2\r\n\r\n"],
+  ])("survives a target that repeats %s, in trailers as well", async (_, fields, before) => {
+    const { authority, server } = await target((socket) => {
+      const trailers =
+        "Content-Type: a\r\nContent-Type: b\r\nX-Content-Type-Options: 1\r\nX-Content-Type-Options: 2\r\n";
+      const answer = `HTTP/1.1 200 OK\r\n${fields}Content-Encoding: x\r\nContent-Encoding: y\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n${trailers}\r\n`;
+      socket.once("data", () => socket.end(before + answer));
+    });
+    const answer = await answerOf(
+      fixture.http2().request({
+        ":method": "GET",
+        ":scheme": "http",
+        ":authority": authority,
+        ":path": "/",
+        "proxy-authorization": fixture.authorization,
+        te: "trailers",
+        trailer: "nothing",
+      }),
+    );
+    expect({ ...answer, body: answer.body.toString() }).toMatchObject({
+      status: 200,
+      body: "ok",
+      rstCode: 0,
+    });
+    expect(answer.headers["content-encoding"]).toBe("x, y");
+    server.close();
+  });
+
   test("sends https addresses to CONNECT", async () => {
     const answer = await answerOf(
       fixture.http2().request({

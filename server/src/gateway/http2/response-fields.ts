@@ -7,10 +7,49 @@ const ofConnection: ReadonlySet<string> = new Set([
   "proxy-connection",
   "transfer-encoding",
   "upgrade",
+  "http2-settings",
+  "te",
 ]);
 
-/** Fields that may be there once only: of several the first holds. */
-const single: ReadonlySet<string> = new Set(["content-length", "content-type", "date", "location", "etag"]);
+/** Fields of which Node sends one only: of several the first holds. */
+const single: ReadonlySet<string> = new Set([
+  "access-control-allow-credentials",
+  "access-control-max-age",
+  "access-control-request-method",
+  "age",
+  "authorization",
+  "content-length",
+  "content-location",
+  "content-md5",
+  "content-range",
+  "content-type",
+  "date",
+  "dnt",
+  "etag",
+  "expires",
+  "from",
+  "host",
+  "if-match",
+  "if-modified-since",
+  "if-none-match",
+  "if-range",
+  "if-unmodified-since",
+  "last-modified",
+  "location",
+  "max-forwards",
+  "proxy-authorization",
+  "range",
+  "referer",
+  "retry-after",
+  "status",
+  "tk",
+  "upgrade-insecure-requests",
+  "user-agent",
+  "x-content-type-options",
+]);
+
+/** Lists that Node wants in one field. */
+const joined: ReadonlySet<string> = new Set(["content-encoding", "content-language"]);
 
 /**
  * @param fields name and value in turns
@@ -28,6 +67,7 @@ export function responseFields(
     if (ofConnection.has(name) || without?.has(name)) continue;
     const before = found[name];
     if (before === undefined) found[name] = value;
+    else if (joined.has(name)) found[name] = `${String(before)}, ${value}`;
     else if (!single.has(name)) found[name] = [...(Array.isArray(before) ? before : [String(before)]), value];
   }
   return found;

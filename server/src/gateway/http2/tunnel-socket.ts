@@ -78,7 +78,12 @@ export class TunnelSocket extends VirtualSocket {
     const { startLine, fields } = parseHead(head.toString("latin1", 0, end - 4), RESPONSE_HEAD_LIMITS);
     const status = Number(startLine.split(" ")[1]);
     const raw = fields.flatMap(({ lower, value }) => [lower, value]);
-    this.#stream.respond(responseFields(status, raw));
+    try {
+      this.#stream.respond(responseFields(status, raw));
+    } catch {
+      breakStream(this.#stream, constants.NGHTTP2_INTERNAL_ERROR);
+      return EMPTY;
+    }
     this.#open = status >= 200 && status < 300;
     if (this.#open) this.#startReading();
     return head.subarray(end);

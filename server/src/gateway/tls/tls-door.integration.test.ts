@@ -151,15 +151,10 @@ describe("the TLS port", () => {
     server.close();
   });
 
-  test("does not wait long for a handshake, and for few of one address at a time", async () => {
-    const silent = Array.from({ length: 64 }, () => connectTcp(fixture.tlsPort, "127.0.0.1"));
-    for (const socket of silent) socket.on("error", () => {});
-    await Promise.all(silent.map((socket) => once(socket, "connect")));
-    const over = connectTcp(fixture.tlsPort, "127.0.0.1");
-    over.on("error", () => {});
-    await once(over, "close");
-    expect(silent.filter((socket) => socket.destroyed)).toEqual([]);
-    await Promise.all(silent.map((socket) => once(socket.resume(), "close")));
+  test("ends a handshake that does not come", async () => {
+    const silent = connectTcp(fixture.tlsPort, "127.0.0.1");
+    silent.on("error", () => {});
+    await once(silent.resume(), "close");
     (await client()).destroy();
   });
 
