@@ -33,7 +33,7 @@ export async function startOurs({ headerMs = 10_000, native = true }: OursOption
     port: fixture.gateway.port,
     credential: { username, password },
     abilities: new Set(["http", "connect", "socks5", "udp", "ipv6", "credentials"]),
-    about: "this repository, exits of this machine, its default limits",
+    about: `this repository, exits of this machine, its default limits${native ? "" : ", everything in TypeScript"}`,
     headerMs,
     close: () => fixture.close(),
   };
