@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import { pino } from "pino";
 import type { OpenDatabase } from "../../db/open.ts";
 import { openGatewayLimits } from "../../gateway-limits.ts";
-import { StoredUsage } from "../../metering/stored-usage.ts";
+import { type StoredUsage, startStoredUsage } from "../../metering/stored-usage.ts";
 import { startGateway } from "../gateway.ts";
 import type { Gateway, GatewayOptions } from "../options.ts";
 import { StoredCredentials } from "../stored-credentials.ts";
@@ -28,7 +28,7 @@ export async function startLimitedGateway(
   const { db } = database;
   const credentials = new StoredCredentials({ db, key: HMAC_KEY });
   const limits = await openGatewayLimits({ database, gatewayId, logger });
-  const usage = new StoredUsage({ db, gatewayId, logger, flushMs });
+  const usage = await startStoredUsage({ db, gatewayId, logger, flushMs });
   const gateway = await startGateway({
     host: "127.0.0.1",
     port: 0,

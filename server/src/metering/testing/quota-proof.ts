@@ -16,6 +16,7 @@ const { values } = parseArgs({
     clients: { type: "string", default: "200" },
     bytes: { type: "string", default: "1000000000" },
     kills: { type: "string", default: "8" },
+    only: { type: "string" },
     json: { type: "string" },
   },
 });
@@ -30,6 +31,7 @@ let failed = false;
 
 try {
   for (const [name, run] of Object.entries(await runs())) {
+    if (values.only !== undefined && values.only !== name) continue;
     const outcome = await runQuota(run);
     outcomes[name] = outcome;
     const problems = problemsOf(outcome);
