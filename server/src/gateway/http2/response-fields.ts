@@ -64,7 +64,7 @@ export function responseFields(
   for (let index = 0; index + 1 < fields.length; index += 2) {
     const name = (fields[index] ?? "").toLowerCase();
     const value = fields[index + 1] ?? "";
-    if (ofConnection.has(name) || without?.has(name)) continue;
+    if (ofConnection.has(name) || without?.has(name) || name === "__proto__") continue;
     const before = found[name];
     if (before === undefined) found[name] = value;
     else if (joined.has(name)) found[name] = `${String(before)}, ${value}`;
