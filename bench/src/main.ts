@@ -13,9 +13,20 @@ import { memory } from "./suites/memory.ts";
 import { popup } from "./suites/popup.ts";
 import { processes } from "./suites/processes.ts";
 import { soak } from "./suites/soak.ts";
+import { usage } from "./suites/usage.ts";
 import { describeRows } from "./table.ts";
 
-const suites: readonly Suite[] = [gateway, idleTunnels, processes, soak, attribution, api, popup, memory];
+const suites: readonly Suite[] = [
+  gateway,
+  idleTunnels,
+  processes,
+  soak,
+  usage,
+  attribution,
+  api,
+  popup,
+  memory,
+];
 
 try {
   const known = suites.map(({ name }) => name);

@@ -27,6 +27,7 @@ export type Row = z.infer<typeof rowSchema>;
 export type Bar =
   | { readonly of: "ratio"; readonly atLeast: number }
   | { readonly of: "ratio"; readonly atMost: number }
+  | { readonly of: "ours"; readonly atLeast: number }
   | { readonly of: "ours"; readonly atMost: number }
   | { readonly of: "ours"; readonly below: number };
 
@@ -67,12 +68,14 @@ export function makeRow(measured: Measured): Row {
 function holds(bar: Bar, ours: number, ratio: number | null): boolean {
   if (bar.of === "ratio")
     return ratio !== null && ("atLeast" in bar ? ratio >= bar.atLeast : ratio <= bar.atMost);
+  if ("atLeast" in bar) return ours >= bar.atLeast;
   return "atMost" in bar ? ours <= bar.atMost : ours < bar.below;
 }
 
 function describeBar(bar: Bar, unit: string): string {
   if (bar.of === "ratio")
     return "atLeast" in bar ? `ratio ≥ ${tidy(bar.atLeast)}` : `ratio ≤ ${tidy(bar.atMost)}`;
+  if ("atLeast" in bar) return `≥ ${bar.atLeast} ${unit}`;
   return "atMost" in bar ? `≤ ${bar.atMost} ${unit}` : `< ${bar.below} ${unit}`;
 }
 

@@ -8,18 +8,22 @@ import type { Config } from "./config.ts";
 import type { OpenDatabase } from "./db/open.ts";
 import { Endings } from "./endings.ts";
 import { openFirstAccount } from "./first-account.ts";
+import { readUpstreamsFile } from "./gateway/upstreams/configuration.ts";
 import { type GatewayPart, startGatewayPart } from "./gateway-part.ts";
 import type { GatewayTlsAddress } from "./gateway-tls.ts";
 import { createApp } from "./http/app.ts";
 import type { HealthCheck, PartHealth } from "./http/health.ts";
 import { listen, type WebServer } from "./http/listen.ts";
 import { createLog } from "./log.ts";
+import { configuredProviders } from "./metering/reconciliation/configured-providers.ts";
+import { reconciliationHealth } from "./metering/reconciliation/reconciliation-health.ts";
 import { openConfiguredCache, openConfiguredDatabase } from "./open-stores.ts";
 import { readSecrets, type Secrets } from "./secrets.ts";
 import { createServices } from "./services/services.ts";
 import { listenProblem } from "./start-error.ts";
 import { openUpstreamExplainer } from "./upstream-explainer.ts";
-import { jobs } from "./worker/jobs.ts";
+import type { Job } from "./worker/job.ts";
+import { jobsWith } from "./worker/jobs.ts";
 import { startWorker, type Worker } from "./worker/worker.ts";
 
 /** What a started server tells. */
@@ -63,7 +67,9 @@ async function start(config: Config, endings: Endings): Promise<RunningServer> {
   await migrateToLatest(database.db);
   const cache = endings.add(await openConfiguredCache(config));
   const gateway = await startGatewayPart({ config, database, secrets, log, endings });
-  const worker = config.roles.has("worker") ? endings.add(startWorker({ database, jobs, log })) : null;
+  const worker = config.roles.has("worker")
+    ? endings.add(startWorker({ database, jobs: jobsFor(config), log }))
+    : null;
   const health = healthChecks({ database, cache, gateway, worker });
   const web = await startWeb({ config, database, secrets, cache, gateway, log, health, listener });
   // Once more, as the last: ending begins with taking no more requests.
@@ -143,6 +149,12 @@ async function startWeb(parts: {
 
 const OFF: PartHealth = { state: "off", detail: "not a role of this process" };
 
+function jobsFor(config: Config): readonly Job[] {
+  return jobsWith(async () =>
+    configuredProviders(await readUpstreamsFile(join(config.directory, "upstreams.json"))),
+  );
+}
+
 function healthChecks(parts: {
   database: OpenDatabase;
   cache: Cache;
@@ -155,6 +167,7 @@ function healthChecks(parts: {
       return { state: "up", detail: parts.database.kind };
     },
     gateway: parts.gateway.health,
+    books: () => reconciliationHealth(parts.database.db),
     worker: () => parts.worker?.health() ?? OFF,
     cache: async () => {
       await parts.cache.ping();

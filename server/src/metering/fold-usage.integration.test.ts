@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { OpenDatabase } from "../db/open.ts";
 import { databaseKinds, openTemporaryDatabase } from "../db/testing/temporary-database.ts";
 import { createAccount, type TestAccount } from "../gateway/testing/gateway-fixture.ts";
+import { closeLost } from "./close-lost.ts";
 import { foldUsage } from "./fold-usage.ts";
 import type { UsageEvent } from "./usage-event.ts";
 import type { ConnectionRecord, ConnectionTotals } from "./usage-recorder.ts";
@@ -184,6 +185,84 @@ describe.each(databaseKinds)("folding usage on %s", (kind) => {
             expect(row?.last_seq).toBe(event.seq);
             expect(row?.outcome ?? undefined).toBe(event.end?.outcome);
           }
+        },
+      ),
+      { numRuns: 40 },
+    );
+  });
+
+  /** What befalls a write: it happens and is known, it happens and the answer is lost, it does not happen. */
+  const fate = fc.constantFrom("stored", "stored, answer lost", "not stored", "stored, and again later");
+
+  test("a gateway that builds on what it knows counts every byte once, whatever befalls its writes", async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(fc.record({ fate, sent: bytes, received: bytes }), { minLength: 1, maxLength: 8 }),
+        fc.option(fc.nat(7), { nil: undefined }),
+        async (writes, lostAfter) => {
+          const account = await createAccount(database.db);
+          const gatewayId = randomUUID();
+          const connection = recordOf(account);
+          let totals = { sentBytes: 0, receivedBytes: 0, requests: 1 };
+          const idle = recordOf(account);
+          const first: UsageEvent = {
+            connection: idle,
+            connectionStored: false,
+            seq: 1,
+            totals: NOTHING,
+            at: AT,
+          };
+          const { epoch: idleEpoch } = await foldUsage(database.db, gatewayId, [first]);
+          let known: { totals: ConnectionTotals; seq: number; epoch: bigint } | undefined;
+          let stored: ConnectionTotals = { ...totals, requests: 0 };
+          let isStored = false;
+          let isLost = false;
+          let wasClosed = false;
+          const again: UsageEvent[] = [];
+          for (const [index, write] of writes.entries()) {
+            totals = {
+              sentBytes: totals.sentBytes + write.sent,
+              receivedBytes: totals.receivedBytes + write.received,
+              requests: 1,
+            };
+            const seq = index + 1;
+            const event: UsageEvent = {
+              connection,
+              connectionStored: known !== undefined,
+              ...(known?.seq === seq - 1 && { base: known }),
+              seq,
+              totals,
+              at: AT + index,
+            };
+            if (write.fate === "not stored") continue;
+            const outcome = await foldUsage(database.db, gatewayId, [event]);
+            // The gateway learns that its connection was closed, and lets it go.
+            expect(outcome.closedElsewhere).toEqual(wasClosed ? [connection.id] : []);
+            if (wasClosed) break;
+            stored = totals;
+            isStored = true;
+            if (write.fate === "stored, and again later") again.push(event);
+            if (write.fate !== "stored, answer lost") known = { totals, seq, epoch: outcome.epoch };
+            if (index !== lostAfter) continue;
+            isLost = (await closeLost(database.db, { kind: "of", gatewayId })) > 0;
+            wasClosed = isStored;
+          }
+          for (const event of again) await foldUsage(database.db, gatewayId, [event]);
+          const late: UsageEvent = {
+            ...first,
+            connectionStored: true,
+            seq: 2,
+            base: { totals: NOTHING, epoch: idleEpoch },
+          };
+          const { closedElsewhere } = await foldUsage(database.db, gatewayId, [late]);
+          expect(closedElsewhere).toEqual(isLost ? [idle.id] : []);
+          const { sent, received, used, requests } = await storedTotals(account);
+          expect({ sent, received, requests }).toEqual({
+            sent: BigInt(stored.sentBytes),
+            received: BigInt(stored.receivedBytes),
+            requests: BigInt(stored.requests),
+          });
+          expect(used).toBe(sent + received);
         },
       ),
       { numRuns: 40 },

@@ -13,7 +13,7 @@ export interface FoldOutcome {
   readonly balances: readonly BalanceAfter[];
   /** Ids of connections that were believed lost and closed: what they carry is counted no more. */
   readonly closedElsewhere: readonly string[];
-  /** The gateway's epoch, for the next fold. */
+  /** The gateway's epoch, for the bases of later events. */
   readonly epoch: bigint;
 }
 
@@ -25,19 +25,16 @@ const ATTEMPTS = 4;
  * of the credential of each connection that ends, all in one transaction. Totals only rise: an event that is known
  * already, or that an event of a later moment overtook, adds nothing, and a lost event is made good by the next one.
  * Events of deleted accounts are dropped.
- *
- * @param epoch what the last fold of this gateway returned; while it holds, the events' bases are believed
  */
 export async function foldUsage(
   db: Kysely<Schema>,
   gatewayId: string,
   events: readonly UsageEvent[],
-  epoch: bigint | null = null,
 ): Promise<FoldOutcome> {
   for (let attempt = 1; ; attempt++) {
     try {
       // That an event is there already shows when it is written: then, and only then, all are looked up first.
-      return await foldOnce(db, gatewayId, events, { epoch, lookUpAll: attempt > 1 });
+      return await foldOnce(db, gatewayId, events, { lookUpAll: attempt > 1 });
     } catch (error) {
       if (attempt === ATTEMPTS || !isUniqueViolation(error)) throw error;
     }
@@ -48,17 +45,17 @@ function foldOnce(
   db: Kysely<Schema>,
   gatewayId: string,
   events: readonly UsageEvent[],
-  believed: { epoch: bigint | null; lookUpAll: boolean },
+  { lookUpAll }: { lookUpAll: boolean },
 ): Promise<FoldOutcome> {
   return db.transaction().execute(async (transaction) => {
     const epoch = await lockGateway(transaction, gatewayId);
     const chains = await lockChains(transaction, events);
-    const isBaseBelieved = epoch === believed.epoch && !believed.lookUpAll;
     const standings = new Map<string, Standing>();
     const lookUp = new Set<string>();
     for (const { connection, connectionStored, base, seq } of events) {
-      if (base !== undefined && isBaseBelieved) standings.set(connection.id, standingAfter(base, seq - 1));
-      else if (believed.lookUpAll || connectionStored || seq > 1) lookUp.add(connection.id);
+      const isBelieved = base !== undefined && base.epoch === epoch && !lookUpAll;
+      if (isBelieved) standings.set(connection.id, standingAfter(base.totals, seq - 1));
+      else if (lookUpAll || connectionStored || seq > 1) lookUp.add(connection.id);
     }
     for (const [id, standing] of await lockStandings(transaction, [...lookUp])) standings.set(id, standing);
     const batch = foldBatch(events, standings, chains);

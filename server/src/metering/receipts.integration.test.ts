@@ -87,11 +87,11 @@ describe.each(databaseKinds)("receipts on %s", (kind) => {
     if (!lost || !last) throw new Error("no connections");
     const { epoch } = await foldUsage(database.db, GATEWAYS[0], [nextEvent(lost, 1, NOW)]);
     await foldUsage(database.db, GATEWAYS[0], [
-      { ...nextEvent(lost, 2, NOW + 5), base: nextEvent(lost, 1, NOW).totals },
+      { ...nextEvent(lost, 2, NOW + 5), base: { totals: nextEvent(lost, 1, NOW).totals, epoch } },
     ]);
     expect(await closeLost(database.db, { kind: "of", gatewayId: GATEWAYS[0] })).toBe(1);
-    const late = { ...nextEvent(lost, 3, NOW + 9), base: nextEvent(lost, 2, NOW).totals };
-    const outcome = await foldUsage(database.db, GATEWAYS[0], [late, onlyEvent(last, NOW + 10)], epoch);
+    const late = { ...nextEvent(lost, 3, NOW + 9), base: { totals: nextEvent(lost, 2, NOW).totals, epoch } };
+    const outcome = await foldUsage(database.db, GATEWAYS[0], [late, onlyEvent(last, NOW + 10)]);
     expect(outcome.closedElsewhere).toEqual([lost.id]);
     const lines = await fileOf(account);
     expect(verdictOn(lines)).toMatchObject({ problems: [], receipts: 2 });

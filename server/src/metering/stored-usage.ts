@@ -27,6 +27,7 @@ interface Tracked {
   writtenRecord: ConnectionRecord | undefined;
   /** The number of the last event that is known to be stored, and of the last that was tried. */
   writtenSeq: number;
+  writtenEpoch: bigint;
   seq: number;
 }
 
@@ -62,8 +63,6 @@ export class StoredUsage implements UsageRecorder {
   readonly #listeners = new Set<(userId: string) => void>();
   readonly #timer: NodeJS.Timeout;
   #flushing: Promise<void> | undefined;
-  /** What the last write said of others who write for this gateway. */
-  #epoch: bigint | null = null;
   #problem: string | null = null;
 
   constructor(parts: StoredUsageParts) {
@@ -74,7 +73,14 @@ export class StoredUsage implements UsageRecorder {
   }
 
   open(connection: MeteredConnection): void {
-    this.#tracked.add({ connection, written: undefined, writtenRecord: undefined, writtenSeq: 0, seq: 0 });
+    this.#tracked.add({
+      connection,
+      written: undefined,
+      writtenRecord: undefined,
+      writtenSeq: 0,
+      writtenEpoch: 0n,
+      seq: 0,
+    });
   }
 
   mayOpen(userId: string): boolean | Promise<boolean> {
@@ -142,13 +148,12 @@ export class StoredUsage implements UsageRecorder {
       this.#parts.db,
       this.#parts.gatewayId,
       written.map(({ event }) => event),
-      this.#epoch,
     );
-    this.#epoch = epoch;
     for (const { tracked, event } of written) {
       tracked.written = event.totals;
       tracked.writtenRecord = event.connection;
       tracked.writtenSeq = event.seq;
+      tracked.writtenEpoch = epoch;
       if (event.end) this.#tracked.delete(tracked);
     }
     if (closedElsewhere.length > 0) this.#giveUp(new Set(closedElsewhere), batch);
@@ -199,14 +204,17 @@ function hasNews({ connection, written, writtenRecord }: Tracked): boolean {
   );
 }
 
-function eventOf({ connection, seq, written, writtenRecord, writtenSeq }: Tracked, at: number): UsageEvent {
+function eventOf(
+  { connection, seq, written, writtenRecord, writtenSeq, writtenEpoch }: Tracked,
+  at: number,
+): UsageEvent {
   // The end is read before the totals: what moves between the two belongs to the next event or to none.
   const { end, record } = connection;
   return {
     connection: record,
     connectionStored: written !== undefined,
     // What a write whose outcome is not known has stored has to be looked up.
-    ...(written !== undefined && writtenSeq === seq && { base: written }),
+    ...(written !== undefined && writtenSeq === seq && { base: { totals: written, epoch: writtenEpoch } }),
     recordChanged: written !== undefined && record !== writtenRecord,
     seq: seq + 1,
     totals: connection.totals(),

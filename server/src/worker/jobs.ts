@@ -2,6 +2,7 @@ import type { Kysely } from "kysely";
 import type { Logger } from "pino";
 import type { Schema } from "../db/schema.ts";
 import { closeLost } from "../metering/close-lost.ts";
+import type { ProviderUsageSource } from "../metering/reconciliation/provider-usage.ts";
 import { pruneEvents } from "../metering/reconciliation/prune-events.ts";
 import { reconcile } from "../metering/reconciliation/reconcile.ts";
 import { startOfNextMonth } from "../services/allowance.ts";
@@ -69,6 +70,15 @@ export async function pruneConnectionLogs(db: Kysely<Schema>, now: Date): Promis
   const before = new Date(now.getTime() - CONNECTION_LOGS_MS);
   const pruned = await db.deleteFrom("connection_logs").where("at", "<", before).executeTakeFirst();
   return Number(pruned.numDeletedRows);
+}
+
+/** The jobs, with the providers that the reconciliation is to ask; they are read anew each time. */
+export function jobsWith(readProviders: () => Promise<readonly ProviderUsageSource[]>): readonly Job[] {
+  const run: Job["run"] = async (db, now, log) => {
+    const providers = await readProviders();
+    return (await reconcile(db, now, { log, providers })).differences.length;
+  };
+  return jobs.map((job) => (job.name === "reconcile-usage" ? { ...job, run } : job));
 }
 
 /** Compares all books that bytes are written in; how many differences there are. */
