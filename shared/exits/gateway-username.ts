@@ -73,7 +73,8 @@ export function parseGatewayUsername(text: string): GatewayUsername | UsernamePr
   const dash = text.indexOf("-", nameStart);
   const nameEnd = dash < 0 ? text.length : dash;
   const credential = text.slice(nameStart, nameEnd).toLowerCase();
-  if (!credentialPattern.test(credential)) {
+  // No credential is called so: it would be read as the other spelling when it is written out.
+  if (!credentialPattern.test(credential) || credential === "customer") {
     const problem = "The user name must begin with the credential's own name, as in atl_k3x9m2qp-cc-de.";
     return { problem, start: nameStart, end: nameEnd };
   }

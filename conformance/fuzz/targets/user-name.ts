@@ -6,6 +6,7 @@ import { mutated } from "../mutate.ts";
 import type { Random } from "../random.ts";
 
 const corpus = bytesOf(
+  "customer-customer-cc-us",
   "atl_k3x9m2qp",
   "atl_k3x9m2qp-cc-de-sid-cart1-ttl-30",
   "atl_k3x9m2qp-cc-us-st-california-city-los_angeles-mode-strict-sid-a",

@@ -1,3 +1,4 @@
+import { isIPv6 } from "node:net";
 import ipaddr from "ipaddr.js";
 
 type Address = ipaddr.IPv4 | ipaddr.IPv6;
@@ -72,7 +73,8 @@ export function endsInNumber(name: string): boolean {
 /** Reads only the usual spelling: octal, hexadecimal and shortened IPv4 are names here, and no names. */
 function readAddress(text: string): Address | undefined {
   if (ipaddr.IPv4.isValidFourPartDecimal(text)) return ipaddr.IPv4.parse(text);
-  return text.includes(":") && !text.includes("%") && ipaddr.IPv6.isValid(text)
+  // ipaddr.js takes zeros before an embedded IPv4 address, which no system does.
+  return isIPv6(text) && !text.includes("%") && ipaddr.IPv6.isValid(text)
     ? ipaddr.IPv6.parse(text)
     : undefined;
 }
