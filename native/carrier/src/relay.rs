@@ -298,6 +298,8 @@ impl Relay {
                 cx.again();
                 return Ok(());
             }
+            // Without a descriptor for a pipe there is still copying.
+            way.bulk = way.bulk && way.has_pipe(cx);
             let wanted = if way.bulk { PIPE_BYTES } else { COPIED_BYTES };
             let granted = match self.limits.take_up_to(wanted) {
                 Leave::Bytes(count) => count,
@@ -312,7 +314,7 @@ impl Relay {
                 }
             };
             let moved = if way.bulk {
-                way.fill_pipe(cx, from, granted)
+                way.fill_pipe(from, granted)
             } else {
                 read_some(&from.socket, scratch.get_mut(..granted).unwrap_or_default())
             };
@@ -332,15 +334,19 @@ impl Relay {
                     }
                     way.bulk = count == COPIED_BYTES;
                     if count < granted {
-                        // All that had come was taken; FIN was behind it, if it had come as well.
-                        from.readable = false;
-                        way.ended = from.hung_up;
+                        // Urgent data makes a short read, too: only reading nothing is the end.
+                        from.readable = from.hung_up;
                     }
                     let bytes = scratch.get(..count).unwrap_or_default();
                     let written = match write_some(&to.socket, bytes) {
                         Moved::Bytes(written) => written,
                         Moved::Blocked => 0,
-                        _ => return Err(lost_to),
+                        _ => {
+                            if is_up {
+                                self.limits.give_back(count);
+                            }
+                            return Err(lost_to);
+                        }
                     };
                     if is_up {
                         cx.count(|counter| counter.add_sent(written));
@@ -413,13 +419,14 @@ impl Way {
         self.granted = bytes.len();
     }
 
-    fn fill_pipe(&mut self, cx: &mut Cx, from: &End, most: usize) -> Moved {
+    fn has_pipe(&mut self, cx: &mut Cx) -> bool {
         if self.pipe.is_none() {
-            match cx.parts.pipes.take() {
-                Ok(pipe) => self.pipe = Some(pipe),
-                Err(error) => return Moved::Broken(error),
-            }
+            self.pipe = cx.parts.pipes.take().ok();
         }
+        self.pipe.is_some()
+    }
+
+    fn fill_pipe(&mut self, from: &End, most: usize) -> Moved {
         let Some(pipe) = &self.pipe else {
             return Moved::Broken(Errno::BADF);
         };

@@ -1,3 +1,4 @@
+import { closeSync } from "node:fs";
 import type { Socket } from "node:net";
 import { nativeAddon } from "../addon.ts";
 import { type Allowance, type AllowanceEvents, unlimitedAllowance } from "../allowance.ts";
@@ -117,14 +118,13 @@ export class CarrierEngine implements ConnectionOwner {
    * @returns undefined when one of them has no descriptor
    */
   adopt({ client, upstream, ...options }: AdoptedPair): CarriedConnection | undefined {
-    const [clientFd, upstreamFd] = [descriptorOf(client), descriptorOf(upstream)];
-    if (clientFd === undefined || upstreamFd === undefined || !this.isAlive) return undefined;
+    const descriptors = this.#descriptorsOf(client, upstream);
+    if (descriptors === undefined) return undefined;
     const connection = this.reserve();
     this.#carrier.adopt({
       index: connection.index,
       generation: connection.generation,
-      client: this.#carrier.duplicate(clientFd),
-      upstream: this.#carrier.duplicate(upstreamFd),
+      ...descriptors,
       ...options,
     });
     return connection;
@@ -139,8 +139,8 @@ export class CarrierEngine implements ConnectionOwner {
     { client, upstream, ...order }: ForwardOrder,
     listener: ForwardListener,
   ): ForwardedConnection | undefined {
-    const [clientFd, upstreamFd] = [descriptorOf(client), descriptorOf(upstream)];
-    if (clientFd === undefined || upstreamFd === undefined || !this.isAlive) return undefined;
+    const descriptors = this.#descriptorsOf(client, upstream);
+    if (descriptors === undefined) return undefined;
     const place = this.reserve();
     const { index, generation } = place;
     const requests = () => this.#carrier.requests(index, generation);
@@ -148,13 +148,26 @@ export class CarrierEngine implements ConnectionOwner {
     this.#carrier.forward({
       index,
       generation,
-      client: this.#carrier.duplicate(clientFd),
-      upstream: this.#carrier.duplicate(upstreamFd),
+      ...descriptors,
       ...order,
     });
     client.destroy();
     upstream.destroy();
     return connection;
+  }
+
+  /** Descriptors of the engine's own for two sockets; undefined when one has none, or there are none left. */
+  #descriptorsOf(client: Socket, upstream: Socket): { client: number; upstream: number } | undefined {
+    const [clientFd, upstreamFd] = [descriptorOf(client), descriptorOf(upstream)];
+    if (clientFd === undefined || upstreamFd === undefined || !this.isAlive) return undefined;
+    const own: number[] = [];
+    try {
+      for (const fd of [clientFd, upstreamFd]) own.push(this.#carrier.duplicate(fd));
+    } catch {
+      for (const fd of own) closeSync(fd);
+    }
+    const [first, second] = own;
+    return first === undefined || second === undefined ? undefined : { client: first, upstream: second };
   }
 
   /** A place among the connections that are handed to the engine, until the engine says that it is closed. */
