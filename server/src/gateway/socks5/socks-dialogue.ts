@@ -10,9 +10,11 @@ import {
   VERSION,
 } from "./messages.ts";
 
+const NO_AUTHENTICATION = 0x00;
 const USERNAME_PASSWORD = 0x02;
 const LOGIN_VERSION = 1;
 const WELCOME_METHOD = Buffer.from([VERSION, USERNAME_PASSWORD]);
+const WELCOME_ADDRESS = Buffer.from([VERSION, NO_AUTHENTICATION]);
 const NO_ACCEPTABLE_METHOD = Buffer.from([VERSION, 0xff]);
 const LOGGED_IN = Buffer.from([LOGIN_VERSION, 0]);
 const NOT_LOGGED_IN = Buffer.from([LOGIN_VERSION, 1]);
@@ -83,34 +85,52 @@ export class SocksDialogue {
     if (greeting.methods.includes(USERNAME_PASSWORD)) {
       this.#stage = "login";
       this.#listener.onAnswer(WELCOME_METHOD);
+    } else if (greeting.methods.includes(NO_AUTHENTICATION)) {
+      this.#greetByAddress();
     } else {
       this.#end(NO_ACCEPTABLE_METHOD, undefined);
     }
+  }
+
+  /** A client that will show nothing is known by its address, or not at all. */
+  #greetByAddress(): void {
+    const answer = this.#authenticator.fromAddress(this.#client);
+    const greet = (identity: Identity | undefined) => {
+      if (identity === undefined) this.#end(NO_ACCEPTABLE_METHOD, undefined);
+      else this.#welcome(identity, WELCOME_ADDRESS);
+    };
+    if (answer instanceof Promise) this.#await(answer, greet);
+    else greet(answer);
   }
 
   #logIn(): void {
     const login = this.#take(readLogin);
     if (login === undefined) return;
     const answer = this.#authenticator.fromLogin(login.username, login.password, this.#client);
-    if (answer instanceof Promise) this.#await(answer);
-    else this.#welcome(answer);
+    const greet = (identity: Identity) => this.#welcome(identity, LOGGED_IN);
+    if (answer instanceof Promise) this.#await(answer, greet);
+    else greet(answer);
   }
 
-  #await(answer: Promise<Identity>): void {
+  #await<Found>(answer: Promise<Found>, greet: (found: Found) => void): void {
+    const stage = this.#stage;
     this.#stage = "identifying";
     answer.then(
-      (identity) => {
-        this.#welcome(identity);
-        this.#advance();
+      (found) => {
+        greet(found);
+        if (this.#stage !== "over") this.#advance();
       },
-      (error) => this.#refuse(proxyErrorOf(error)),
+      (error) => {
+        this.#stage = stage;
+        this.#refuse(proxyErrorOf(error));
+      },
     );
   }
 
-  #welcome(identity: Identity): void {
+  #welcome(identity: Identity, words: Buffer): void {
     this.#identity = identity;
     this.#stage = "request";
-    this.#listener.onAnswer(LOGGED_IN);
+    this.#listener.onAnswer(words);
   }
 
   #request(): void {
