@@ -2,6 +2,13 @@ import { defineConfig } from "vitest/config";
 
 const ignored = ["**/node_modules/**", "**/.output/**", "**/dist/**", "**/target/**", "data/**"];
 
+/** Browser tests of single pages, which can stand another browser beside them. */
+const pages = [
+  "server/web/e2e/*.e2e.test.ts",
+  "extension/e2e/popup-{states,keyboard}.e2e.test.ts",
+  "extension/e2e/options.e2e.test.ts",
+];
+
 /**
  * Three kinds of test, told apart by the file's name:
  * `x.test.ts` runs in memory, `x.integration.test.ts` drives real sockets, databases and processes,
@@ -31,9 +38,19 @@ export default defineConfig({
       },
       {
         test: {
+          name: "pages",
+          include: pages,
+          exclude: ignored,
+          testTimeout: 120_000,
+          hookTimeout: 180_000,
+          maxWorkers: 2,
+        },
+      },
+      {
+        test: {
           name: "e2e",
           include: ["**/*.e2e.test.ts"],
-          exclude: ignored,
+          exclude: [...ignored, ...pages],
           testTimeout: 300_000,
           hookTimeout: 180_000,
           fileParallelism: false,

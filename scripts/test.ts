@@ -37,7 +37,7 @@ await check("types", ["npm", "run", "--silent", "types"]);
 await check("dead code", [bin("knip")]);
 await checkNative();
 await checkBuild();
-for (const project of ["unit", "integration", "e2e"]) await runVitest(project);
+for (const project of ["unit", "integration", "pages", "e2e"]) await runVitest(project);
 
 for (const line of notRun) process.stdout.write(`not run: ${line}\n`);
 if (process.env.CI === "true") total.failed += notRun.length;
