@@ -123,16 +123,21 @@ export class CarriedTunnel implements CarriedClientListener, ClientConnection {
 
   /** What the engine cannot do is done with sockets: TLS to a proxy, or an allowance of this thread. */
   #goByHand(admitted: AdmittedFlow): void {
-    const { flow } = admitted;
+    const { flow, route } = admitted;
     this.#door.connections.delete(this);
     flow.onCut((reason) => flow.finish(reason));
-    this.#door.socketOf(this.#client, (socket) => {
+    const onSocket = (socket: Socket) => {
       this.#dialByHand(admitted, socket).catch((error) => {
         if (!socket.destroyed) socket.end(this.#words.refused(proxyErrorOf(error)));
         socket.resume();
         socket.setTimeout(LINGER_MS, () => socket.destroy());
         socket.once("end", () => socket.destroySoon());
       });
+    };
+    // The engine may have seen the client go before it was asked for the socket.
+    this.#door.socketOf(this.#client, onSocket, () => {
+      route.givenUp();
+      failFlow(flow, gaveUp());
     });
   }
 

@@ -20,8 +20,8 @@ export interface NativeDoorParts {
 export interface Door extends NativeDoorParts {
   /** Gives the client to the other way, as a socket that says these bytes first. */
   handOver(client: CarriedConnection, said: Buffer): void;
-  /** The client as a socket; not called when it closes before. */
-  socketOf(client: CarriedConnection, onSocket: (socket: Socket) => void): void;
+  /** The client as a socket; when it closes before, `onGone` is called instead. */
+  socketOf(client: CarriedConnection, onSocket: (socket: Socket) => void, onGone?: () => void): void;
 }
 
 /**
@@ -101,12 +101,16 @@ export class NativeDoor implements Door {
     });
   }
 
-  socketOf(client: CarriedConnection, onSocket: (socket: Socket) => void): void {
+  socketOf(
+    client: CarriedConnection,
+    onSocket: (socket: Socket) => void,
+    onGone: () => void = () => {},
+  ): void {
     client.listen({
       onData: () => {},
       onDialled: () => {},
       onFailed: () => {},
-      onClosed: () => {},
+      onClosed: onGone,
       onTaken: (fd) => {
         const socket = new Socket({ fd, allowHalfOpen: true, readable: true, writable: true });
         // Stays for the socket's life: an error between two owners must not end the process.
