@@ -115,7 +115,8 @@ export function reasonToEnd(
   // Who was let in by address alone never showed the password that is asked for now.
   if (before.authMethod === "address" && now.authMethod !== "address") return "credential_changed";
   if (!mayComeFrom(now, client)) return "address_not_allowed";
-  if (now.targets.rules === before.targets.rules) return undefined;
+  // The datagrams of an association are checked one by one.
+  if (now.targets.rules === before.targets.rules || targetHost === "*") return undefined;
   if (now.targets.needsAddresses(targetHost)) return "target_not_allowed";
   return now.targets.refusal(targetHost, targetPort) === undefined ? undefined : "target_not_allowed";
 }

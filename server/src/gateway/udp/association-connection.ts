@@ -7,6 +7,7 @@ import type { Identity } from "../authenticator.ts";
 import type { ClientConnection, GatewayContext } from "../context.ts";
 import type { Flow } from "../flow.ts";
 import type { AdmittedFlow } from "../flow-opener.ts";
+import type { CheckedTarget } from "../target-guard.ts";
 import type { DatagramLink, DatagramSource } from "./datagram-exit.ts";
 import { DatagramGate } from "./datagram-gate.ts";
 import { readDatagram, writeAddress, writeDatagram } from "./datagram-header.ts";
@@ -14,6 +15,8 @@ import { TargetChecks } from "./target-checks.ts";
 
 const LINGER_MS = 2_000;
 const RECEIVE_BUFFER_BYTES = 1_048_576;
+/** What may wait until names are looked up; beyond that datagrams are dropped. */
+const MAX_UNCHECKED_BYTES = 262_144;
 
 export interface AssociationWish {
   /** The TCP connection that asked; it is the association's life. */
@@ -47,6 +50,7 @@ class AssociationConnection implements ClientConnection {
   #link: DatagramLink | undefined;
   #up: DatagramGate | undefined;
   #down: DatagramGate | undefined;
+  #uncheckedBytes = 0;
   /** When something moved last, or until when a refused client may linger. */
   #deadline: number;
   #over = false;
@@ -56,7 +60,11 @@ class AssociationConnection implements ClientConnection {
     this.#wish = wish;
     this.#clientAddress = canonicalAddress(client) ?? client;
     this.#clientPort = this.#toldPort();
-    this.#checks = new TargetChecks((host, port) => context.opener.check(identity, host, port), context.now);
+    this.#checks = new TargetChecks(
+      (host, port) => context.opener.check(identity, host, port),
+      context.now,
+      context.credentialEpoch,
+    );
     this.#deadline = context.now() + context.limits.connectMs * 2;
     context.connections.add(this);
     socket.on("end", () => this.#finish("ended"));
@@ -149,9 +157,17 @@ class AssociationConnection implements ClientConnection {
     if (datagram === undefined) return;
     this.#clientPort = port;
     const target = this.#checks.of(datagram.host, datagram.port);
-    if (target instanceof Promise)
-      void target.then((checked) => checked && this.#send(checked, datagram.payload));
+    if (target instanceof Promise) this.#sendChecked(target, datagram.payload, bytes.length);
     else if (target) this.#send(target, datagram.payload);
+  }
+
+  #sendChecked(target: Promise<CheckedTarget | undefined>, payload: Buffer, bytes: number): void {
+    if (this.#uncheckedBytes + bytes > MAX_UNCHECKED_BYTES) return;
+    this.#uncheckedBytes += bytes;
+    void target.then((checked) => {
+      this.#uncheckedBytes -= bytes;
+      if (checked) this.#orDrop(() => this.#send(checked, payload));
+    });
   }
 
   #send(target: Parameters<DatagramLink["send"]>[0], payload: Buffer): void {

@@ -54,9 +54,13 @@ afterAll(async () => {
   echo.socket.close();
 });
 
+/** A name whose look-up waits for the test. */
+const slow = Promise.withResolvers<readonly string[]>();
+
 async function resolve(host: string): Promise<readonly string[]> {
   if (host === "private.test") return ["10.0.0.1"];
   if (host === "echo.test") return ["127.0.0.1"];
+  if (host === "slow.test") return slow.promise;
   throw new Error("not found");
 }
 
@@ -199,6 +203,19 @@ print(udp.recvfrom(2048)[0][10:].decode())
     expect(echo.arrived.bytes - before).toBe("the last".length);
     const open = usage.connections.at(-1);
     expect(open?.totals().sentBytes).toBe("the last".length);
+    end(association);
+  });
+
+  test("keeps only so much of what waits for a name to be looked up", async () => {
+    const association = await associate(fixture.gateway);
+    const open = usage.connections.at(-1);
+    for (let sent = 0; sent < 20; sent++) {
+      association.send("slow.test", echo.port, Buffer.alloc(50_000, "silent"));
+      association.send("127.0.0.1", echo.port, "next");
+      await association.receive();
+    }
+    slow.resolve(["127.0.0.1"]);
+    await expect.poll(() => open?.totals().sentBytes).toBe(20 * "next".length + 5 * 50_000);
     end(association);
   });
 

@@ -17,16 +17,24 @@ const BAD_MS = 5_000;
 export class TargetChecks {
   readonly #check: Check;
   readonly #now: () => number;
+  readonly #epoch: () => number;
+  #knownAt = 0;
   readonly #known = new Map<string, Known>();
   readonly #underWay = new Map<string, Promise<CheckedTarget | undefined>>();
 
-  constructor(check: Check, now: () => number) {
+  /** @param epoch moves when somebody's limits change: what was decided before is asked anew */
+  constructor(check: Check, now: () => number, epoch: () => number) {
     this.#check = check;
     this.#now = now;
+    this.#epoch = epoch;
+    this.#knownAt = epoch();
   }
 
   /** The target with its addresses; undefined where it must not be reached, or too many are being looked up. */
   of(host: string, port: number): CheckedTarget | undefined | Promise<CheckedTarget | undefined> {
+    const epoch = this.#epoch();
+    if (epoch !== this.#knownAt) this.#known.clear();
+    this.#knownAt = epoch;
     const name = `${host} ${port}`;
     const known = this.#known.get(name);
     if (known && known.until > this.#now()) return known.target;
