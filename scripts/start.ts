@@ -1,9 +1,11 @@
+import { existsSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
 import { buildIfStale, chromeExtension, webPage } from "./build.ts";
 import { writeCompanionConfig } from "./companion-config.ts";
 import { companionMessageSchema, type ServerReady, serverMessageSchema } from "./messages.ts";
 import { type Part, startPart } from "./part.ts";
-import { readSettings, type Settings, settingsHelp } from "./settings.ts";
+import { readSettings, repository, type Settings, settingsHelp } from "./settings.ts";
 
 const started = Date.now();
 
@@ -118,6 +120,11 @@ function summary(settings: Settings, server: ServerReady, proxyPort: number): st
     "               or load extension/.output/chrome-mv3 on chrome://extensions (developer mode)",
     `  Command      npx atlantic status`,
     `  Data         ${settings.data}`,
+    ...(existsSync(join(repository, "native/dist/atlantic-native.node"))
+      ? []
+      : [
+          "  Native part  not built; npm run build:native makes the gateway several times faster (needs Rust)",
+        ]),
     ...(demonstration
       ? [
           "",

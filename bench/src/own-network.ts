@@ -22,6 +22,8 @@ export async function runInOwnNetwork(argv: readonly string[]): Promise<number |
     stdio: "inherit",
     env: { ...process.env, [INSIDE]: "1" },
   });
+  const end = (signal: NodeJS.Signals) => child.kill(signal);
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, end);
   const [code] = await once(child, "exit");
   return code ?? 1;
 }
