@@ -23,11 +23,14 @@ export interface ExitContext {
 export class ExitConnection {
   readonly #socket: Socket;
   readonly #context: ExitContext;
+  readonly #onAsked: () => void;
   #waiting: Buffer = Buffer.alloc(0);
 
-  constructor(socket: Socket, context: ExitContext) {
+  /** @param onAsked called once a gateway of ours has asked for a flow */
+  constructor(socket: Socket, context: ExitContext, onAsked: () => void) {
     this.#socket = socket;
     this.#context = context;
+    this.#onAsked = onAsked;
     socket.on("data", this.#onData);
     socket.on("end", this.#onEnd);
   }
@@ -53,6 +56,7 @@ export class ExitConnection {
   async #open(text: string): Promise<void> {
     const { key, addresses, guard } = this.#context;
     const { target, token, from } = this.#admit(text);
+    this.#onAsked();
     // What the exit no longer has is gone for the session that was promised it.
     if (from !== null && !addresses.has(from)) throw new ProxyError("session_lost");
     const checked = await guard.check(target.host, target.port);

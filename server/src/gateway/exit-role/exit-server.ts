@@ -7,7 +7,7 @@ import type { ExitFile } from "./exit-configuration.ts";
 import { ExitConnection, type ExitContext } from "./exit-connection.ts";
 import { ExitTokens } from "./exit-token.ts";
 
-/** How long a connection may be open without having asked for anything: gateways open some ahead of their use. */
+/** How long a connection may be open without having asked for a flow: gateways open some ahead of their use. */
 const SILENT_MS = 30_000;
 const SWEEP_MS = 1_000;
 
@@ -29,12 +29,14 @@ export async function startExitServer(options: {
   readonly logger: Logger;
   /** What may be dialled besides what the file allows. */
   readonly targets?: TargetRules;
+  /** How long a connection may be open without having asked for a flow, in milliseconds. Default: 30 seconds. */
+  readonly silentMs?: number;
 }): Promise<ExitServer> {
   const { file, logger, targets } = options;
   const key = Buffer.from(file.key, "base64url");
   const guard = new TargetGuard({ ...targets, allow: [...file.allowTargets, ...(targets?.allow ?? [])] });
   const context = { key, guard, tokens: new ExitTokens(key), addresses: new Set(file.addresses) };
-  const sockets = new OpenSockets();
+  const sockets = new OpenSockets(options.silentMs ?? SILENT_MS);
   const accept = (socket: Socket) => sockets.accept(socket, context);
   const server = await newServer(file, accept, (socket) => sockets.hold(socket));
   server.maxConnections = file.maxConnections;
@@ -83,10 +85,15 @@ function listening(server: Server, { host, port }: { host: string; port: number 
   });
 }
 
-/** The connections that are open, and since when they have said nothing. */
+/** The connections that are open, and since when those are that have not asked for a flow with the right key. */
 class OpenSockets {
   readonly #silent = new Map<Socket, number>();
   readonly #all = new Set<Socket>();
+  readonly #silentMs: number;
+
+  constructor(silentMs: number) {
+    this.#silentMs = silentMs;
+  }
 
   hold(socket: Socket): void {
     socket.on("error", () => {});
@@ -97,14 +104,13 @@ class OpenSockets {
   accept(socket: Socket, context: ExitContext): void {
     this.hold(socket);
     this.#silent.set(socket, performance.now());
-    const spoken = () => void this.#silent.delete(socket);
-    socket.once("data", spoken);
-    socket.once("close", spoken);
-    new ExitConnection(socket, context);
+    const asked = () => void this.#silent.delete(socket);
+    socket.once("close", asked);
+    new ExitConnection(socket, context, asked);
   }
 
   sweep(): void {
-    const due = performance.now() - SILENT_MS;
+    const due = performance.now() - this.#silentMs;
     for (const [socket, since] of this.#silent) {
       if (since > due) return;
       socket.destroy();

@@ -25,7 +25,7 @@ let directory: string;
 const ending: (() => unknown)[] = [];
 const seen: string[] = [];
 
-async function startExit(changes: Record<string, unknown> = {}): Promise<ExitServer> {
+async function startExit(changes: Record<string, unknown> = {}, silentMs?: number): Promise<ExitServer> {
   const file = exitFileSchema.parse({
     key,
     addresses: ADDRESSES,
@@ -37,6 +37,7 @@ async function startExit(changes: Record<string, unknown> = {}): Promise<ExitSer
     port: 0,
     file,
     logger: pino({ level: "silent" }),
+    ...(silentMs !== undefined && { silentMs }),
   });
   ending.push(() => exit.close());
   return exit;
@@ -142,6 +143,13 @@ describe("an exit of our own on another machine", () => {
       expect(await through(`-pool-lost-sid-a-mode-${mode}`)).toMatch(/502.*details="session_ip_lost"/s);
     },
   );
+
+  test("whoever begins to ask and never ends is sent away: strangers do not take the places of gateways", async () => {
+    const exit = await startExit({ maxConnections: 1 }, 100);
+    const stranger = await rawClient(exit.port);
+    stranger.send("CONNECT ");
+    expect(await stranger.ended()).toBe("");
+  });
 
   test("looks at the target itself, whatever its gateway thinks of it", async () => {
     expect(await through("-pool-narrow")).toMatch(/403.*details="forbidden_address/s);
