@@ -175,17 +175,22 @@ function theEngineCarries(engine: CarrierEngine): void {
 
   test("a taken client is a socket with nothing lost", async () => {
     const { Socket: NodeSocket } = await import("node:net");
-    const { port } = door((client) => {
+    const { port } = door((client, said) => {
+      let heard = said;
       client.listen({
-        onData: () => {},
+        onData: (bytes) => {
+          heard += String(bytes);
+        },
         onDialled: () => {},
         onFailed: () => {},
         onClosed: () => {},
         onTaken: (fd) => {
           const socket = new NodeSocket({ fd, allowHalfOpen: true, readable: true, writable: true });
           opened.push(socket);
-          socket.on("data", (bytes) => socket.write(`again ${String(bytes)}`));
-          socket.on("end", () => socket.end());
+          socket.on("data", (bytes) => {
+            heard += String(bytes);
+          });
+          socket.on("end", () => socket.end(heard));
         },
       });
       client.take();
@@ -193,7 +198,7 @@ function theEngineCarries(engine: CarrierEngine): void {
     const client = await clientOf(port);
     client.write("first");
     client.end(" second");
-    expect(await readAll(client)).toMatch(/second$/);
+    expect(await readAll(client)).toBe("first second");
   });
 
   const plans: Record<string, (port: number) => DialPlan> = {
