@@ -51,6 +51,8 @@ async function openPostgres(place: { url: string; connections?: number }): Promi
   });
   // A connection that breaks while idle is replaced by the pool; without a listener it would end the process.
   pool.on("error", () => {});
+  // The same of one that breaks while it is in use: whoever asked over it is told by the query.
+  pool.on("connect", (client) => client.on("error", () => {}));
   const db = new Kysely<Schema>({ dialect: new PostgresDialect({ pool }) });
   // The pool connects with its first query: whether it can is to be known now.
   await pool.query("select 1").catch(async (error: unknown) => {
