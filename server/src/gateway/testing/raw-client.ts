@@ -29,8 +29,7 @@ export async function rawClient(port: number): Promise<RawClient> {
     over = true;
   });
   await once(socket, "connect");
-  const changed = () =>
-    Promise.race([once(socket, "data"), once(socket, "end"), once(socket, "close")]).catch(() => {});
+  const changed = () => anyOf(socket, ["data", "end", "close"]);
   return {
     socket,
     send: (bytes) => void socket.write(bytes),
@@ -48,4 +47,11 @@ export async function rawClient(port: number): Promise<RawClient> {
       return received.toString("latin1");
     },
   };
+}
+
+/** Resolves with the first of these events, or an error, and leaves no listener behind. */
+export async function anyOf(socket: Socket, names: readonly string[]): Promise<void> {
+  const over = new AbortController();
+  await Promise.race(names.map((name) => once(socket, name, { signal: over.signal }))).catch(() => {});
+  over.abort();
 }

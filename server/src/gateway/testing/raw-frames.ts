@@ -1,5 +1,6 @@
 import { once } from "node:events";
 import { connect, type TLSSocket } from "node:tls";
+import { anyOf } from "./raw-client.ts";
 
 const PREFACE = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 export const FRAME = {
@@ -44,7 +45,7 @@ export async function rawFrames(port: number, ca: string): Promise<RawFrames> {
     async goAway() {
       while (left === undefined || left === 0) {
         if (socket.destroyed) throw new Error("The server left without a word.");
-        await Promise.race([once(socket, "data"), once(socket, "close")]).catch(() => {});
+        await anyOf(socket, ["data", "close"]);
       }
       return left;
     },
