@@ -54,7 +54,7 @@ function watched(connection: CarriedConnection, signal: AbortSignal | undefined)
   const close = (reason: string): void => {
     if (connection.isOver) return;
     why = reason;
-    connection.cut();
+    connection.cut({ whenFlushed: reason === "quota_exhausted" });
   };
   const onAbort = () => close("aborted");
   signal?.addEventListener("abort", onAbort, { once: true });

@@ -15,13 +15,20 @@ use crate::id::Id;
 use crate::pipes::{PIPE_BYTES, Pipe};
 use crate::protocol::{Outcome, event, verb};
 use crate::rate::{Permit, Rate};
-use crate::sockets::{Moved, read_some, reset, write_some};
+use crate::sockets::{Moved, read_some, reset, unacknowledged, write_some};
 use crate::wire::{Reader, put_f64, put_u32};
 
 /// Up to so many bytes at once are copied; whoever fills that goes on by splice.
 const COPIED_BYTES: usize = 16_384;
 /// What one connection may move before others have their turn.
 const TURN_BYTES: usize = 4 << 20;
+
+/// How long what was charged may take to arrive before the flow is cut.
+const FLUSH_MS: u64 = 2_000;
+/// How often it is looked whether it has: no event tells when the last byte is acknowledged.
+const FLUSH_LOOK_MS: u64 = 16;
+/// In the body of the order to cut: only once what was charged has arrived.
+const CUT_WHEN_FLUSHED: u32 = 1;
 
 /// What holds a flow's bytes back.
 #[derive(Clone, Default)]
@@ -141,6 +148,15 @@ struct Way {
     piped: usize,
 }
 
+/// How it will end once what was charged has arrived. Nothing more is read.
+#[derive(Clone, Copy)]
+struct Flushing {
+    outcome: Outcome,
+    until: u64,
+    /// Nothing arrives there any more.
+    upstream_lost: bool,
+}
+
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Direction {
     Up,
@@ -159,6 +175,7 @@ pub struct Relay {
     /// When the rate lets something through again.
     rate_at: u64,
     waits_for_allowance: bool,
+    flushing: Option<Flushing>,
 }
 
 impl Relay {
@@ -187,10 +204,14 @@ impl Relay {
             idle_at: NEVER,
             rate_at: NEVER,
             waits_for_allowance: false,
+            flushing: None,
         }
     }
 
     fn pump_both(&mut self, cx: &mut Cx) -> Next {
+        if let Some(flushing) = self.flushing {
+            return self.flush(cx, flushing);
+        }
         let mut scratch = std::mem::take(&mut cx.parts.scratch);
         let result = self
             .pump(cx, Direction::Up, &mut scratch)
@@ -198,6 +219,7 @@ impl Relay {
         cx.parts.scratch = scratch;
         self.limits.tell(cx);
         match result {
+            Err(Outcome::QuotaExhausted) => self.end_flushed(cx, Outcome::QuotaExhausted),
             Err(outcome) => self.end(cx, outcome),
             Ok(()) if self.up.passed_on && self.down.passed_on => self.end(cx, Outcome::Ended),
             Ok(()) => {
@@ -366,6 +388,27 @@ impl Relay {
         }
     }
 
+    /// Ends it once what was charged has arrived.
+    fn end_flushed(&mut self, cx: &mut Cx, outcome: Outcome) -> Next {
+        let flushing = Flushing {
+            outcome,
+            until: cx.now() + FLUSH_MS,
+            upstream_lost: false,
+        };
+        self.flushing = Some(flushing);
+        self.flush(cx, flushing)
+    }
+
+    fn flush(&mut self, cx: &mut Cx, flushing: Flushing) -> Next {
+        let sent = flushing.upstream_lost || self.up.flush(cx, &mut self.upstream, Direction::Up);
+        let received = self.down.flush(cx, &mut self.client, Direction::Down);
+        if (sent && received) || cx.now() >= flushing.until {
+            return self.end(cx, flushing.outcome);
+        }
+        cx.set_deadline(flushing.until.min(cx.now() + FLUSH_LOOK_MS));
+        Next::Stay
+    }
+
     /// Closes both: cleanly when both halves have ended, else so that both sides see it.
     fn end(&mut self, cx: &mut Cx, outcome: Outcome) -> Next {
         // What was let through and did not reach the upstream was not moved.
@@ -410,6 +453,21 @@ impl Way {
             }
         }
         moved
+    }
+
+    /// Writes what the limits have let through. Returns whether all of it has arrived, or never will.
+    fn flush(&mut self, cx: &Cx, to: &mut End, direction: Direction) -> bool {
+        while self.piped > 0 || self.granted > 0 {
+            match self.write(to) {
+                Moved::Bytes(count) if direction == Direction::Up => {
+                    cx.count(|counter| counter.add_sent(count))
+                }
+                Moved::Bytes(_) => {}
+                Moved::Blocked => return wait_for_room(cx, to).is_err(),
+                _ => return true,
+            }
+        }
+        unacknowledged(&to.socket) == 0
     }
 
     /// Holds bytes that the limits have let through until there is room for them.
@@ -520,6 +578,14 @@ impl Driver for Relay {
         if !flags.contains(EventFlags::ERR) {
             return self.pump_both(cx);
         }
+        if let Some(flushing) = &mut self.flushing {
+            if socket == self.client.number {
+                let outcome = flushing.outcome;
+                return self.end(cx, outcome);
+            }
+            flushing.upstream_lost = true;
+            return self.pump_both(cx);
+        }
         // What came before the RST is passed on first, as far as the other side takes it.
         end.hung_up = false;
         let by = if socket == self.client.number {
@@ -534,7 +600,7 @@ impl Driver for Relay {
     }
 
     fn deadline(&mut self, cx: &mut Cx) -> Next {
-        if cx.now() >= self.idle_at {
+        if self.flushing.is_none() && cx.now() >= self.idle_at {
             return self.end(cx, Outcome::Idle);
         }
         self.rate_at = NEVER;
@@ -546,8 +612,15 @@ impl Driver for Relay {
         self.pump_both(cx)
     }
 
-    fn command(&mut self, cx: &mut Cx, verb: u32, _body: &mut Reader) -> Next {
+    fn command(&mut self, cx: &mut Cx, verb: u32, body: &mut Reader) -> Next {
         match verb {
+            verb::CUT if body.u32() == Some(CUT_WHEN_FLUSHED) => {
+                if self.flushing.is_some() {
+                    Next::Stay
+                } else {
+                    self.end_flushed(cx, Outcome::Cut)
+                }
+            }
             verb::CUT | verb::CLOSE => self.end(cx, Outcome::Cut),
             _ => Next::Stay,
         }

@@ -5,6 +5,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
 use rustix::io::{self, Errno};
+use rustix::ioctl::{Getter, Opcode, ioctl};
 use rustix::net::sockopt::{
     set_ipv6_v6only, set_socket_linger, set_socket_reuseaddr, set_socket_reuseport, set_tcp_nodelay,
 };
@@ -55,6 +56,14 @@ pub fn local_address(socket: impl AsFd) -> Option<SocketAddr> {
 /// Has the socket closed with RST, when it is closed, so that the other side sees that this is no clean end.
 pub fn reset(socket: &OwnedFd) {
     let _ = set_socket_linger(socket, Some(Duration::ZERO));
+}
+
+const SIOCOUTQ: Opcode = 0x5411;
+
+/// How many bytes were written and are not acknowledged by the other side's system; 0 when the system cannot say.
+pub fn unacknowledged(socket: &OwnedFd) -> i32 {
+    // SAFETY: SIOCOUTQ writes one int and changes nothing.
+    unsafe { ioctl(socket, Getter::<SIOCOUTQ, i32>::new()) }.unwrap_or(0)
 }
 
 /// What came of trying to read or to write.

@@ -49,6 +49,7 @@ const NOBODY: CarriedClientListener = {
   onTaken: () => {},
   onClosed: () => {},
 };
+const CUT_WHEN_FLUSHED = 1;
 const NOTHING: CarriedTotals = { sentBytes: 0, receivedBytes: 0 };
 
 /** The engine as its connections see it. */
@@ -124,9 +125,14 @@ export class CarriedConnection {
     writer.end();
   }
 
-  /** Ends it with RST on both sides, whatever it is doing. */
-  cut(): void {
-    this.#begin(verbs.cut).end();
+  /**
+   * Ends it with RST on both sides, whatever it is doing. `whenFlushed`: reads no more at once, and sends the RST when
+   * what was charged has arrived, after 2 seconds at the latest.
+   */
+  cut({ whenFlushed = false } = {}): void {
+    const writer = this.#begin(verbs.cut);
+    if (whenFlushed) writer.number(CUT_WHEN_FLUSHED);
+    writer.end();
   }
 
   /** Closes a client that is not carried yet without a word. */

@@ -332,6 +332,42 @@ function theEngineCarries(engine: CarrierEngine): void {
     expect(allowance.remaining).toBe(0);
   });
 
+  test.each(["used up", "cut for it"])("what was charged arrives before a flow is reset: %s", async (how) => {
+    const port = await target((socket) => socket.on("error", () => {}).write(Buffer.alloc(3_000_000)));
+    const dry = Promise.withResolvers<void>();
+    const allowance = engine.createAllowance(0, { onLow: () => {}, onDry: () => dry.resolve() });
+    allowance.add(600_000);
+    const handle = handleOfAllowance(allowance) ?? 0;
+    const plan = { addresses: ["127.0.0.1"], port };
+    const { port: at, stories } = door((client) => client.carry(plan, { ...usual, allowance: handle }));
+    const client = await clientOf(at);
+    client.pause().write("wish");
+    await dry.promise;
+    const story = await storyOf(stories);
+    if (how === "used up") allowance.close();
+    else story.client.cut({ whenFlushed: true });
+    let got = -"welcome\n".length;
+    client.on("data", (bytes: Buffer) => {
+      got += bytes.length;
+    });
+    const [error] = await once(client.resume(), "error");
+    expect(error).toMatchObject({ code: "ECONNRESET" });
+    expect(got).toBe(600_000);
+    expect((await story.closed).totals.receivedBytes).toBe(600_000);
+  });
+
+  test("a client that does not read what was charged is cut all the same", async () => {
+    const port = await target((socket) => socket.on("error", () => {}).write(Buffer.alloc(600_000)));
+    const plan = { addresses: ["127.0.0.1"], port };
+    const { port: at, stories } = door((client) => client.carry(plan, usual));
+    const client = await clientOf(at);
+    client.pause().write("wish");
+    const story = await storyOf(stories);
+    await expect.poll(() => story.client.totals().receivedBytes, { interval: 2 }).toBe(600_000);
+    story.client.cut({ whenFlushed: true });
+    expect((await story.closed).outcome).toBe("cut");
+  });
+
   test("three hundred flows at once leave no descriptor behind", async () => {
     const before = readdirSync("/proc/self/fd").length;
     const port = await target((socket) => socket.on("end", () => socket.end()).resume());

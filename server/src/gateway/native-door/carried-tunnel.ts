@@ -82,7 +82,7 @@ export class CarriedTunnel implements CarriedClientListener, ClientConnection {
     this.#admitted = admitted;
     admitted.flow.onCut((reason) => {
       this.#cutFor = reason;
-      this.#client.cut();
+      this.#client.cut({ whenFlushed: reason === "quota_exhausted" });
     });
     this.#deadline = performance.now() + this.#door.context.limits.connectMs;
     this.#dial(admitted, admitted.route.exit);
