@@ -139,7 +139,7 @@ describe("exits", () => {
   it("finds an exit by typing and says which user name chooses it", () =>
     withPage({ signedIn: true }, async (page) => {
       await createCredential(page, "For exits");
-      await page.getByRole("link", { name: "Exits" }).click();
+      await page.getByRole("link", { name: "Exits", exact: true }).click();
       await page.getByLabel("Find an exit").fill("tokyo");
       await page.getByText("1 of 3 exits").waitFor();
       await page.getByText("demonstration", { exact: true }).waitFor();
@@ -200,7 +200,7 @@ describe("signing in and out", () => {
       await signIn(page, `${server.webUrl}/sign-in?next=/account`, person);
       await page.getByRole("button", { name: "Sign out everywhere else" }).click();
       await page.getByRole("button", { name: "Sign out everywhere else" }).waitFor({ state: "detached" });
-      await elsewhere.getByRole("link", { name: "Exits" }).click();
+      await elsewhere.getByRole("link", { name: "Exits", exact: true }).click();
       await elsewhere.getByText("Your session has ended. Sign in again to go on.").waitFor();
       await page.getByRole("button", { name: "Sign out" }).click();
       await page.getByRole("heading", { name: "Sign in" }).waitFor();
