@@ -81,35 +81,44 @@ async function tunnel(witness: ClientWitness, gateway: Gateway, port: number, li
   }, 15);
   // A half-closed tunnel has said all and goes on listening.
   const over = setTimeout(() => socket.end(), witness.kind === "half-closed" ? 30 : lifeMs);
-  await once(socket, "close");
-  clearInterval(timer);
-  clearTimeout(over);
+  await once(socket, "close").finally(() => {
+    clearInterval(timer);
+    clearTimeout(over);
+  });
+}
+
+/** Whoever waits for an answer is told when the connection ends instead, which a kill may do without an error. */
+function open(witness: ClientWitness, gateway: Gateway) {
+  const socket = connect(gateway.port, "127.0.0.1");
+  witness.socket = socket;
+  const ended = new AbortController();
+  socket.on("error", () => {});
+  socket.once("close", () => ended.abort());
+  return { socket, answer: () => once(socket, "data", { signal: ended.signal }) };
 }
 
 async function forward(witness: ClientWitness, gateway: Gateway, port: number): Promise<void> {
-  const socket = connect(gateway.port, "127.0.0.1");
-  witness.socket = socket;
+  const { socket, answer } = open(witness, gateway);
   const token = Buffer.from(`${gateway.username}-cc-de:${gateway.password}`).toString("base64");
   const host = `${witness.address}:${port}`;
   for (let requests = 0; requests < 20; requests++) {
     socket.write(
       `GET http://${host}/ HTTP/1.1\r\nHost: ${host}\r\nProxy-Authorization: Basic ${token}\r\n\r\n`,
     );
-    await once(socket, "data");
+    await answer();
     await delay(Math.random() * 20);
   }
   socket.destroy();
 }
 
 async function beRefused(witness: ClientWitness, gateway: Gateway): Promise<void> {
-  const socket = connect(gateway.port, "127.0.0.1");
-  witness.socket = socket;
+  const { socket, answer } = open(witness, gateway);
   const token = Buffer.from(`${gateway.username}-cc-de:${gateway.password}`).toString("base64");
   // Port 1: nobody listens there.
   socket.write(
     `CONNECT ${witness.address}:1 HTTP/1.1\r\nHost: x\r\nProxy-Authorization: Basic ${token}\r\n\r\n`,
   );
-  await once(socket, "data");
+  await answer();
   socket.destroy();
   await delay(20);
 }
