@@ -1,7 +1,9 @@
 import { once } from "node:events";
 import { createServer, type Server, type Socket } from "node:net";
+import { ProxyError } from "@atlantic/shared/errors.ts";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { WebSocketServer } from "ws";
+import { type FlowLimitSource, unlimitedFlows } from "../flow-limits.ts";
 import { type CountingOrigin, startCountingOrigin } from "../testing/counting-origin.ts";
 import { answerOf, startTlsFixture, type TlsFixture } from "../testing/tls-fixture.ts";
 
@@ -385,3 +387,28 @@ test("nothing stays open of streams that ended, whichever way they did", async (
   while (fixture.gateway.countOpen() > 0) await new Promise((resolve) => setTimeout(resolve, 10));
   expect((await answerOf(session.request(fields("/after")))).status).toBe(200);
 });
+
+test.each([403, 407] as const)(
+  "used up traffic is told with the status that is set: %i",
+  async (quotaStatus) => {
+    const usedUp: FlowLimitSource = {
+      ...unlimitedFlows,
+      admit: () => {
+        throw new ProxyError("quota_exhausted");
+      },
+    };
+    const own = await startTlsFixture({ flowLimits: usedUp, limits: { quotaStatus } });
+    const session = own.http2();
+    const authority = `127.0.0.1:${origin.port}`;
+    const login = { ":authority": authority, "proxy-authorization": own.authorization };
+    const tunnel = await answerOf(session.request({ ...login, ":method": "CONNECT" }));
+    const page = await answerOf(
+      session.request({ ...login, ":method": "GET", ":scheme": "http", ":path": "/page" }),
+    );
+    for (const { status, headers } of [tunnel, page]) {
+      expect(status).toBe(quotaStatus);
+      expect(headers["proxy-status"]).toContain('details="quota_exhausted"');
+    }
+    await own.close();
+  },
+);
