@@ -187,7 +187,8 @@ export class FlowOpener {
       try {
         const timeoutMs = route.timeoutMs(deadline - performance.now());
         const plan = exit.plan(target);
-        const socket = await this.#parts.dial(plan instanceof Promise ? await plan : plan, { timeoutMs });
+        const made = plan instanceof Promise ? await madeInTime(plan, timeoutMs) : plan;
+        const socket = await this.#parts.dial(made, { timeoutMs });
         this.connected(admitted);
         return socket;
       } catch (error) {
@@ -287,6 +288,14 @@ function exitOf(exit: ChosenExit | undefined) {
     exitAddress: exit?.address ?? null,
     upstream: exit?.upstream ?? null,
   };
+}
+
+/** A plan may wait for a name that no server answers for. */
+function madeInTime(plan: Promise<DialPlan>, timeoutMs: number): Promise<DialPlan> {
+  const { promise, resolve, reject } = Promise.withResolvers<DialPlan>();
+  const timer = setTimeout(() => reject(new ProxyError("connection_timeout")), timeoutMs);
+  plan.then(resolve, reject).finally(() => clearTimeout(timer));
+  return promise;
 }
 
 /** Finishes a flow with the row of what went wrong. */

@@ -7,7 +7,7 @@ import type { AdmittedFlow } from "../flow-opener.ts";
 import { reply, type SocksRequest } from "../socks5/messages.ts";
 import { SocksConnection } from "../socks5/socks-connection.ts";
 import { refusalOf, SocksDialogue, type SocksDialogueListener } from "../socks5/socks-dialogue.ts";
-import { CarriedTunnel, LINGER_MS, type TunnelWords } from "./carried-tunnel.ts";
+import { CarriedTunnel, decisionDeadline, LINGER_MS, type TunnelWords } from "./carried-tunnel.ts";
 import type { Door } from "./native-door.ts";
 
 const GRANTED = reply(0);
@@ -26,18 +26,22 @@ export class CarriedSocks implements CarriedClientListener, SocksDialogueListene
   readonly #door: Door;
   readonly #client: CarriedConnection;
   readonly #dialogue: SocksDialogue;
+  readonly #deadline: number;
   /** Answers that wait to be sent together. */
   #answers = NOTHING;
 
   constructor(door: Door, client: CarriedConnection) {
     this.#door = door;
     this.#client = client;
+    this.#deadline = decisionDeadline(door);
     this.#dialogue = new SocksDialogue(door.context.authenticator, client.address, this);
     client.listen(this);
     door.connections.add(this);
   }
 
-  checkDeadline(): void {}
+  checkDeadline(now: number): void {
+    if (now >= this.#deadline) this.destroy();
+  }
 
   drain(): void {
     this.destroy();

@@ -41,6 +41,10 @@ export class CarriedTunnel implements CarriedClientListener, ClientConnection {
   #admitted: AdmittedFlow | undefined;
   #connected = false;
   #deadline = 0;
+  /** Until when the engine may be left without an order. */
+  readonly #decideUntil: number;
+  #carried = false;
+  #refusedFor: ProxyError | undefined;
   #cutFor: string | undefined;
 
   /** @param early what the client said behind its request */
@@ -49,11 +53,16 @@ export class CarriedTunnel implements CarriedClientListener, ClientConnection {
     this.#client = client;
     this.#words = words;
     this.#early = early;
+    this.#decideUntil = decisionDeadline(door);
     client.listen(this);
     door.connections.add(this);
   }
 
-  checkDeadline(): void {}
+  /** While it is our turn the engine waits for ever: a name or an identity may take only so long to look up. */
+  checkDeadline(now: number): void {
+    if (this.#carried || this.#refusedFor || now < this.#decideUntil) return;
+    this.refuse(new ProxyError("connection_timeout"));
+  }
 
   drain(): void {}
 
@@ -75,8 +84,8 @@ export class CarriedTunnel implements CarriedClientListener, ClientConnection {
   readonly #fail = (error: unknown): void => this.refuse(error);
 
   #begin(admitted: AdmittedFlow): void {
-    if (this.#client.isOver) {
-      failFlow(admitted.flow, gaveUp());
+    if (this.#client.isOver || this.#refusedFor) {
+      failFlow(admitted.flow, this.#refusedFor ?? gaveUp());
       return;
     }
     this.#admitted = admitted;
@@ -100,7 +109,7 @@ export class CarriedTunnel implements CarriedClientListener, ClientConnection {
   }
 
   #carry(admitted: AdmittedFlow, plan: DialPlan): void {
-    if (this.#client.isOver) return;
+    if (this.#client.isOver || this.#refusedFor) return;
     const { flow, route } = admitted;
     const allowance = handleOfAllowance(flow.limits.allowance);
     const rate = handleOfRate(flow.limits.rate);
@@ -108,6 +117,7 @@ export class CarriedTunnel implements CarriedClientListener, ClientConnection {
       this.#goByHand(admitted);
       return;
     }
+    this.#carried = true;
     flow.countWith(() => this.#client.totals());
     this.#client.carry(plan, {
       reply: this.#words.granted(admitted),
@@ -157,6 +167,8 @@ export class CarriedTunnel implements CarriedClientListener, ClientConnection {
   }
 
   #failed(admitted: AdmittedFlow, error: unknown): void {
+    this.#carried = false;
+    if (this.#refusedFor) return;
     try {
       const timeLeft = performance.now() < this.#deadline;
       this.#dial(admitted, this.#door.context.opener.failed(admitted, error, timeLeft));
@@ -167,7 +179,9 @@ export class CarriedTunnel implements CarriedClientListener, ClientConnection {
 
   /** Says no in the protocol's words; the client is done with. */
   refuse(thrown: unknown): void {
+    if (this.#refusedFor) return;
     const error = proxyErrorOf(thrown);
+    this.#refusedFor = error;
     if (error.code === "internal") {
       this.#door.context.logger.error({ err: error.cause ?? error }, "tunnel failed");
     }
@@ -194,8 +208,13 @@ export class CarriedTunnel implements CarriedClientListener, ClientConnection {
     flow.keep(totals);
     if (outcome === "cut") flow.finish(this.#cutFor ?? "closing");
     else if (this.#connected) flow.finish(outcome);
-    else failFlow(flow, gaveUp());
+    else failFlow(flow, this.#refusedFor ?? gaveUp());
   }
+}
+
+/** When a client has waited long enough for what is looked up here. */
+export function decisionDeadline({ context }: Door): number {
+  return context.now() + context.limits.connectMs + context.limits.headerMs;
 }
 
 function gaveUp(): ProxyError {
