@@ -1,3 +1,5 @@
+import type { ClientConfig } from "pg";
+
 const RETRY_MS = 200;
 const MAX_RETRY_MS = 5_000;
 
@@ -10,14 +12,18 @@ export interface NotificationListener {
 
 /**
  * Listens to a channel on a connection of its own (LISTEN), and connects again whenever that breaks. The first
- * connection is there when this resolves.
+ * connection is there when this resolves. A server that went away without a word is noticed by a question that it does
+ * not answer.
  *
+ * @param config how to connect
+ * @param silentMs how often it is asked, and how long it may take to answer, in milliseconds
  * @returns how to stop
  */
 export async function listenPostgres(
-  url: string,
+  config: ClientConfig,
   channel: string,
   listener: NotificationListener,
+  silentMs: number,
 ): Promise<() => Promise<void>> {
   const { Client } = (await import("pg")).default;
   let stopped = false;
@@ -25,11 +31,14 @@ export async function listenPostgres(
   let waiting: NodeJS.Timeout | undefined;
 
   async function connect(): Promise<void> {
-    const client = new Client({ connectionString: url, keepAlive: true, keepAliveInitialDelayMillis: 5_000 });
+    const client = new Client({ ...config, query_timeout: silentMs });
     let ended = false;
+    let asking: NodeJS.Timeout | undefined;
+    const destroy = () => client.connection.stream.destroy();
     const onEnd = () => {
       if (ended) return;
       ended = true;
+      clearInterval(asking);
       if (current === client) reconnect(RETRY_MS);
     };
     client.on("error", onEnd);
@@ -39,12 +48,13 @@ export async function listenPostgres(
       await client.connect();
       await client.query(`listen ${client.escapeIdentifier(channel)}`);
     } catch (error) {
-      await client.end().catch(() => {});
+      destroy();
       throw error;
     }
     current = client;
     if (ended) reconnect(RETRY_MS);
-    else if (stopped) await client.end();
+    else if (stopped) destroy();
+    else asking = setInterval(() => client.query("select 1").catch(destroy), silentMs).unref();
   }
 
   function reconnect(delayMs: number): void {

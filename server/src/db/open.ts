@@ -5,6 +5,7 @@ import type { QueryResult } from "pg";
 import { type DirectoryLock, lockDirectory } from "./directory-lock.ts";
 import { listenPostgres, type NotificationListener } from "./listen-postgres.ts";
 import type { Schema } from "./schema.ts";
+import { breakSilentConnections } from "./silent-connections.ts";
 import { parsers } from "./value-parsers.ts";
 
 /** An open database: the query builder, and how to close what stands behind it. */
@@ -22,10 +23,17 @@ export interface OpenDatabase {
   readonly close: () => Promise<void>;
 }
 
+/** A Postgres server, by its connection string. */
+export interface PostgresPlace {
+  readonly kind: "postgres";
+  readonly url: string;
+  readonly connections?: number;
+  /** After how many milliseconds without an answer it is asked whether the server still works on it. Default 5,000. */
+  readonly silentMs?: number;
+}
+
 /** Where the database is: a Postgres server, or a directory that PGlite keeps for itself. */
-export type DatabasePlace =
-  | { readonly kind: "postgres"; readonly url: string; readonly connections?: number }
-  | { readonly kind: "pglite"; readonly directory: string };
+export type DatabasePlace = PostgresPlace | { readonly kind: "pglite"; readonly directory: string };
 
 /**
  * Opens the database.
@@ -39,11 +47,31 @@ export async function openDatabase(place: DatabasePlace): Promise<OpenDatabase> 
   return place.kind === "postgres" ? openPostgres(place) : openPglite(place);
 }
 
-async function openPostgres(place: { url: string; connections?: number }): Promise<OpenDatabase> {
+const SILENT_MS = 5_000;
+
+/**
+ * The server looks whether we are still there as well: what a connection that broke without a word has locked stays
+ * locked until it notices.
+ */
+const SERVER_SETTINGS =
+  "-c tcp_keepalives_idle=5 -c tcp_keepalives_interval=2 -c tcp_keepalives_count=3 -c tcp_user_timeout=10000";
+
+async function openPostgres({
+  url,
+  connections,
+  silentMs = SILENT_MS,
+}: PostgresPlace): Promise<OpenDatabase> {
   const { Pool, types } = (await import("pg")).default;
+  const config = {
+    options: SERVER_SETTINGS,
+    connectionString: url,
+    keepAlive: true,
+    keepAliveInitialDelayMillis: silentMs,
+    connectionTimeoutMillis: 2 * silentMs,
+  };
   const pool = new Pool({
-    connectionString: place.url,
-    max: place.connections ?? 10,
+    ...config,
+    max: connections ?? 10,
     types: {
       getTypeParser: (oid: number, format?: "text" | "binary") =>
         format === "binary" ? types.getTypeParser(oid, format) : (parsers[oid] ?? types.getTypeParser(oid)),
@@ -53,9 +81,11 @@ async function openPostgres(place: { url: string; connections?: number }): Promi
   pool.on("error", () => {});
   // The same of one that breaks while it is in use: whoever asked over it is told by the query.
   pool.on("connect", (client) => client.on("error", () => {}));
+  const stopWatching = breakSilentConnections(pool, config, silentMs);
   const db = new Kysely<Schema>({ dialect: new PostgresDialect({ pool }) });
   // The pool connects with its first query: whether it can is to be known now.
   await pool.query("select 1").catch(async (error: unknown) => {
+    stopWatching();
     await pool.end();
     throw error;
   });
@@ -66,8 +96,8 @@ async function openPostgres(place: { url: string; connections?: number }): Promi
       const answer: QueryResult | QueryResult[] = await pool.query({ text, values: [...values], types });
       return { rows: [answer].flat().flatMap((result) => result.rows) };
     },
-    listen: (channel, listener) => listenPostgres(place.url, channel, listener),
-    close: () => db.destroy(),
+    listen: (channel, listener) => listenPostgres(config, channel, listener, silentMs),
+    close: () => db.destroy().finally(stopWatching),
   };
 }
 
