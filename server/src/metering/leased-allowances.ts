@@ -20,6 +20,8 @@ const CAUTION_MS = 5_000;
 const RETRY_MS = 250;
 /** How many times a new flow waits for a database that does not answer. */
 const MAX_TRIES = 20;
+/** After so long it waits no more, in milliseconds, however few tries that were. */
+const MAX_WAIT_MS = 10_000;
 /** Between two looks whether what has flowed was settled. */
 const SETTLE_MS = 10;
 
@@ -188,9 +190,10 @@ class LeasedAccount {
 
   /** Waits for a lease. @throws ProxyError `quota_exhausted`, or `internal` when the database does not answer */
   async filled(): Promise<Allowance> {
-    const { suspended } = this.#parts;
+    const { suspended, clock } = this.#parts;
     const grants = this.#grants;
-    for (let tries = 0; tries < MAX_TRIES && !suspended(); tries++) {
+    const until = clock() + MAX_WAIT_MS;
+    for (let tries = 0; tries < MAX_TRIES && clock() < until && !suspended(); tries++) {
       // Somebody waits now: a refill that finds nothing ends the account.
       this.#dry = true;
       await this.#refill();

@@ -1,4 +1,4 @@
-import type { Kysely } from "kysely";
+import { type Kysely, sql } from "kysely";
 import type { Logger } from "pino";
 import type { Schema } from "../db/schema.ts";
 import type { BalanceAfter } from "./charge-balances.ts";
@@ -18,8 +18,12 @@ const FLUSH_MS = 400;
 const BATCH = 2_000;
 /** How long an account's balance is believed without looking again. */
 const BALANCE_FRESH_MS = 1_000;
+/** How long the database may be silent before that is a problem, and before it is asked when there is nothing to write. */
+const SILENT_MS = 5_000;
 /** Connections that may wait for a database that does not answer, before no more are opened. */
 const MAX_BACKLOG = 200_000;
+
+const NOT_WRITTEN = "Usage cannot be written to the database; it is kept and tried again.";
 
 interface Tracked {
   readonly connection: MeteredConnection;
@@ -63,11 +67,15 @@ export class StoredUsage implements UsageRecorder {
   readonly #listeners = new Set<(userId: string) => void>();
   readonly #timer: NodeJS.Timeout;
   #flushing: Promise<void> | undefined;
+  #flushingSince = 0;
+  /** When the database last answered. */
+  #answeredAt: number;
   #problem: string | null = null;
 
   constructor(parts: StoredUsageParts) {
     this.#parts = parts;
     this.#clock = parts.clock ?? Date.now;
+    this.#answeredAt = performance.now();
     this.#timer = setInterval(() => this.#flushInBackground(), parts.flushMs ?? FLUSH_MS);
     this.#timer.unref();
   }
@@ -107,12 +115,14 @@ export class StoredUsage implements UsageRecorder {
   }
 
   problem(): string | null {
-    return this.#problem;
+    const isSilent = this.#flushing !== undefined && performance.now() - this.#flushingSince > SILENT_MS;
+    return this.#problem ?? (isSilent ? NOT_WRITTEN : null);
   }
 
   /** Waits for a flush that is under way and writes what has come since. */
   async flush(): Promise<void> {
     while (this.#flushing) await this.#flushing.catch(() => {});
+    this.#flushingSince = performance.now();
     this.#flushing = this.#writeAll().finally(() => {
       this.#flushing = undefined;
     });
@@ -127,7 +137,7 @@ export class StoredUsage implements UsageRecorder {
   #flushInBackground(): void {
     if (this.#flushing) return;
     this.flush().catch((error) => {
-      this.#problem = "Usage cannot be written to the database; it is kept and tried again.";
+      this.#problem = NOT_WRITTEN;
       this.#parts.logger.error({ err: error }, "usage was not written");
     });
   }
@@ -136,7 +146,16 @@ export class StoredUsage implements UsageRecorder {
     const changed: Tracked[] = [];
     for (const tracked of this.#tracked) if (hasNews(tracked)) changed.push(tracked);
     for (let at = 0; at < changed.length; at += BATCH) await this.#write(changed.slice(at, at + BATCH));
+    if (changed.length > 0) this.#answeredAt = performance.now();
+    else await this.#askWhetherItAnswers();
     this.#problem = null;
+  }
+
+  /** That the database is gone has to be known even when nobody has anything to write. */
+  async #askWhetherItAnswers(): Promise<void> {
+    if (this.#problem === null && performance.now() - this.#answeredAt < SILENT_MS) return;
+    await sql`select 1`.execute(this.#parts.db);
+    this.#answeredAt = performance.now();
   }
 
   async #write(batch: readonly Tracked[]): Promise<void> {
