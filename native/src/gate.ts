@@ -23,6 +23,7 @@ export class Gate {
   readonly #parts: GateParts;
   #whenFree: (() => void) | undefined;
   #busy = false;
+  #refused = false;
 
   constructor(parts: GateParts) {
     this.#parts = parts;
@@ -54,6 +55,7 @@ export class Gate {
     this.#busy = true;
     from.pause();
     passed.then(() => {
+      if (this.#refused) return;
       this.#busy = false;
       if (this.#whenFree) this.#whenFree();
       else if (!this.#parts.to.writableNeedDrain) from.resume();
@@ -79,6 +81,7 @@ export class Gate {
   ): Promise<boolean> {
     const { limits, from, to, pass, refused } = this.#parts;
     if ((await granted) === false) {
+      this.#refused = true;
       refused();
       return false;
     }

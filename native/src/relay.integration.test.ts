@@ -186,6 +186,27 @@ describe.each(ways)("a relay %s", (_, relayBy) => {
     expect(relay.counters()).toEqual({ sentBytes: 0, receivedBytes: 100_001 });
   });
 
+  test("what an allowance let through arrives before the cut, even where the client reads late", async () => {
+    const dry = Promise.withResolvers<void>();
+    const allowance = createAllowance(0, { onLow: () => {}, onDry: () => dry.resolve() });
+    allowance.add(600_000);
+    const { client, target, relay } = await relayed({ limits: { allowance, rate: unlimitedRate } });
+    client.pause();
+    target.write(Buffer.alloc(3_000_000));
+    await dry.promise;
+    allowance.close();
+    let got = 0;
+    client.on("data", (bytes: Buffer) => {
+      got += bytes.length;
+    });
+    client.resume();
+    expect(await relay.closed).toEqual({ kind: "closed", reason: "quota_exhausted" });
+    expect(relay.counters()).toEqual({ sentBytes: 0, receivedBytes: 600_000 });
+    await expect.poll(() => client.destroyed, { interval: 2 }).toBe(true);
+    expect(client.errored).toMatchObject({ code: "ECONNRESET" });
+    expect(got).toBe(600_000);
+  });
+
   test("a rate is held, and a new one holds at once", async () => {
     const rate = createRate(1_000_000);
     const { client, target, relay } = await relayed({ limits: { allowance: unlimitedAllowance, rate } });

@@ -2,6 +2,11 @@ import type { Socket } from "node:net";
 import { Gate } from "./gate.ts";
 import type { Relay, RelayOptions, RelayOutcome } from "./relay.ts";
 
+/** How long what was charged may take to arrive before the flow is cut. */
+const FLUSH_MS = 2_000;
+/** How long the system has to deliver what it was given: nothing tells JavaScript when the last byte has arrived. */
+const DELIVERY_MS = 500;
+
 /** The relay in JavaScript, for all sockets and systems. */
 export function relayStreams(client: Socket, upstream: Socket, options: RelayOptions = {}): Relay {
   const { idleMs = 300_000, halfOpenIdleMs = 60_000 } = options;
@@ -11,6 +16,7 @@ export function relayStreams(client: Socket, upstream: Socket, options: RelayOpt
   let receivedBytes = 0;
   let outcome: RelayOutcome = { kind: "ended" };
   let open = 2;
+  let flushing = false;
 
   const closed = new Promise<RelayOutcome>((resolve) => {
     const onClose = () => {
@@ -25,8 +31,34 @@ export function relayStreams(client: Socket, upstream: Socket, options: RelayOpt
   });
 
   function cut(reason: RelayOutcome): void {
+    // A lost upstream takes nothing from what is on its way to the client; anything else ends the wait.
+    if (flushing && !(reason.kind === "reset" && reason.by === "upstream")) resetBoth();
     if (open === 0 || outcome.kind !== "ended") return;
     outcome = reason;
+    resetBoth();
+  }
+  /** Reads no more, and cuts once what was charged has had time to arrive. */
+  function cutFlushed(): void {
+    if (open === 0 || outcome.kind !== "ended") return;
+    outcome = { kind: "closed", reason: "quota_exhausted" };
+    flushing = true;
+    for (const socket of [client, upstream]) {
+      socket.pause();
+      socket.setTimeout(0);
+    }
+    const over = setTimeout(resetBoth, FLUSH_MS);
+    const look = (): void => {
+      if (client.writableLength + upstream.writableLength > 0) return;
+      clearTimeout(over);
+      setTimeout(resetBoth, DELIVERY_MS);
+      client.off("drain", look);
+      upstream.off("drain", look);
+    };
+    client.on("drain", look);
+    upstream.on("drain", look);
+    look();
+  }
+  function resetBoth(): void {
     reset(client);
     reset(upstream);
   }
@@ -45,17 +77,16 @@ export function relayStreams(client: Socket, upstream: Socket, options: RelayOpt
     if (!client.write(chunk)) upstream.pause();
   };
   const { limits } = options;
-  const refused = () => cut({ kind: "closed", reason: "quota_exhausted" });
-  const up = limits && new Gate({ limits, from: client, to: upstream, pass: send, refused });
-  const down = limits && new Gate({ limits, from: upstream, to: client, pass: receive, refused });
+  const up = limits && new Gate({ limits, from: client, to: upstream, pass: send, refused: cutFlushed });
+  const down = limits && new Gate({ limits, from: upstream, to: client, pass: receive, refused: cutFlushed });
 
   client.on("data", up?.onChunk ?? send);
   upstream.on("data", down?.onChunk ?? receive);
   upstream.on("drain", () => {
-    if (!up?.busy) client.resume();
+    if (!flushing && !up?.busy) client.resume();
   });
   client.on("drain", () => {
-    if (!down?.busy) upstream.resume();
+    if (!flushing && !down?.busy) upstream.resume();
   });
   // An end can come while its last bytes wait at the gate.
   const onClientEnd = () => {
@@ -84,6 +115,7 @@ export function relayStreams(client: Socket, upstream: Socket, options: RelayOpt
 
   /** Passes a FIN on. When it is the second one and nothing waits, closing sends it as well and saves a system call. */
   function endHalf(other: Socket, from: Socket): void {
+    if (flushing) return;
     if (other.readableEnded && other.writableLength === 0) {
       if (!from.writableEnded) from.end();
       other.destroy();
@@ -106,7 +138,7 @@ export function relayStreams(client: Socket, upstream: Socket, options: RelayOpt
   return {
     counters: () => ({ sentBytes, receivedBytes }),
     closed,
-    close: (reason) => cut({ kind: "closed", reason }),
+    close: (reason) => (reason === "quota_exhausted" ? cutFlushed() : cut({ kind: "closed", reason })),
   };
 }
 
