@@ -189,3 +189,15 @@ function postBlock(): Buffer {
     [":path", "/"],
   ]);
 }
+
+test("strangers over HTTP/2 are held to what one address may have, until one shows a right credential", async () => {
+  const own = await startTlsFixture({ guard: { strangersAtOnce: 1, strangersPerSecond: 0 } });
+  const first = own.http2();
+  await once(first, "connect");
+  await expect(once(own.http2(), "connect")).rejects.toThrow("disconnected");
+  expect(first.closed).toBe(false);
+  const login = { ":authority": "127.0.0.1:1", "proxy-authorization": own.authorization };
+  expect((await answerOf(first.request({ ...login, ":method": "CONNECT" }))).status).toBeGreaterThan(499);
+  await once(own.http2(), "connect");
+  await own.close();
+});
