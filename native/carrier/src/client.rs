@@ -330,6 +330,7 @@ impl Dialling {
             hung_up: self.client.hung_up,
             writable: true,
             room_watched: false,
+            muted: false,
             early: order.early,
         };
         let upstream = End {
@@ -339,6 +340,7 @@ impl Dialling {
             hung_up: opened.hung_up,
             writable: true,
             room_watched: true,
+            muted: false,
             early: opened.received,
         };
         let relay = Relay::new(

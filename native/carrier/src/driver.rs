@@ -79,6 +79,17 @@ impl Cx<'_> {
         epoll::modify(&self.parts.epoll, socket, self.data(number), interest(true))
     }
 
+    /// Has nothing reported of what comes in any more but its end, until it is watched again.
+    pub fn watch_end(&self, socket: impl AsFd, number: u8, writable: bool) -> io::Result<()> {
+        let interest = interest(writable) - EventFlags::IN;
+        epoll::modify(&self.parts.epoll, socket, self.data(number), interest)
+    }
+
+    /// Has everything reported again; what is there by now at once.
+    pub fn watch_again(&self, socket: impl AsFd, number: u8, writable: bool) -> io::Result<()> {
+        epoll::modify(&self.parts.epoll, socket, self.data(number), interest(writable))
+    }
+
     pub fn forget(&self, socket: impl AsFd) {
         let _ = epoll::delete(&self.parts.epoll, socket);
     }

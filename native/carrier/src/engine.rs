@@ -475,6 +475,7 @@ impl Engine {
             hung_up: false,
             writable: true,
             room_watched: false,
+            muted: false,
             early,
         };
         let client = end(adopted.client, CLIENT, adopted.from_client);

@@ -126,8 +126,36 @@ pub struct End {
     pub writable: bool,
     /// Whether room is reported.
     pub room_watched: bool,
+    /// More to read is not reported: it cannot be read yet, and each report would wake the engine for nothing.
+    pub muted: bool,
     /// Read already, and to be sent to the other one first.
     pub early: Vec<u8>,
+}
+
+impl End {
+    /// Whether nothing is told that is not known already.
+    fn knows(&self, flags: EventFlags) -> bool {
+        let is_known = |flag, known| known || !flags.contains(flag);
+        !flags.intersects(EventFlags::ERR | EventFlags::HUP)
+            && is_known(EventFlags::IN, self.readable)
+            && is_known(EventFlags::RDHUP, self.hung_up)
+            && is_known(EventFlags::OUT, self.writable)
+    }
+
+    /// While what has come cannot be read, hears no more of what comes.
+    fn mute(&mut self, cx: &Cx) {
+        if !self.muted {
+            self.muted = cx.watch_end(&self.socket, self.number, self.room_watched).is_ok();
+        }
+    }
+
+    fn unmute(&mut self, cx: &Cx) -> rustix::io::Result<()> {
+        if !self.muted || self.readable {
+            return Ok(());
+        }
+        self.muted = false;
+        cx.watch_again(&self.socket, self.number, self.room_watched)
+    }
 }
 
 /// One direction.
@@ -224,6 +252,12 @@ impl Relay {
             Ok(()) if self.up.passed_on && self.down.passed_on => self.end(cx, Outcome::Ended),
             Ok(()) => {
                 cx.set_deadline(self.idle_at.min(self.rate_at));
+                if self.client.unmute(cx).is_err() {
+                    return self.end(cx, Outcome::ClientReset);
+                }
+                if self.upstream.unmute(cx).is_err() {
+                    return self.end(cx, Outcome::UpstreamReset);
+                }
                 Next::Stay
             }
         }
@@ -535,6 +569,7 @@ fn wait_for_room(cx: &Cx, to: &mut End) -> rustix::io::Result<()> {
         return Ok(());
     }
     to.room_watched = true;
+    to.muted = false;
     cx.watch_room(&to.socket, to.number)
 }
 
@@ -571,6 +606,12 @@ impl Driver for Relay {
         } else {
             return Next::Stay;
         };
+        if end.knows(flags) {
+            if flags.contains(EventFlags::IN) {
+                end.mute(cx);
+            }
+            return Next::Stay;
+        }
         end.readable |=
             flags.intersects(EventFlags::IN | EventFlags::RDHUP | EventFlags::HUP | EventFlags::ERR);
         end.hung_up |= flags.contains(EventFlags::RDHUP);

@@ -368,6 +368,40 @@ function theEngineCarries(engine: CarrierEngine): void {
     expect((await story.closed).outcome).toBe("cut");
   });
 
+  test("what comes and ends while an allowance is dry goes on once there is more", async () => {
+    const dry = Promise.withResolvers<void>();
+    const port = await target(async (socket) => {
+      socket.write(Buffer.alloc(100_000));
+      await dry.promise;
+      for (let piece = 0; piece < 20; piece++) {
+        await new Promise((resolve) => socket.write(Buffer.alloc(10_000), resolve));
+      }
+      socket.end();
+    });
+    const allowance = engine.createAllowance(0, { onLow: () => {}, onDry: () => dry.resolve() });
+    allowance.add(50_000);
+    const handle = handleOfAllowance(allowance) ?? 0;
+    const plan = { addresses: ["127.0.0.1"], port };
+    const { port: at, stories } = door((client) => client.carry(plan, { ...usual, allowance: handle }));
+    const client = await clientOf(at);
+    let got = -"welcome\n".length;
+    client.on("data", (bytes: Buffer) => {
+      got += bytes.length;
+    });
+    client.write("wish");
+    await dry.promise;
+    await expect.poll(() => got, { interval: 2 }).toBe(50_000);
+    allowance.add(100_000);
+    await expect.poll(() => got, { interval: 2 }).toBe(150_000);
+    const ended = once(client, "end");
+    allowance.add(1_000_000);
+    await ended;
+    expect(got).toBe(300_000);
+    client.end("bye");
+    const { totals } = await (await storyOf(stories)).closed;
+    expect(totals).toEqual({ sentBytes: "bye".length, receivedBytes: 300_000 });
+  });
+
   test("three hundred flows at once leave no descriptor behind", async () => {
     const before = readdirSync("/proc/self/fd").length;
     const port = await target((socket) => socket.on("end", () => socket.end()).resume());
