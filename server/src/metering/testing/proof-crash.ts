@@ -72,8 +72,6 @@ function summed(reports: readonly CrashReport[]) {
     connections: sum(({ connections }) => connections),
     bytes: String(reports.reduce((all, { bytes }) => all + BigInt(bytes), 0n)),
     resets: sum(({ resets }) => resets),
-    countedTwice: 0,
-    chargedThatDidNotFlow: 0,
     lostMsMedian: medians[Math.floor(medians.length / 2)] ?? 0,
     lostMsMost: Math.max(0, ...reports.map(({ lostMs }) => lostMs.most)),
   };
