@@ -6,9 +6,10 @@ use std::os::fd::{IntoRawFd, OwnedFd};
 use rustix::event::epoll::EventFlags;
 
 use super::body::Body;
+use super::fields::Reading;
 use super::order::Order;
-use super::request::{Reading as RequestReading, read_request};
-use super::response::{Reading as ResponseReading, read_response};
+use super::request::read_request;
+use super::response::read_response;
 use crate::driver::{Cx, Driver, Next};
 use crate::protocol::{event, verb};
 use crate::relay::{Leave, Limits};
@@ -313,10 +314,10 @@ impl Forward {
             return Err(Stop::Back);
         }
         match read_request(&self.inbox, &self.order, &mut upstream.out) {
-            RequestReading::More if self.client_ended => Err(Stop::End(End::Ended)),
-            RequestReading::More => Ok(false),
-            RequestReading::Unusual => Err(Stop::Back),
-            RequestReading::Plain(request) => {
+            Reading::More if self.client_ended => Err(Stop::End(End::Ended)),
+            Reading::More => Ok(false),
+            Reading::Unusual => Err(Stop::Back),
+            Reading::Plain(request) => {
                 let rest = self.inbox.split_off(request.head_bytes);
                 self.exchange = Some(Exchange {
                     head: std::mem::replace(&mut self.inbox, rest),
@@ -464,15 +465,15 @@ impl Forward {
             whole.as_slice()
         };
         match read_response(input, exchange.is_head, &mut self.client.out) {
-            ResponseReading::More => {
+            Reading::More => {
                 self.answer_head = input.to_vec();
                 Ok(())
             }
-            ResponseReading::Unusual => {
+            Reading::Unusual => {
                 self.answer_head = input.to_vec();
                 Err(Stop::Back)
             }
-            ResponseReading::Plain(response) => {
+            Reading::Plain(response) => {
                 let answer = exchange.answer.insert(Answer {
                     body: Body::new(&response.framing),
                     keep_alive: response.keep_alive,

@@ -5,8 +5,42 @@ pub struct Lines<'a> {
     rest: &'a [u8],
 }
 
+/// What became of reading a header section.
+pub enum Reading<Message> {
+    /// It is not all there.
+    More,
+    /// JavaScript has to read it.
+    Unusual,
+    Plain(Message),
+}
+
+/// Reads the header section at the front of `input`, of at most `most` bytes. When `rewrite` finds it plain, what it
+/// added to `out` stays there; otherwise `out` is as it was.
+pub fn read_head<Message>(
+    input: &[u8],
+    most: usize,
+    out: &mut Vec<u8>,
+    rewrite: impl FnOnce(&[u8], &mut Vec<u8>) -> Option<Message>,
+) -> Reading<Message> {
+    let Some(head_bytes) = find_end(input, most) else {
+        return if input.len() >= most {
+            Reading::Unusual
+        } else {
+            Reading::More
+        };
+    };
+    let begun = out.len();
+    match rewrite(input.get(..head_bytes).unwrap_or_default(), out) {
+        Some(message) => Reading::Plain(message),
+        None => {
+            out.truncate(begun);
+            Reading::Unusual
+        }
+    }
+}
+
 /// Where the header section that begins at 0 ends, its empty line included.
-pub fn find_end(input: &[u8], most: usize) -> Option<usize> {
+fn find_end(input: &[u8], most: usize) -> Option<usize> {
     let input = input.get(..most).unwrap_or(input);
     let mut from = 0;
     loop {

@@ -17,7 +17,7 @@ pub use order::Order;
 pub fn rewritten_request(head: &[u8], order: &Order) -> Option<Vec<u8>> {
     let mut out = Vec::new();
     match request::read_request(head, order, &mut out) {
-        request::Reading::Plain(request) if request.head_bytes == head.len() => Some(out),
+        fields::Reading::Plain(request) if request.head_bytes == head.len() => Some(out),
         _ => None,
     }
 }
@@ -27,7 +27,7 @@ pub fn rewritten_request(head: &[u8], order: &Order) -> Option<Vec<u8>> {
 pub fn rewritten_response(head: &[u8], to_head: bool) -> Option<Vec<u8>> {
     let mut out = Vec::new();
     match response::read_response(head, to_head, &mut out) {
-        response::Reading::Plain(response) if response.head_bytes == head.len() => Some(out),
+        fields::Reading::Plain(response) if response.head_bytes == head.len() => Some(out),
         _ => None,
     }
 }

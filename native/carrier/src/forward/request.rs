@@ -2,21 +2,13 @@
 
 use std::io::Write;
 
-use super::fields::{Field, Lines, find_end, is_unusual};
+use super::fields::{Field, Lines, Reading, is_unusual, read_head};
 use super::order::Order;
 
 /// As REQUEST_HEAD_LIMITS in JavaScript.
 const MOST_BYTES: usize = 16_384;
 const MOST_FIELDS: usize = 100;
 const MOST_LINE_BYTES: usize = 8_192;
-
-pub enum Reading {
-    /// It is not all there.
-    More,
-    /// JavaScript has to read it.
-    Unusual,
-    Plain(Request),
-}
 
 pub struct Request {
     /// Bytes of its header section.
@@ -29,22 +21,8 @@ pub struct Request {
 }
 
 /// Reads the request at the front of `input`; when it is plain, its header section for the target is added to `out`.
-pub fn read_request(input: &[u8], order: &Order, out: &mut Vec<u8>) -> Reading {
-    let Some(head_bytes) = find_end(input, MOST_BYTES) else {
-        return if input.len() >= MOST_BYTES {
-            Reading::Unusual
-        } else {
-            Reading::More
-        };
-    };
-    let begun = out.len();
-    match rewrite(input.get(..head_bytes).unwrap_or_default(), order, out) {
-        Some(request) => Reading::Plain(request),
-        None => {
-            out.truncate(begun);
-            Reading::Unusual
-        }
-    }
+pub fn read_request(input: &[u8], order: &Order, out: &mut Vec<u8>) -> Reading<Request> {
+    read_head(input, MOST_BYTES, out, |head, out| rewrite(head, order, out))
 }
 
 fn rewrite(head: &[u8], order: &Order, out: &mut Vec<u8>) -> Option<Request> {

@@ -1,19 +1,11 @@
 //! Answers, rewritten for the client exactly as server/src/gateway/http/response.ts does.
 
 use super::date::write_now;
-use super::fields::{Field, Lines, find_end, is_text, is_unusual};
+use super::fields::{Field, Lines, Reading, is_text, is_unusual, read_head};
 
 /// As RESPONSE_HEAD_LIMITS in JavaScript.
 const MOST_BYTES: usize = 65_536;
 const MOST_FIELDS: usize = 256;
-
-pub enum Reading {
-    /// It is not all there.
-    More,
-    /// JavaScript has to read it.
-    Unusual,
-    Plain(Response),
-}
 
 #[derive(Debug, PartialEq, Eq)]
 pub enum Framing {
@@ -30,22 +22,8 @@ pub struct Response {
 }
 
 /// Reads the answer at the front of `input`; when it is plain, its header section for the client is added to `out`.
-pub fn read_response(input: &[u8], to_head: bool, out: &mut Vec<u8>) -> Reading {
-    let Some(head_bytes) = find_end(input, MOST_BYTES) else {
-        return if input.len() >= MOST_BYTES {
-            Reading::Unusual
-        } else {
-            Reading::More
-        };
-    };
-    let begun = out.len();
-    match rewrite(input.get(..head_bytes).unwrap_or_default(), to_head, out) {
-        Some(response) => Reading::Plain(response),
-        None => {
-            out.truncate(begun);
-            Reading::Unusual
-        }
-    }
+pub fn read_response(input: &[u8], to_head: bool, out: &mut Vec<u8>) -> Reading<Response> {
+    read_head(input, MOST_BYTES, out, |head, out| rewrite(head, to_head, out))
 }
 
 fn rewrite(head: &[u8], to_head: bool, out: &mut Vec<u8>) -> Option<Response> {
