@@ -11,7 +11,8 @@ import { upstreamExplainer } from "../gateway/upstreams/explain-upstreams.ts";
 import { type Member, startTemporaryServer, type TemporaryServer } from "../testing/temporary-server.ts";
 import type { Caller } from "./caller.ts";
 import { ExplainService } from "./explain.ts";
-import { noGateway, type SessionState } from "./live-gateway.ts";
+import type { SessionState } from "./live-gateway.ts";
+import { noGateway } from "./testing/no-gateway.ts";
 
 const NOW = new Date("2026-12-01T02:30:00Z");
 

@@ -5,8 +5,8 @@ import { readCredential } from "../gateway/limits/read-credentials.ts";
 import { createAccount } from "../gateway/testing/gateway-fixture.ts";
 import type { Caller } from "./caller.ts";
 import type { Limits } from "./limits.ts";
-import { noGateway } from "./live-gateway.ts";
 import { createServices, type Services } from "./services.ts";
+import { noGateway } from "./testing/no-gateway.ts";
 
 const none: Limits = {
   credentialId: null,

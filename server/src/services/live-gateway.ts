@@ -26,12 +26,3 @@ export interface LiveGateway {
   /** Calls the listener after usage of an account was stored; the returned function stops that. */
   readonly onUsage: (listener: (userId: string) => void) => () => void;
 }
-
-/** The gateway of a process that runs none. */
-export const noGateway: LiveGateway = {
-  countOpen: () => 0,
-  disconnect: () => false,
-  disconnectCredential: () => 0,
-  peekSession: () => undefined,
-  onUsage: () => () => {},
-};

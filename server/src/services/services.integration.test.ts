@@ -4,8 +4,8 @@ import type { OpenDatabase } from "../db/open.ts";
 import { databaseKinds, openTemporaryDatabase } from "../db/testing/temporary-database.ts";
 import type { Caller } from "./caller.ts";
 import { storeLocations } from "./exits.ts";
-import { noGateway } from "./live-gateway.ts";
 import { createServices, type Services } from "./services.ts";
+import { noGateway } from "./testing/no-gateway.ts";
 
 const NOW = new Date("2026-12-01T02:30:00Z");
 
