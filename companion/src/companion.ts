@@ -93,7 +93,7 @@ export async function startCompanion(options: CompanionOptions): Promise<Running
   const timing = new ChallengeTiming(registry, helpers);
   const proxy = new LocalProxy({ registry, timing, helpers, flows, dialer, usage });
   let proxyPort = config.proxyPort;
-  const report = { startedAt: Date.now(), upstream, watch, registry, sessions, usage };
+  const report = { startedAt: Date.now(), upstream, watch, registry, sessions, usage, protection: null };
   const status = () => reportStatus(report, { host: PROXY_HOST, port: proxyPort });
 
   const tickets = new Tickets();
@@ -119,6 +119,7 @@ export async function startCompanion(options: CompanionOptions): Promise<Running
       return status();
     },
     api,
+    protection: null,
     doctor: () => examine({ config, paths, watch, api, registry, pairings }),
     endSession: (routeId) => {
       dialer.forget(routeId);

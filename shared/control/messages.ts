@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { exitSelectorSchema } from "../exits/selector.ts";
 import { routeIdSchema, routeSchema } from "../routing/route.ts";
+import { breachSchema, nameDecisionSchema, nameListSchema, protectionViewSchema } from "./protection.ts";
 import type { Tier } from "./tiers.ts";
 
 /**
@@ -63,6 +64,8 @@ const statusSchema = z.object({
   usage: z.object({ sentBytes: bytesText, receivedBytes: bytesText, requests: z.int() }),
   /** What the gateway's account has left; null when the upstream cannot tell. */
   account: z.object({ remainingBytes: bytesText, allowanceBytes: bytesText }).nullable(),
+  /** The tunnel and the kill switch of the whole machine; null where the companion runs without privilege. */
+  protection: protectionViewSchema.nullable().default(null),
 });
 export type Status = z.infer<typeof statusSchema>;
 
@@ -198,6 +201,42 @@ export const companionRequests = {
     params: z.object({ browser: z.string().optional(), scope: routeScopeSchema, route: routeSchema }),
     result: nothing,
   },
+  /**
+   * A client at a terminal asks for the tier `release`: granted to root, to others when the operating system says so
+   * (polkit asks the person). A browser is never granted it.
+   */
+  "tier.raise": {
+    tier: "policy",
+    params: z.object({ to: z.literal("release") }),
+    result: z.object({ tier: z.literal("release") }),
+  },
+  /** Protect the whole machine: rules up, then the tunnel. Answers when connected; fails as blocked, never as open. */
+  "protection.connect": { tier: "choose", params: nothing, result: protectionViewSchema },
+  /** The only way back to open (or to locked, in lockdown). */
+  "protection.disconnect": { tier: "release", params: nothing, result: protectionViewSchema },
+  /** Blocked instead of open whenever not connected. Switching it off is `protection.unlock`: another tier. */
+  "protection.lockdown": { tier: "policy", params: nothing, result: protectionViewSchema },
+  "protection.unlock": { tier: "release", params: nothing, result: protectionViewSchema },
+  "protection.allowLan": {
+    tier: "policy",
+    params: z.object({ allowed: z.boolean() }),
+    result: protectionViewSchema,
+  },
+  /** The breaches that are kept, newest first. */
+  "protection.leaks": { tier: "status", params: nothing, result: z.array(breachSchema) },
+  /** Looks now: every check of the validator, and answers when the verdict is there. */
+  "protection.validate": { tier: "status", params: nothing, result: protectionViewSchema },
+  /** Why a name is answered as it is. */
+  "dns.why": { tier: "status", params: z.object({ name: z.string().max(253) }), result: nameDecisionSchema },
+  "dns.lists": { tier: "status", params: nothing, result: z.array(nameListSchema) },
+  /** Filtering on or off for one site: its names, its plain requests. */
+  "dns.site": {
+    tier: "choose",
+    params: z.object({ site: z.string().max(253), filtered: z.boolean() }),
+    result: z.object({ site: z.string(), filtered: z.boolean() }),
+  },
+  /** Sites that are not filtered. */
+  "dns.sites": { tier: "status", params: nothing, result: z.array(z.string()) },
   "doctor.run": {
     tier: "status",
     params: nothing,

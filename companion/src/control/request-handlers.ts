@@ -8,6 +8,8 @@ import type { PairingDesk } from "../pairing/pairing-desk.ts";
 import type { PairingRequests } from "../pairing/pairing-requests.ts";
 import type { PairingStore } from "../pairing/pairing-store.ts";
 import type { Tickets } from "../pairing/tickets.ts";
+import type { Protection } from "../protection/protection.ts";
+import { protectionRequests } from "../protection/protection-requests.ts";
 import type { AddressCheck } from "../sessions/address-check.ts";
 import { keepAddressesKnown } from "../sessions/keep-known.ts";
 import type { SessionBook } from "../sessions/session-book.ts";
@@ -27,6 +29,8 @@ export interface RequestParts {
   readonly proxy: { readonly host: string; readonly port: () => number };
   readonly status: () => Promise<Status>;
   readonly api: AccountApi;
+  /** Null where the companion runs without privilege. */
+  readonly protection: Protection | null;
   readonly doctor: () => ReturnType<RequestHandlers["doctor.run"]>;
   /** Closes what runs on the route's old session. */
   readonly endSession: (routeId: RouteId) => void;
@@ -75,6 +79,7 @@ export function requestHandlers(parts: RequestParts): RequestHandlers {
       return link.ask("route.set", { scope, route });
     },
     "doctor.run": () => parts.doctor(),
+    ...protectionRequests(parts.protection),
   };
 
   function rotate({ addresses, endSession }: RequestParts, routeId: RouteId) {

@@ -1,6 +1,7 @@
 import type { Status } from "@atlantic/shared/control/messages.ts";
 import type { Browser } from "../browsers/browser.ts";
 import type { BrowserRegistry } from "../browsers/browser-registry.ts";
+import type { Protection } from "../protection/protection.ts";
 import type { SessionBook } from "../sessions/session-book.ts";
 import type { ExitUpstream } from "../upstream/exit-upstream.ts";
 import type { UsageMeter } from "../upstream/usage-meter.ts";
@@ -14,11 +15,13 @@ export interface ReportParts {
   readonly registry: BrowserRegistry;
   readonly sessions: SessionBook;
   readonly usage: UsageMeter;
+  /** Null where the companion runs without privilege. */
+  readonly protection: Protection | null;
 }
 
 /** What clients are told of the companion, as of now. */
 export function reportStatus(parts: ReportParts, proxy: Status["proxy"]): Status {
-  const { startedAt, upstream, watch, registry, sessions, usage } = parts;
+  const { startedAt, upstream, watch, registry, sessions, usage, protection } = parts;
   return {
     version: VERSION,
     startedAt,
@@ -28,6 +31,7 @@ export function reportStatus(parts: ReportParts, proxy: Status["proxy"]): Status
     sessions: sessions.views(),
     usage: usage.totals(),
     account: watch.balance,
+    protection: protection?.view() ?? null,
   };
 }
 

@@ -1,0 +1,44 @@
+import type { ProtectionView } from "@atlantic/shared/control/protection.ts";
+import { ControlFailure } from "../control/control-failure.ts";
+import type { RequestHandlers } from "../control/link.ts";
+import type { Protection } from "./protection.ts";
+
+type ProtectionHandlers = Pick<
+  RequestHandlers,
+  Extract<keyof RequestHandlers, `protection.${string}` | `dns.${string}` | `tier.${string}`>
+>;
+
+const WITHOUT_PRIVILEGE =
+  "This companion runs without privilege, so it protects browsers and not the whole machine: sudo atlantic install.";
+
+/** What the companion does with requests about the whole machine; `null`: it runs without privilege. */
+export function protectionRequests(protection: Protection | null): ProtectionHandlers {
+  const there = (): Protection => {
+    if (protection) return protection;
+    throw new ControlFailure("unavailable", WITHOUT_PRIVILEGE);
+  };
+  const after = async (change: (protection: Protection) => Promise<void>): Promise<ProtectionView> => {
+    const it = there();
+    await change(it);
+    return it.view();
+  };
+  return {
+    "tier.raise": () => {
+      throw new ControlFailure("unavailable", WITHOUT_PRIVILEGE);
+    },
+    "protection.connect": () => after((it) => it.connect()),
+    "protection.disconnect": () => after((it) => it.disconnect()),
+    "protection.lockdown": () => after((it) => it.setLockdown(true)),
+    "protection.unlock": () => after((it) => it.setLockdown(false)),
+    "protection.allowLan": (_, { allowed }) => after((it) => it.setAllowLan(allowed)),
+    "protection.leaks": () => [...there().breaches()],
+    "protection.validate": () => after((it) => it.validate()),
+    "dns.why": (_, { name }) => there().names.why(name),
+    "dns.lists": () => [...there().names.lists()],
+    "dns.site": async (_, { site, filtered }) => {
+      await there().names.setFiltered(site, filtered);
+      return { site, filtered };
+    },
+    "dns.sites": () => [...there().names.unfiltered()],
+  };
+}
