@@ -18,6 +18,14 @@ export function labPrefix(creator: Creator, count: number): string {
     .join("-");
 }
 
+let labsOfThisProcess = 0;
+
+/** The prefix of the next lab that this process makes. */
+export function nextLabPrefix(): string {
+  labsOfThisProcess += 1;
+  return labPrefix(thisCreator(), labsOfThisProcess);
+}
+
 /** The lab's own folder for files. */
 export function labFolder(prefix: string): string {
   return join(tmpdir(), `${prefix}-files`);

@@ -1,9 +1,9 @@
-import { existsSync, readdirSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { existsSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { conversations } from "./capture/conversations.ts";
 import { checkLab } from "./check.ts";
 import { createLab, type Lab } from "./lab.ts";
+import { labFolder } from "./lab-name.ts";
 import { run } from "./net/run.ts";
 import { labProblem } from "./requirements.ts";
 
@@ -60,7 +60,7 @@ describe.runIf(canRun)("the lab", () => {
     expect(existsSync(`/run/netns/${left}`)).toBe(true);
     const next = await createLab();
     expect(existsSync(`/run/netns/${left}`)).toBe(false);
-    expect(readdirSync(tmpdir()).filter((name) => left.startsWith(name.replace(/files$/, "")))).toEqual([]);
+    expect(existsSync(labFolder(left.replace(/-client$/, "")))).toBe(false);
     await next.close();
   });
 });

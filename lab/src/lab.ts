@@ -6,7 +6,7 @@ import { startDante } from "./exits/dante.ts";
 import type { ExitOptions, LabExit, RunningExit } from "./exits/exit.ts";
 import { startOwnExit } from "./exits/own-exit.ts";
 import { startSquid } from "./exits/squid.ts";
-import { labFolder, labPrefix, thisCreator } from "./lab-name.ts";
+import { labFolder, nextLabPrefix } from "./lab-name.ts";
 import { NamespaceProcess, type SpawnOptions } from "./net/namespace-process.ts";
 import {
   type LabNamespace,
@@ -50,15 +50,13 @@ export interface Lab {
 
 const HTTP_PORT = 80;
 const TLS_PORT = 443;
-let labsOfThisProcess = 0;
 
 /** Builds a lab: namespaces, sites and exits, all running when it returns. Throws where `labProblem` tells one. */
 export async function createLab(options: LabOptions = {}): Promise<Lab> {
   const problem = labProblem();
   if (problem !== undefined) throw new Error(problem);
   await removeLeftovers();
-  labsOfThisProcess += 1;
-  const prefix = labPrefix(thisCreator(), labsOfThisProcess);
+  const prefix = nextLabPrefix();
   const folder = labFolder(prefix);
   // Exits that give up root pass through to their own folders; what else lies here is root's.
   mkdirSync(folder, { mode: 0o711 });

@@ -7,6 +7,8 @@ export interface SpawnOptions {
   readonly cwd?: string;
   /** Open a channel for messages, as `child_process.fork` does; only for Node programs. */
   readonly ipc?: boolean;
+  /** Keep its standard input open, for `write`. */
+  readonly input?: boolean;
 }
 
 /** A program that runs in a namespace until it is stopped. */
@@ -23,12 +25,14 @@ export class NamespaceProcess {
     this.child = spawn("ip", ["netns", "exec", namespace, ...argv], {
       env: { ...process.env, ...options.env },
       ...(options.cwd !== undefined && { cwd: options.cwd }),
-      stdio: ["ignore", "pipe", "pipe", ...(options.ipc ? (["ipc"] as const) : [])],
+      stdio: [options.input ? "pipe" : "ignore", "pipe", "pipe", ...(options.ipc ? (["ipc"] as const) : [])],
     });
     this.child.on("error", (error) => {
       this.#stderr += error.message;
     });
     this.child.on("close", () => this.#wake());
+    // That it has ended is told by `until`, with its reasons.
+    this.child.stdin?.on("error", () => {});
     this.child.stderr?.setEncoding("utf8").on("data", (text: string) => {
       // The end of what it says is what explains a failure.
       this.#stderr = (this.#stderr + text).slice(-20_000);
@@ -55,6 +59,12 @@ export class NamespaceProcess {
   /** The whole lines that it has printed so far. */
   get lines(): readonly string[] {
     return this.#lines;
+  }
+
+  /** Writes to its standard input, which `input` must have kept open. */
+  write(text: string): void {
+    if (!this.child.stdin) throw new TypeError(`${this.#name} was started without an input`);
+    this.child.stdin.write(text);
   }
 
   get stderr(): string {
