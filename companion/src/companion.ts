@@ -7,6 +7,7 @@ import { noticeHandlers } from "./control/notice-handlers.ts";
 import { requestHandlers } from "./control/request-handlers.ts";
 import type { CompanionPaths } from "./data-paths.ts";
 import { examine } from "./doctor/examine.ts";
+import { browserDoors } from "./local-proxy/browser-doors.ts";
 import { ChallengeTiming } from "./local-proxy/challenge-timing.ts";
 import { HelperRequests } from "./local-proxy/helper-requests.ts";
 import { LocalProxy, PROXY_HOST } from "./local-proxy/local-proxy.ts";
@@ -91,7 +92,7 @@ export async function startCompanion(options: CompanionOptions): Promise<Running
   });
   const helpers = new HelperRequests();
   const timing = new ChallengeTiming(registry, helpers);
-  const proxy = new LocalProxy({ registry, timing, helpers, flows, dialer, usage });
+  const proxy = new LocalProxy(browserDoors({ registry, timing, helpers, flows, dialer, usage }));
   let proxyPort = config.proxyPort;
   const report = { startedAt: Date.now(), upstream, watch, registry, sessions, usage, protection: null };
   const status = () => reportStatus(report, { host: PROXY_HOST, port: proxyPort });

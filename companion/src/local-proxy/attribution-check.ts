@@ -1,15 +1,13 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { Attribution } from "@atlantic/shared/control/attribution.ts";
-import type { Route } from "@atlantic/shared/routing/route.ts";
 import type { Browser } from "../browsers/browser.ts";
 import type { BrowserRegistry } from "../browsers/browser-registry.ts";
 import { agrees, routeOf } from "../browsers/plan-rules.ts";
+import type { FlowOwner } from "./open-flows.ts";
 
 /** A flow whose browser, tab and route are known and agree with the browser's plan. */
-export interface Identified {
+export interface Identified extends FlowOwner {
   readonly browser: Browser;
-  readonly attribution: Attribution;
-  readonly route: Route;
 }
 
 /**

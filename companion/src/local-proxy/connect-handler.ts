@@ -9,7 +9,7 @@ import type { ChallengeTiming } from "./challenge-timing.ts";
 import { ConnectionState } from "./connection-state.ts";
 import { HeldSocket } from "./held-socket.ts";
 import type { HelperRequests } from "./helper-requests.ts";
-import type { OpenFlow, OpenFlows, Target } from "./open-flows.ts";
+import type { FlowOwner, OpenFlow, OpenFlows, Target } from "./open-flows.ts";
 import { type ProxyCredential, parseProxyCredential } from "./proxy-credential.ts";
 
 /** More challenges than this on one connection are a circle: the browser's answers and its plan do not agree. */
@@ -18,13 +18,18 @@ const MAX_CHALLENGES = 8;
 /** Long, because the gateway has its own limits and pages keep silent WebSockets. */
 const TUNNEL_IDLE_MS = 3_600_000;
 
-export interface TunnelParts {
-  readonly registry: BrowserRegistry;
-  readonly timing: ChallengeTiming;
-  readonly helpers: HelperRequests;
+/** What carries a flow whose owner is known. */
+export interface CarryParts {
   readonly flows: OpenFlows;
   readonly dialer: RouteDialer;
   readonly usage: UsageMeter;
+}
+
+/** And what finds a browser's flows their owner. */
+export interface TunnelParts extends CarryParts {
+  readonly registry: BrowserRegistry;
+  readonly timing: ChallengeTiming;
+  readonly helpers: HelperRequests;
 }
 
 /** What the client hears about its tunnel before bytes flow. */
@@ -99,10 +104,10 @@ export class ConnectHandler {
 
 /** Dials as the route says and relays until both sides have ended. */
 export async function carryTunnel(
-  { flows, dialer, usage }: TunnelParts,
+  { flows, dialer, usage }: CarryParts,
   held: HeldSocket,
   target: Target,
-  { browser, attribution, route }: Identified,
+  { browser, attribution, route }: FlowOwner,
   answers: TunnelAnswers,
 ): Promise<void> {
   if (route.kind === "block") return answers.refused(held.release(), null);
@@ -137,7 +142,7 @@ function follow(
   return usage.follow(counters);
 }
 
-const connectAnswers: TunnelAnswers = {
+export const connectAnswers: TunnelAnswers = {
   granted: (socket) => void socket.write("HTTP/1.1 200 Connection established\r\n\r\n"),
   // What nobody reads would keep the socket from closing.
   refused: (socket, error) => void socket.resume().end(refusalText(error)),

@@ -1,25 +1,42 @@
-import { createServer as createHttpServer, type Server as HttpServer } from "node:http";
+import {
+  createServer as createHttpServer,
+  type Server as HttpServer,
+  type IncomingMessage,
+  type ServerResponse,
+} from "node:http";
 import { createServer, type Server, type Socket } from "node:net";
 import { ClearError } from "../clear-error.ts";
-import { ConnectHandler, type TunnelParts } from "./connect-handler.ts";
+import type { Target } from "./open-flows.ts";
 import { parseTarget } from "./parse-target.ts";
-import { PlainHandler } from "./plain-handler.ts";
-import { SocksHandler } from "./socks-handler.ts";
 
 export const PROXY_HOST = "127.0.0.1";
 
 const SOCKS5 = 0x05;
 
-/** The proxy that browsers use: CONNECT, plain http and SOCKS5 on one loopback port. */
+/** What is done with each way of asking a proxy for something. A door that rejects has its client cut off. */
+export interface ProxyDoors {
+  connect(socket: Socket, head: Buffer, target: Target, authorization: string | undefined): Promise<void>;
+  plain(request: IncomingMessage, response: ServerResponse): Promise<void>;
+  socks(socket: Socket): Promise<void>;
+}
+
+/** Makes the doors; `takeBack` reads the next request of a connection whose CONNECT was not granted. */
+export type MakeDoors = (takeBack: (socket: Socket) => void) => ProxyDoors;
+
+/** CONNECT, plain http and SOCKS5 on one loopback port. */
 export class LocalProxy {
   readonly #sockets = new Set<Socket>();
+  readonly #doors: ProxyDoors;
   readonly #http: HttpServer;
-  readonly #socks: SocksHandler;
   readonly #server: Server;
 
-  constructor(parts: TunnelParts) {
-    this.#http = httpServer(parts);
-    this.#socks = new SocksHandler(parts);
+  constructor(makeDoors: MakeDoors) {
+    this.#doors = makeDoors((socket) => {
+      this.#http.emit("connection", socket);
+      // It was paused while its request was decided, and a parser does not start it again.
+      socket.resume();
+    });
+    this.#http = httpServer(this.#doors);
     this.#server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => this.#accept(socket));
   }
 
@@ -55,29 +72,21 @@ export class LocalProxy {
   #sort(socket: Socket, first: Buffer): void {
     socket.pause();
     socket.unshift(first);
-    if (first[0] === SOCKS5) this.#socks.handle(socket).catch(() => socket.destroy());
+    if (first[0] === SOCKS5) this.#doors.socks(socket).catch(() => socket.destroy());
     else this.#http.emit("connection", socket);
     socket.resume();
   }
 }
 
-function httpServer(parts: TunnelParts): HttpServer {
+function httpServer(doors: ProxyDoors): HttpServer {
   const server = createHttpServer({ keepAliveTimeout: 60_000, maxHeaderSize: 32_768 });
-  const plain = new PlainHandler(parts);
-  const tunnels = new ConnectHandler(parts, (socket) => {
-    server.emit("connection", socket);
-    // It was paused while its request was decided, and a parser does not start it again.
-    socket.resume();
-  });
   server.on("connect", (request, socket: Socket, head: Buffer) => {
     const target = parseTarget(request.url ?? "");
     if (!target) return void socket.end("HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n");
-    tunnels
-      .handle(socket, head, target, request.headers["proxy-authorization"])
-      .catch(() => socket.destroy());
+    doors.connect(socket, head, target, request.headers["proxy-authorization"]).catch(() => socket.destroy());
   });
-  const handle = (...[request, response]: Parameters<PlainHandler["handle"]>) => {
-    plain.handle(request, response).catch(() => response.destroy());
+  const handle = (request: IncomingMessage, response: ServerResponse) => {
+    doors.plain(request, response).catch(() => response.destroy());
   };
   server.on("request", handle);
   server.on("checkContinue", handle);

@@ -1,5 +1,5 @@
 import type { Attribution } from "@atlantic/shared/control/attribution.ts";
-import type { RouteId } from "@atlantic/shared/routing/route.ts";
+import type { Route, RouteId } from "@atlantic/shared/routing/route.ts";
 import type { Browser } from "../browsers/browser.ts";
 import { isWrong } from "../browsers/plan-rules.ts";
 
@@ -8,10 +8,16 @@ export interface Target {
   readonly port: number;
 }
 
-/** A tunnel, or one plain request, from the moment it is accepted until its last byte. */
-export interface OpenFlow {
-  readonly browser: Browser;
+/** Whose a flow is and where it goes. */
+export interface FlowOwner {
+  /** Null: any program of this machine's, come by the desktop's proxy settings. */
+  readonly browser: Browser | null;
   readonly attribution: Attribution;
+  readonly route: Route;
+}
+
+/** A tunnel, or one plain request, from the moment it is accepted until its last byte. */
+export interface OpenFlow extends Omit<FlowOwner, "route"> {
   readonly target: Target;
   /** Ends it at once, dialling included. */
   close(reason: string): void;
@@ -38,12 +44,17 @@ export class OpenFlows {
     const { plan } = browser;
     return this.#close("the browser's plan changed", (flow) => {
       if (flow.browser !== browser) return false;
-      return plan === null || isWrong(plan, flow.attribution, isAwaited(flow, now));
+      return plan === null || isWrong(plan, flow.attribution, isAwaited(browser, flow, now));
     });
   }
 
   closeOf(browser: Browser): number {
     return this.#close("the browser is gone", (flow) => flow.browser === browser);
+  }
+
+  /** Closes those of programs that came by the desktop's proxy settings. */
+  closeOfPrograms(): number {
+    return this.#close("the desktop's route changed", (flow) => flow.browser === null);
   }
 
   closeOn(routeId: RouteId): number {
@@ -64,7 +75,7 @@ export class OpenFlows {
   }
 }
 
-function isAwaited({ browser, attribution, target }: OpenFlow, now: number): boolean {
+function isAwaited(browser: Browser, { attribution, target }: OpenFlow, now: number): boolean {
   const pending = browser.pending.at(target.host, target.port, now);
   return pending.some((request) => attribution.kind !== "tab" || request.tabId === attribution.tabId);
 }
