@@ -56,6 +56,10 @@ export const MARK = 0x61746c63;
 export const DIRECT_MARK = 0x61746c64;
 /** "atle": what goes through the tunnel when only some traffic does. Routing sends it to the device. */
 export const TUNNEL_MARK = 0x61746c65;
+/** "atlf", on flows only: containers and virtual machines that this machine answers for the tunnel. */
+export const ANSWER_MARK = 0x61746c66;
+/** "atlg": what passed the rules of the IP stack, for links to containers and virtual machines. */
+export const PASSED_MARK = 0x61746c67;
 
 export const TUNNEL_NAME = "atlantic-tun0";
 export const TUNNEL_ADDRESS4 = "198.18.0.1";

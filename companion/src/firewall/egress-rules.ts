@@ -1,0 +1,57 @@
+import { accept, drop, families, mark, rule } from "./build-rule.ts";
+import { frames, linkScopeOut } from "./link-scope.ts";
+import { chosenDestinations, lan, setsOf, upstream } from "./named-sets.ts";
+import { DIRECT_MARK, PASSED_MARK, type SplitRules } from "./policy.ts";
+import type { RuleParts } from "./rule-parts.ts";
+import type { Egress, Rule } from "./rule-set.ts";
+import { otherResolvers } from "./through-tunnel.ts";
+
+/** Length of an Ethernet header, which counts where links are filtered. */
+const ETHERNET = 14;
+const CHAIN = "egress";
+
+/**
+ * What may leave by a link, whoever wrote the frame: packet sockets, macvlan and ipvlan, bridged guests and VLAN tags
+ * pass by the IP stack's hooks and end here.
+ */
+export function egress(parts: RuleParts): Egress {
+  return {
+    sets: setsOf(parts),
+    chains: [{ name: CHAIN, base: null, rules: parts.only ? onlyRules(parts, parts.only) : rules(parts) }],
+    chain: CHAIN,
+    policy: parts.only ? "accept" : "drop",
+    internal: parts.only ? [] : [rule("passed the rules of the IP stack", [mark(PASSED_MARK)], accept)],
+    spared: parts.tunnel?.index ?? null,
+  };
+}
+
+function rules(parts: RuleParts): Rule[] {
+  return [
+    ...frames,
+    ...linkScopeOut(ETHERNET),
+    ...upstreams(parts),
+    ...(parts.beside ? [rule("beside the tunnel", [mark(DIRECT_MARK)], accept)] : []),
+    ...(parts.lan
+      ? [
+          ...otherResolvers.map((each) => ({ ...each, verdict: drop })),
+          ...families.map((each) => rule(`local network, IPv${each}`, lan("destination", each), accept)),
+        ]
+      : []),
+  ];
+}
+
+function upstreams({ mark: own }: RuleParts): Rule[] {
+  return families.map((each) =>
+    rule(`to an upstream, IPv${each}`, [mark(own), ...upstream("destination", each)], accept),
+  );
+}
+
+/** All but the chosen may leave. A control group is not known here: its packets are told apart in the IP stack. */
+function onlyRules(parts: RuleParts, only: SplitRules): Rule[] {
+  return [
+    ...(only.uids.length > 0 ? [...frames, ...linkScopeOut(ETHERNET)] : []),
+    ...upstreams(parts),
+    ...only.uids.map((uid) => rule(`chosen by user ${uid}`, [{ is: "user", uid }], drop)),
+    ...chosenDestinations(only).map(({ why, matches }) => rule(why, matches, drop)),
+  ];
+}

@@ -1,0 +1,72 @@
+import { families, family, familyOf } from "./build-rule.ts";
+import type { Endpoint, SplitRules } from "./policy.ts";
+import type { RuleParts } from "./rule-parts.ts";
+import type { Family, Match, NamedSet, Side } from "./rule-set.ts";
+
+/** What counts as the local network, IPv4: private, link-local, and multicast that no router passes on. */
+const LAN4 = [
+  "10.0.0.0/8",
+  "172.16.0.0/12",
+  "192.168.0.0/16",
+  "169.254.0.0/16",
+  "224.0.0.0/24",
+  "239.0.0.0/8",
+  "255.255.255.255/32",
+];
+/** The same, IPv6: link-local, unique local, and multicast up to the site. */
+const LAN6 = ["fe80::/10", "fc00::/7", "ff01::/16", "ff02::/16", "ff03::/16", "ff04::/16", "ff05::/16"];
+
+export function setsOf({ upstreams, lan, beside, only }: RuleParts): NamedSet[] {
+  const split = (beside ?? only)?.destinations ?? [];
+  return families.flatMap((each) => [
+    upstreamSet(upstreams, each),
+    ...(lan ? [networkSet(`lan${each}`, each, each === 4 ? LAN4 : LAN6)] : []),
+    ...(split.some((one) => familyOf(one) === each) ? [networkSet(`split${each}`, each, split)] : []),
+  ]);
+}
+
+/** The set that is swapped when upstreams change. */
+export function upstreamSet(upstreams: readonly Endpoint[], of: Family): NamedSet {
+  return {
+    holds: "upstreams",
+    name: `upstream${of}`,
+    family: of,
+    elements: upstreams.filter(({ address }) => familyOf(address) === of),
+  };
+}
+
+function networkSet(name: string, of: Family, networks: readonly string[]): NamedSet {
+  return { holds: "networks", name, family: of, elements: networks.filter((each) => familyOf(each) === of) };
+}
+
+export function upstream(side: Side, of: Family): Match[] {
+  return [family(of), { is: "in-upstreams", side, family: of, set: `upstream${of}` }];
+}
+
+export function lan(side: Side, of: Family): Match[] {
+  return [family(of), { is: "in-networks", side, family: of, set: `lan${of}` }];
+}
+
+/** What is chosen by destination, one list of matches for each family that occurs. */
+export function chosenDestinations({
+  destinations,
+}: SplitRules): { readonly why: string; readonly matches: Match[] }[] {
+  return families
+    .filter((each) => destinations.some((one) => familyOf(one) === each))
+    .map((each) => ({
+      why: `chosen by destination, IPv${each}`,
+      matches: [family(each), { is: "in-networks", side: "destination", family: each, set: `split${each}` }],
+    }));
+}
+
+/** Everything that is chosen, each with its matches. */
+export function chosen(split: SplitRules): { readonly why: string; readonly matches: Match[] }[] {
+  return [
+    ...split.cgroups.map((path) => ({
+      why: `chosen by control group ${path}`.slice(0, 100),
+      matches: [{ is: "control-group", path } as const],
+    })),
+    ...split.uids.map((uid) => ({ why: `chosen by user ${uid}`, matches: [{ is: "user", uid } as const] })),
+    ...chosenDestinations(split),
+  ];
+}

@@ -1,0 +1,33 @@
+import { type Endpoint, MARK, type Policy, type SplitRules, TABLE, type TunnelLink } from "./policy.ts";
+
+export interface RuleNames {
+  readonly table: string;
+  /** Of sockets to an upstream. */
+  readonly mark: number;
+}
+
+export const defaultNames: RuleNames = { table: TABLE, mark: MARK };
+
+/** A policy taken apart, the way the chains ask for it. */
+export interface RuleParts {
+  readonly upstreams: readonly Endpoint[];
+  readonly tunnel: TunnelLink | null;
+  readonly lan: boolean;
+  /** "all-but", where something goes beside the tunnel. */
+  readonly beside: SplitRules | null;
+  /** "only", where only something goes through the tunnel. */
+  readonly only: SplitRules | null;
+  readonly mark: number;
+}
+
+export function partsOf(policy: Policy, { mark }: RuleNames): RuleParts {
+  const split = policy.kind === "connected" ? policy.split : null;
+  return {
+    upstreams: policy.kind === "blocked" ? policy.bootstrap : policy.upstreams,
+    tunnel: policy.kind === "connected" ? policy.tunnel : null,
+    lan: policy.allowLan,
+    beside: split?.mode === "all-but" ? split : null,
+    only: split?.mode === "only" ? split : null,
+    mark,
+  };
+}

@@ -1,0 +1,48 @@
+import {
+  accept,
+  family,
+  notNetwork,
+  out,
+  port,
+  protocol,
+  refuse,
+  reset,
+  rule,
+  subChain,
+} from "./build-rule.ts";
+import type { TunnelLink } from "./policy.ts";
+import type { Chain, Rule } from "./rule-set.ts";
+
+/** Names are asked of the tunnel's resolver, which is local: whatever still carries these ports goes elsewhere. */
+export const otherResolvers: readonly Rule[] = [
+  rule("DNS to another resolver", [protocol("udp"), port("destination", 53)], refuse),
+  rule("DNS over TCP to another resolver", [protocol("tcp"), port("destination", 53)], reset),
+  rule("DNS over TLS", [protocol("tcp"), port("destination", 853)], reset),
+  rule("DNS over QUIC", [protocol("udp"), port("destination", 853)], refuse),
+];
+
+export const THROUGH = "through_tunnel";
+export const ONLY_THROUGH = "only_through_tunnel";
+
+/** Lets into the device what may go there, and returns with the rest. */
+export function throughTunnel(tunnel: TunnelLink): Chain {
+  return subChain(THROUGH, [
+    ...otherResolvers,
+    // TCP of this connection was redirected before it got here, so this was opened before, or by nobody we know.
+    ...[tunnel.address4, tunnel.address6].map((address) => {
+      const own = notNetwork("source", address);
+      return rule(
+        `TCP from before, not from ${address}`,
+        [out(tunnel.index), family(own.is === "network" ? own.family : 4), own, protocol("tcp")],
+        reset,
+      );
+    }),
+    rule("into the tunnel", [out(tunnel.index)], accept),
+  ]);
+}
+
+/** The end of every chain that lets nothing else out: at once, and not by silence. */
+export const refusal: readonly Rule[] = [
+  rule("all other TCP", [protocol("tcp")], reset),
+  rule("all else", [], refuse),
+];
