@@ -30,6 +30,7 @@ export {
   type CarryOptions,
 } from "./src/engine/carried-connection.ts";
 export {
+  type CarrierDivertOptions,
   CarrierEngine,
   type CarrierListener,
   type CarrierListenOptions,
@@ -53,3 +54,10 @@ export type { DialThroughOptions, ProxyEndpoint } from "./src/proxy-handshake.ts
 export { LocalRate, type Rate, unlimitedRate } from "./src/rate.ts";
 export { type Relay, type RelayCounters, type RelayOptions, type RelayOutcome, relay } from "./src/relay.ts";
 export { descriptorOf } from "./src/socket-descriptor.ts";
+export { associateThroughPlan } from "./src/tunnel/associate.ts";
+export {
+  type AssociationId,
+  type DeviceCounters,
+  type DeviceListener,
+  TunnelDevice,
+} from "./src/tunnel/device.ts";

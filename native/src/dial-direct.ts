@@ -1,5 +1,6 @@
 import { connect, isIP, type LookupFunction, type Socket, type TcpNetConnectOpts } from "node:net";
 import { DialError, dialErrorOf } from "./dial-error.ts";
+import { connectMarked } from "./tunnel/connect-marked.ts";
 
 export interface DialOptions {
   /** A name, or an address without brackets. */
@@ -9,6 +10,8 @@ export interface DialOptions {
   readonly localAddress?: string;
   /** The port to leave from. Default: one that the system chooses. */
   readonly localPort?: number;
+  /** Put on the socket before anything is sent (SO_MARK); needs CAP_NET_ADMIN, the addon, and a literal address. */
+  readonly mark?: number;
   /** Resolves `host` in place of the system's resolver; not asked for a literal address. */
   readonly lookup?: LookupFunction;
   readonly signal?: AbortSignal;
@@ -27,7 +30,8 @@ const ATTEMPT_DELAY_MS = 250;
 export function dialDirect(options: DialOptions): Promise<Socket> {
   return new Promise((resolve, reject) => {
     if (options.signal?.aborted) return reject(abandoned());
-    const socket = connect(connectOptions(options));
+    const { mark } = options;
+    const socket = mark ? connectMarked(connectOptions(options), mark) : connect(connectOptions(options));
     const timer = setTimeout(() => fail(new DialError("connection_timeout")), options.timeoutMs);
     const abort = () => fail(abandoned());
     options.signal?.addEventListener("abort", abort, { once: true });

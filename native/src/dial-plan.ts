@@ -20,6 +20,8 @@ export interface DialPlan {
   readonly port: number;
   /** The address to leave from. */
   readonly localAddress?: string;
+  /** Put on the socket before anything is sent (SO_MARK). A socket that cannot be marked is not used. */
+  readonly mark?: number;
   /** The proxy that answers there, and what is asked of it; none: the target itself answers. */
   readonly proxy?: PlannedProxy;
 }

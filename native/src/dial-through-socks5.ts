@@ -41,8 +41,9 @@ export async function associateThroughSocks5(
 }
 
 const CONNECT = 1;
-const UDP_ASSOCIATE = 3;
-const ANYWHERE = { host: "0.0.0.0", port: 0 };
+export const UDP_ASSOCIATE = 3;
+/** Datagrams will come from whatever address and port. */
+export const ANYWHERE = { host: "0.0.0.0", port: 0 };
 
 /**
  * Greeting, authentication where it is chosen, request: each answer has a place in the stream. Its result is the

@@ -54,6 +54,19 @@ impl Client {
         }
     }
 
+    /// One that JavaScript knows of and has not heard; it is watched already.
+    pub fn paused(socket: OwnedFd) -> Self {
+        Client {
+            socket: Some(socket),
+            address: None,
+            listener: 0,
+            state: State::Paused,
+            header_ms: 0,
+            readable: false,
+            hung_up: false,
+        }
+    }
+
     fn listen(&mut self, cx: &mut Cx) -> Next {
         if !self.readable {
             return Next::Stay;

@@ -12,6 +12,7 @@ use rustix::net::{bind, connect};
 use crate::driver::Cx;
 use crate::protocol::{Reason, Stage};
 use crate::sockets::{Moved, new_socket, read_some, write_some};
+use crate::tunnel::mark;
 use crate::wire::Reader;
 
 /// RFC 8305 section 5: how long one address may try before the next one starts beside it.
@@ -33,12 +34,15 @@ pub struct Plan {
     local: Option<IpAddr>,
     proxy: Option<Proxy>,
     connect_ms: u64,
+    /// Set before anything is sent; 0: none.
+    mark: u32,
 }
 
 impl Plan {
-    /// connect ms, port, local address, addresses, protocol (0 none, 1 CONNECT, 2 SOCKS5), messages.
+    /// connect ms, mark, port, local address, addresses, protocol (0 none, 1 CONNECT, 2 SOCKS5), messages.
     pub fn read(body: &mut Reader) -> Option<Plan> {
         let connect_ms = u64::from(body.u32()?);
+        let mark = body.u32()?;
         let port = body.u32()? as u16;
         let local = body.text()?.parse().ok();
         let count = body.u32()?;
@@ -63,6 +67,7 @@ impl Plan {
             local,
             proxy,
             connect_ms,
+            mark,
         })
     }
 }
@@ -155,7 +160,7 @@ impl Dial {
         while let Some(address) = self.plan.addresses.get(self.next).copied() {
             self.next += 1;
             let number = self.next as u8;
-            match open(cx, address, self.plan.local) {
+            match open(cx, address, self.plan.local, self.plan.mark) {
                 Ok(socket) => match cx.watch(&socket, number, true) {
                     Ok(()) => {
                         self.attempts.push((number, socket));
@@ -460,9 +465,9 @@ const FIRST_PORT: u16 = 16_384;
 const PORT_TRIES: usize = 16;
 
 /// A socket that is connecting.
-fn open(cx: &mut Cx, address: SocketAddr, local: Option<IpAddr>) -> io::Result<OwnedFd> {
+fn open(cx: &mut Cx, address: SocketAddr, local: Option<IpAddr>, value: u32) -> io::Result<OwnedFd> {
     let Some(local) = local else {
-        let socket = new_socket(&address)?;
+        let socket = marked(&address, value)?;
         set_tcp_nodelay(&socket, true)?;
         return begin(socket, &address);
     };
@@ -470,12 +475,12 @@ fn open(cx: &mut Cx, address: SocketAddr, local: Option<IpAddr>) -> io::Result<O
         let port = cx.parts.next_port.entry(local).or_insert(FIRST_PORT);
         let from = SocketAddr::new(local, *port);
         *port = port.checked_add(1).unwrap_or(FIRST_PORT);
-        match open_from(address, from) {
+        match open_from(address, from, value) {
             Err(Errno::ADDRINUSE | Errno::ADDRNOTAVAIL) => {}
             result => return result,
         }
     }
-    let socket = new_socket(&address)?;
+    let socket = marked(&address, value)?;
     set_tcp_nodelay(&socket, true)?;
     let _ = setsockopt(&socket, sockopt::IpBindAddressNoPort, &true);
     bind(&socket, &SocketAddr::new(local, 0))?;
@@ -484,12 +489,18 @@ fn open(cx: &mut Cx, address: SocketAddr, local: Option<IpAddr>) -> io::Result<O
 
 /// The system searches long for a free port once an address has thousands of closed connections that linger
 /// (TIME_WAIT): counting up finds one at once.
-fn open_from(address: SocketAddr, from: SocketAddr) -> io::Result<OwnedFd> {
-    let socket = new_socket(&address)?;
+fn open_from(address: SocketAddr, from: SocketAddr, value: u32) -> io::Result<OwnedFd> {
+    let socket = marked(&address, value)?;
     set_tcp_nodelay(&socket, true)?;
     set_socket_reuseaddr(&socket, true)?;
     bind(&socket, &from)?;
     begin(socket, &address)
+}
+
+fn marked(address: &SocketAddr, value: u32) -> io::Result<OwnedFd> {
+    let socket = new_socket(address)?;
+    mark(&socket, value)?;
+    Ok(socket)
 }
 
 fn begin(socket: OwnedFd, address: &SocketAddr) -> io::Result<OwnedFd> {

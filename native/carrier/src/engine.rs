@@ -19,6 +19,7 @@ use crate::pipes::Pipes;
 use crate::protocol::{Outcome, event, verb};
 use crate::relay::{End, Relay};
 use crate::shared::{Adopted, Message, Shared};
+use crate::tunnel::Diverted;
 use crate::wheel::{Entry, Wheel};
 use crate::wire::{Events, Reader, put_f64, put_u32};
 
@@ -63,6 +64,7 @@ struct Listener {
     socket: OwnedFd,
     header_ms: u64,
     max_silent: usize,
+    diverts: bool,
     /// The kernel is not asked before this moment.
     paused_until: Option<u64>,
 }
@@ -186,12 +188,14 @@ impl Engine {
                     socket,
                     header_ms,
                     max_silent,
+                    diverts,
                 } => {
                     let _ = epoll::add(&self.parts.epoll, &socket, listener_data(number), EventFlags::IN);
                     let listener = Listener {
                         socket,
                         header_ms,
                         max_silent,
+                        diverts,
                         paused_until: None,
                     };
                     self.listeners.insert(number, listener);
@@ -325,7 +329,12 @@ impl Engine {
             }
             match acceptfrom_with(&listener.socket, SocketFlags::NONBLOCK | SocketFlags::CLOEXEC) {
                 Ok((socket, Some(address))) => {
+                    let diverts = listener.diverts;
                     if let Ok(address) = SocketAddr::try_from(address) {
+                        if diverts {
+                            self.divert(Diverted::new(socket, address, number));
+                            continue;
+                        }
                         let client = Client::new(socket, address, number, listener.header_ms);
                         let max_silent = listener.max_silent;
                         self.welcome(client, max_silent);
@@ -336,6 +345,12 @@ impl Engine {
                 // Out of descriptors or memory: asking again at once would not give any.
                 Err(_) => return self.pause_accepting(),
             }
+        }
+    }
+
+    fn divert(&mut self, diverted: Diverted) {
+        if let Some(id) = self.new_place() {
+            self.install(id, Box::new(diverted));
         }
     }
 

@@ -42,6 +42,7 @@ pub struct ListenOptions {
     pub reuse_port: bool,
     pub header_ms: u32,
     pub max_silent: u32,
+    pub diverts: bool,
 }
 
 #[napi(object)]
@@ -137,6 +138,7 @@ impl Carrier {
             socket,
             header_ms: u64::from(options.header_ms),
             max_silent: options.max_silent as usize,
+            diverts: options.diverts,
         });
         Ok(BoundAddress {
             address: address.ip().to_string(),

@@ -17,5 +17,6 @@ mod rate;
 mod relay;
 mod shared;
 mod sockets;
+mod tunnel;
 mod wheel;
 mod wire;

@@ -38,6 +38,8 @@ pub mod event {
     pub const DRY: u32 = 7;
     /// `index` is an allowance's handle: bytes came back while somebody in JavaScript waits for some.
     pub const RETURNED: u32 = 8;
+    /// listener u32; where it comes from and where it was going to, each port u32 and bytes: address. It is JavaScript's turn.
+    pub const DIVERTED: u32 = 9;
     /// What JavaScript goes on with: see native/src/engine/forward.ts.
     pub const FORWARD_BACK: u32 = 64;
     /// fd u32 of the target's idle connection, 2^32 - 1 for none; sent f64, received f64, requests f64, how it ended u32.

@@ -23,6 +23,8 @@ pub enum Message {
         header_ms: u64,
         /// How many clients may be connected without having said anything; the oldest of more is closed.
         max_silent: usize,
+        /// Its clients were going elsewhere: JavaScript decides before they say anything.
+        diverts: bool,
     },
     StopListening(u32),
     /// Two connected sockets to relay between.

@@ -35,6 +35,17 @@ export interface CarrierListener {
   stop(): void;
 }
 
+export interface CarrierDivertOptions {
+  readonly host: string;
+  /** 0 for any free port. */
+  readonly port: number;
+  /** A flow that the firewall diverts: whoever decides about it listens to it before this returns. */
+  readonly onFlow: (
+    flow: CarriedConnection,
+    target: { readonly address: string; readonly port: number },
+  ) => void;
+}
+
 /** Two connected sockets to relay between. Times in milliseconds. */
 export interface AdoptedPair {
   readonly client: Socket;
@@ -64,6 +75,7 @@ export class CarrierEngine implements ConnectionOwner {
   readonly #generations: number[] = [];
   readonly #allowances = new Map<number, WeakRef<SharedAllowance>>();
   readonly #listeners = new Map<number, CarrierListenOptions["onClient"]>();
+  readonly #diverts = new Map<number, CarrierDivertOptions["onFlow"]>();
   #nextListener = 1;
   readonly #onDeath = new Set<() => void>();
   #stopped = false;
@@ -88,8 +100,25 @@ export class CarrierEngine implements ConnectionOwner {
   /** @throws the listen error, EADDRINUSE among them */
   listen({ onClient, ...options }: CarrierListenOptions): CarrierListener {
     const number = this.#nextListener++;
-    const bound = this.#bind({ ...options, number, backlog: BACKLOG });
+    const bound = this.#bind({ ...options, number, backlog: BACKLOG, diverts: false });
     this.#listeners.set(number, onClient);
+    return this.#listenerOf(number, bound);
+  }
+
+  /**
+   * Listens for flows that the firewall diverts here (nft redirect). They are shown at once, before the client says
+   * anything; who connects here by itself is reset.
+   * @throws the listen error, EADDRINUSE among them
+   */
+  divert({ onFlow, ...options }: CarrierDivertOptions): CarrierListener {
+    const number = this.#nextListener++;
+    const unused = { reusePort: false, headerMs: 0, maxSilent: 0 };
+    const bound = this.#bind({ ...options, ...unused, number, backlog: BACKLOG, diverts: true });
+    this.#diverts.set(number, onFlow);
+    return this.#listenerOf(number, bound);
+  }
+
+  #listenerOf(number: number, bound: { address: string; port: number }): CarrierListener {
     // As a server of Node does: the process lives as long as it listens.
     const keepAlive = setInterval(() => {}, 2 ** 30);
     return {
@@ -97,6 +126,7 @@ export class CarrierEngine implements ConnectionOwner {
       stop: () => {
         clearInterval(keepAlive);
         this.#listeners.delete(number);
+        this.#diverts.delete(number);
         this.#carrier.stopListening(number);
       },
     };
@@ -255,6 +285,7 @@ export class CarrierEngine implements ConnectionOwner {
     const bytes = this.#events;
     const connection = this.#find(index, generation);
     if (kind === events.data) this.#readData(connection, index, generation, at, end);
+    else if (kind === events.diverted) this.#readDiverted(index, generation, at);
     else if (connection === undefined) return;
     else if (kind === events.dialled) connection.reportDialled();
     else if (kind === events.failed) {
@@ -294,6 +325,19 @@ export class CarrierEngine implements ConnectionOwner {
     const onClient = this.#listeners.get(this.#events.readUInt32LE(at));
     if (onClient) onClient(connection, said);
     else connection.close();
+  }
+
+  #readDiverted(index: number, generation: number, at: number): void {
+    const bytes = this.#events;
+    const fromEnd = at + 12 + bytes.readUInt32LE(at + 8);
+    const from = bytes.toString("latin1", at + 12, fromEnd);
+    const port = bytes.readUInt32LE(fromEnd);
+    const address = bytes.toString("latin1", fromEnd + 8, fromEnd + 8 + bytes.readUInt32LE(fromEnd + 4));
+    const connection = new CarriedConnection(this, index, generation, from);
+    this.#accepted[index] = connection;
+    const onFlow = this.#diverts.get(bytes.readUInt32LE(at));
+    if (onFlow) onFlow(connection, { address, port });
+    else connection.cut();
   }
 
   #find(index: number, generation: number): CarriedConnection | undefined {

@@ -5,6 +5,24 @@ export interface NativeAddon {
   rewrittenRequest(head: Buffer, authority: Buffer, authorization: Buffer): Buffer | null;
   rewrittenResponse(head: Buffer, toHead: boolean): Buffer | null;
   readonly Carrier: new (tell: () => void) => NativeCarrier;
+  /** @throws Error whose message is the system's error number */
+  markedSocket(address: string, mark: number): number;
+  /** @throws Error whose message is the system's error number */
+  readonly TunnelDevice: new (
+    name: string,
+    tell: () => void,
+  ) => NativeTunnelDevice;
+}
+
+/** See carrier/src/tunnel/interface.rs. */
+export interface NativeTunnelDevice {
+  readonly alive: boolean;
+  readonly index: number;
+  submit(commands: Uint8Array): void;
+  /** How many bytes of events were copied; negative when there are more. */
+  takeEvents(out: Uint8Array): number;
+  counters(): readonly number[];
+  close(): void;
 }
 
 export interface NativeCarrier {
@@ -18,6 +36,7 @@ export interface NativeCarrier {
     reusePort: boolean;
     headerMs: number;
     maxSilent: number;
+    diverts: boolean;
   }): { address: string; port: number };
   stopListening(listener: number): void;
   submit(commands: Uint8Array): void;

@@ -19,8 +19,9 @@ export function isNativePlan({ proxy, addresses, localAddress }: DialPlan): bool
 
 /** Writes a plan as `dial::Plan::read` reads it. */
 export function writePlan(writer: CommandWriter, plan: DialPlan, connectMs: number): void {
-  const { addresses, port, localAddress = "", proxy } = plan;
+  const { addresses, port, localAddress = "", mark = 0, proxy } = plan;
   writer.number(Math.max(1, Math.ceil(connectMs)));
+  writer.number(mark);
   writer.number(port);
   writer.text(localAddress);
   writer.number(addresses.length);

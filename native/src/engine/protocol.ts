@@ -19,6 +19,7 @@ export const events = {
   low: 6,
   dry: 7,
   returned: 8,
+  diverted: 9,
   forwardBack: 64,
   forwardEnded: 65,
 } as const;
