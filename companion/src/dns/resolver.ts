@@ -1,5 +1,15 @@
+import type { Socket } from "node:dgram";
 import type { NameReason } from "@atlantic/shared/blocking/name-reason.ts";
 import type { DialTarget } from "../upstream/dialing-agent.ts";
+import { Answerer } from "./answerer.ts";
+import { AnswerCache } from "./cache/answer-cache.ts";
+import { DohRace } from "./doh/doh-race.ts";
+import { DEFAULT_SERVERS } from "./doh/servers.ts";
+import { FakeAddresses } from "./fake-addresses.ts";
+import type { NameFilter } from "./filter/name-filter.ts";
+import { QueryGate } from "./server/take-query.ts";
+import { serveTcp, type TcpDoor } from "./server/tcp-server.ts";
+import { serveUdp } from "./server/udp-server.ts";
 
 /** A server of DNS over HTTPS (RFC 8484). Its name is resolved by whoever dials, never here. */
 export interface DohServer {
@@ -34,7 +44,14 @@ export interface ResolverOptions {
   readonly listen: readonly { readonly host: string; readonly port: number }[];
   /** Opens the connection to a server: through the tunnel's upstream, and never beside it. */
   readonly dial: DialTarget;
+  /** Says which names are blocked; shared with the local proxy. */
+  readonly filter: NameFilter;
+  /** Asked in a race; the three of `DEFAULT_SERVERS` when left out. */
   readonly servers?: readonly DohServer[];
+  /** Certificates of authorities to trust instead of the runtime's; PEM. */
+  readonly authorities?: readonly string[];
+  /** How a blocked name is answered now; NXDOMAIN when left out. */
+  readonly blockedAnswer?: () => BlockedAnswer;
   /**
    * Whether A and AAAA get addresses of our own that `nameOf` turns back into the name, so that the upstream resolves it.
    * "at once": without asking anyone. "checked": when the servers know the name and no alias of it is blocked.
@@ -54,4 +71,68 @@ export interface Resolver {
   /** Forgets all answers: the upstream, and so the place that is asked from, has changed. */
   forget(): void;
   close(): Promise<void>;
+}
+
+/**
+ * Starts to answer.
+ * @throws Error when an address cannot be bound: then none is
+ */
+export async function startResolver(options: ResolverOptions): Promise<Resolver> {
+  const { filter, dial, servers = DEFAULT_SERVERS, authorities } = options;
+  const race = new DohRace({ servers, dial, authorities });
+  const cache = new AnswerCache({ now: () => performance.now() });
+  const fakes = new FakeAddresses();
+  const answerer = new Answerer({
+    filter,
+    race,
+    cache,
+    fakes,
+    fakeAddresses: options.fakeAddresses,
+    blockedAnswer: options.blockedAnswer ?? (() => "nxdomain"),
+  });
+  const gate = new QueryGate((query) => answerer.answer(query));
+  const doors: Door[] = [];
+  try {
+    for (const { host, port } of options.listen) doors.push(await openDoor(host, port, gate));
+  } catch (error) {
+    await closeAll(doors);
+    throw error;
+  }
+  return {
+    addresses: doors.map(({ host, port }) => ({ host, port })),
+    nameOf: (fake) => fakes.nameOf(fake),
+    why: (name) => filter.why(name),
+    counters: () => ({ ...gate.counts, ...answerer.counts, blockedBy: filter.blockedBy() }),
+    forget: () => cache.clear(),
+    async close() {
+      race.close();
+      await closeAll(doors);
+    },
+  };
+}
+
+interface Door {
+  readonly host: string;
+  readonly port: number;
+  readonly udp: Socket;
+  readonly tcp: TcpDoor;
+}
+
+/** UDP and TCP on the same port. */
+async function openDoor(host: string, wanted: number, gate: QueryGate): Promise<Door> {
+  const tcp = await serveTcp(host, wanted, gate.take);
+  const { port } = tcp;
+  try {
+    return { host, port, tcp, udp: await serveUdp(host, port, gate.take) };
+  } catch (error) {
+    tcp.close();
+    throw error;
+  }
+}
+
+async function closeAll(doors: readonly Door[]): Promise<void> {
+  for (const { udp, tcp } of doors) {
+    udp.close();
+    tcp.close();
+  }
 }
