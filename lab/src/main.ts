@@ -1,29 +1,35 @@
 import { once } from "node:events";
+import { parseArgs } from "node:util";
 import { checkLab, describeFindings } from "./check.ts";
 import { startGatewayInLab } from "./gateway-in-lab.ts";
 import { createLab, type Lab } from "./lab.ts";
+import { leaksCommand } from "./leaks/leaks-command.ts";
 import { labMap } from "./map.ts";
 import { labProblem } from "./requirements.ts";
 
-/** `up` has our gateway in it, `bare` has not; `check` looks whether the lab is what it says, and goes. */
-const commands = ["up", "bare", "check"];
-const [command = "up"] = process.argv.slice(2);
+/** What `npm run lab` has. `up` has our gateway in it, `bare` has not. */
+const commands: Readonly<Record<string, () => Promise<number>>> = {
+  up: () => inLab((lab) => stay(lab, true)),
+  bare: () => inLab((lab) => stay(lab, false)),
+  check: () => inLab(check),
+  leaks: () => leaksCommand(values.json),
+};
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { json: { type: "string" } },
+});
+const [command = "up"] = positionals;
 
 const stop = new AbortController();
 for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => stop.abort());
 
-const problem = commands.includes(command)
-  ? labProblem()
-  : `The lab has no command "${command}". There are: ${commands.join(", ")}.`;
 try {
+  const begin = commands[command];
+  if (!begin)
+    throw new Error(`The lab has no command "${command}". There are: ${Object.keys(commands).join(", ")}.`);
+  const problem = labProblem();
   if (problem !== undefined) throw new Error(problem);
-  process.stdout.write("Building the lab: namespaces, sites and three exits …\n");
-  const lab = await createLab();
-  try {
-    await (command === "check" ? check(lab) : stay(lab, command === "up"));
-  } finally {
-    await lab.close();
-  }
+  process.exitCode = await begin();
 } catch (error) {
   // Ctrl-C ends the lab's programs as well: that they ended is no news then.
   if (!stop.signal.aborted)
@@ -31,13 +37,23 @@ try {
   process.exitCode = stop.signal.aborted ? 130 : 1;
 }
 
-async function check(lab: Lab): Promise<void> {
-  const findings = await checkLab(lab);
-  process.stdout.write(describeFindings(findings));
-  process.exitCode = findings.every(({ good }) => good) ? 0 : 1;
+async function inLab(use: (lab: Lab) => Promise<number>): Promise<number> {
+  process.stdout.write("Building the lab: namespaces, sites and three exits …\n");
+  const lab = await createLab();
+  try {
+    return await use(lab);
+  } finally {
+    await lab.close();
+  }
 }
 
-async function stay(lab: Lab, withGateway: boolean): Promise<void> {
+async function check(lab: Lab): Promise<number> {
+  const findings = await checkLab(lab);
+  process.stdout.write(describeFindings(findings));
+  return findings.every(({ good }) => good) ? 0 : 1;
+}
+
+async function stay(lab: Lab, withGateway: boolean): Promise<number> {
   if (withGateway) process.stdout.write("Starting our gateway in it …\n");
   const gateway = withGateway ? await startGatewayInLab(lab) : undefined;
   process.stdout.write(`${labMap(lab, gateway)}\nCtrl-C removes it.\n`);
@@ -46,4 +62,5 @@ async function stay(lab: Lab, withGateway: boolean): Promise<void> {
   if (!stop.signal.aborted) await once(stop.signal, "abort");
   clearInterval(keepRunning);
   process.stdout.write("\nRemoving the lab …\n");
+  return 0;
 }

@@ -11,6 +11,12 @@ interface LabProgram {
 const labPrograms: readonly LabProgram[] = [
   { program: "ip", package: "iproute2", purpose: "makes the namespaces and the links between them" },
   { program: "tcpdump", package: "tcpdump", purpose: "captures what a namespace sends" },
+  { program: "nft", package: "nftables", purpose: "loads the rules that the leak matrix tries" },
+  {
+    program: "/usr/bin/python3",
+    package: "python3",
+    purpose: "sends and answers the probes of the leak matrix",
+  },
   { program: "openssl", package: "openssl", purpose: "makes the certificates of the sites" },
   { program: "squid", package: "squid", purpose: "is the exit in the United States" },
   { program: "danted", package: "dante-server", purpose: "is the exit in Germany" },
@@ -22,6 +28,7 @@ const daemonFolders = ["/usr/sbin", "/sbin", "/usr/local/sbin"];
 
 /** The path of an installed program, or undefined. */
 function findProgram(program: string, path = process.env.PATH ?? ""): string | undefined {
+  if (program.startsWith("/")) return isExecutable(program) ? program : undefined;
   return [...path.split(delimiter), ...daemonFolders]
     .filter((folder) => folder !== "")
     .map((folder) => join(folder, program))

@@ -1,0 +1,218 @@
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { type FrameCapture, startFrameCapture } from "../capture/frame-capture.ts";
+import { labFolder, nextLabPrefix } from "../lab-name.ts";
+import { removeLeftovers, removeNamespaces } from "../net/namespaces.ts";
+import { must } from "../net/run.ts";
+
+/** The namespaces: the machine under test, two containers of it, and all that is outside. */
+const roles = ["outside", "machine", "bridged", "macvlan"] as const;
+export type MachineRole = (typeof roles)[number];
+
+/** Hardware addresses: what left the machine is told by them. */
+export const macs = {
+  outside: "02:00:00:00:00:01",
+  machine: "02:00:00:00:00:02",
+  macvlan: "02:00:00:00:00:03",
+  outside2: "02:00:00:00:00:11",
+  machine2: "02:00:00:00:00:12",
+  bridge: "02:00:00:00:00:21",
+  bridged: "02:00:00:00:00:22",
+} as const;
+
+/** Addresses of the machine and its containers on each side. */
+export const addresses = {
+  outside: { 4: "192.168.77.1", 6: "fd77::1" },
+  neighbour: { 4: "192.168.77.50", 6: "fd77::50" },
+  machine: { 4: "192.168.77.2", 6: "fd77::2" },
+  macvlan: { 4: "192.168.77.3", 6: "fd77::3" },
+  bridge: { 4: "10.88.0.1", 6: "fd88::1" },
+  bridged: { 4: "10.88.0.2", 6: "fd88::2" },
+  outside2: { 4: "192.168.78.1", 6: "fd78::1" },
+  machine2: { 4: "192.168.78.2", 6: "fd78::2" },
+} as const;
+
+/** All of these are the outside's own: whatever is sent there is answered there. */
+const anywhere = { 4: "100.100.0.0/16", 6: "2001:db8:100::/48" } as const;
+
+export const physicalLink = "eth0";
+export const secondLink = "eth1";
+const markers = { p0: "239.255.9.10", p1: "239.255.9.11" } as const;
+
+/**
+ * A machine with a physical link, a bridged and a macvlan container, and an outside that counts every frame. Its
+ * default route leads out of the physical link; neighbours are known, so that no probe waits for them.
+ */
+export interface Machine {
+  /** The full name of a namespace, for `ip netns exec`. */
+  namespace(role: MachineRole): string;
+  /** A folder that is removed with the machine. */
+  readonly folder: string;
+  /** `ip` in one of the namespaces. */
+  ip(role: MachineRole, ...argv: readonly string[]): Promise<string>;
+  /** Runs a program in one of the namespaces; it must succeed. */
+  exec(role: MachineRole, ...argv: readonly string[]): Promise<string>;
+  /** What passes the outside end of the physical link. */
+  readonly capture: FrameCapture;
+  /** Plugs the second link in, under this name and with the better metric; it is captured from before it is there. */
+  plug(name: string): Promise<FrameCapture>;
+  unplug(): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** Builds one. It must be closed; what a killed process leaves, the next lab removes. */
+export async function buildMachine(): Promise<Machine> {
+  await removeLeftovers();
+  const prefix = nextLabPrefix();
+  const namespace = (role: MachineRole) => `${prefix}-${role}`;
+  const folder = labFolder(prefix);
+  mkdirSync(folder, { mode: 0o711 });
+  const ip = (role: MachineRole, ...argv: readonly string[]) =>
+    must(["ip", "-netns", namespace(role), ...argv]);
+  const exec = (role: MachineRole, ...argv: readonly string[]) =>
+    must(["ip", "netns", "exec", namespace(role), ...argv]);
+  const captures: FrameCapture[] = [];
+  const capture = async (link: keyof typeof markers) => {
+    const file = join(folder, `${link}-${captures.length}.pcap`);
+    const options = { namespace: namespace("outside"), link, filter: "", file, marker: markers[link] };
+    const started = await startFrameCapture(options);
+    captures.push(started);
+    return started;
+  };
+  try {
+    await makeNamespaces(namespace);
+    return {
+      namespace,
+      folder,
+      ip,
+      exec,
+      capture: await capture("p0"),
+      async plug(name) {
+        await batch(namespace("outside"), [
+          `link add p1 address ${macs.outside2} type veth peer name x1 address ${macs.machine2}`,
+          ...outsideCommands("p1", addresses.outside2, macs.machine2, addresses.machine2),
+        ]);
+        const second = await capture("p1");
+        await batch(namespace("outside"), [`link set x1 netns ${namespace("machine")} name ${name} up`]);
+        await batch(namespace("machine"), linkCommands(name, "2", 50));
+        return second;
+      },
+      async unplug() {
+        await ip("outside", "link", "delete", "p1");
+      },
+      close: () => removeNamespaces(prefix),
+    };
+  } catch (error) {
+    await removeNamespaces(prefix);
+    throw error;
+  }
+}
+
+async function makeNamespaces(namespace: (role: MachineRole) => string): Promise<void> {
+  const [outside, machine] = [namespace("outside"), namespace("machine")];
+  await batch(undefined, [
+    ...roles.map((role) => `netns add ${namespace(role)}`),
+    `link add eth0 netns ${machine} address ${macs.machine} type veth peer name p0 netns ${outside} address ${macs.outside}`,
+  ]);
+  await exec(outside, [
+    "sysctl",
+    "-qw",
+    "net.ipv4.icmp_ratelimit=0",
+    "net.ipv6.icmp.ratelimit=0",
+    "net.ipv6.ip_nonlocal_bind=1",
+    "net.ipv4.ping_group_range=0 2147483647",
+  ]);
+  await exec(machine, [
+    "sysctl",
+    "-qw",
+    "net.ipv4.ip_forward=1",
+    "net.ipv6.conf.all.forwarding=1",
+    "net.ipv4.ping_group_range=0 2147483647",
+  ]);
+  for (const role of ["bridged", "macvlan"] as const)
+    await exec(namespace(role), ["sysctl", "-qw", "net.ipv4.ping_group_range=0 2147483647"]);
+  await batch(outside, [
+    "link set lo up",
+    `route add local ${anywhere[4]} dev lo`,
+    `route add local ${anywhere[6]} dev lo`,
+    ...outsideCommands("p0", addresses.outside, macs.machine, addresses.machine),
+    ...neighbours("p0", addresses.macvlan, macs.macvlan),
+    `addr add ${addresses.neighbour[4]}/32 dev p0`,
+    `addr add ${addresses.neighbour[6]}/128 dev p0 nodad`,
+    `route add 10.88.0.0/24 via ${addresses.machine[4]}`,
+    `route add fd88::/64 via ${addresses.machine[6]}`,
+  ]);
+  await batch(machine, [
+    "link set lo up",
+    "link set eth0 up",
+    ...linkCommands("eth0", "", 100),
+    ...neighbours("eth0", addresses.neighbour, macs.outside),
+    `link add br0 address ${macs.bridge} type bridge`,
+    `link add vb0 type veth peer name eth0 netns ${namespace("bridged")} address ${macs.bridged}`,
+    "link set vb0 master br0 up",
+    `addr add ${addresses.bridge[4]}/24 dev br0`,
+    `addr add ${addresses.bridge[6]}/64 dev br0 nodad`,
+    "link set br0 up",
+    ...neighbours("br0", addresses.bridged, macs.bridged),
+    `link add link eth0 name mv0 address ${macs.macvlan} type macvlan mode bridge`,
+    `link set mv0 netns ${namespace("macvlan")} name eth0`,
+  ]);
+  await batch(namespace("bridged"), containerCommands(addresses.bridged, addresses.bridge, macs.bridge));
+  await batch(namespace("macvlan"), containerCommands(addresses.macvlan, addresses.outside, macs.outside));
+}
+
+type Pair = { readonly 4: string; readonly 6: string };
+
+function neighbours(link: string, pair: Pair, mac: string): string[] {
+  return [
+    `neigh replace ${pair[4]} lladdr ${mac} dev ${link} nud permanent`,
+    `neigh replace ${pair[6]} lladdr ${mac} dev ${link} nud permanent`,
+  ];
+}
+
+function outsideCommands(link: keyof typeof markers, own: Pair, mac: string, peer: Pair): string[] {
+  return [
+    `addr add ${own[4]}/24 dev ${link}`,
+    `addr add ${own[6]}/64 dev ${link} nodad`,
+    `link set ${link} up`,
+    ...neighbours(link, peer, mac),
+    `route add ${markers[link]}/32 dev ${link}`,
+  ];
+}
+
+/** Addresses and default routes of one of the machine's links: `number` "" for the first one. */
+function linkCommands(link: string, number: "" | "2", metric: number): string[] {
+  const [own, gateway, mac] = [
+    addresses[`machine${number}`],
+    addresses[`outside${number}`],
+    macs[`outside${number}`],
+  ];
+  return [
+    `addr add ${own[4]}/24 dev ${link}`,
+    `addr add ${own[6]}/64 dev ${link} nodad`,
+    ...neighbours(link, gateway, mac),
+    `route add default via ${gateway[4]} dev ${link} metric ${metric}`,
+    `route add ::/0 via ${gateway[6]} dev ${link} metric ${metric}`,
+  ];
+}
+
+function containerCommands(own: Pair, gateway: Pair, mac: string): string[] {
+  return [
+    "link set lo up",
+    `addr add ${own[4]}/24 dev eth0`,
+    `addr add ${own[6]}/64 dev eth0 nodad`,
+    "link set eth0 up",
+    ...neighbours("eth0", gateway, mac),
+    `route add default via ${gateway[4]}`,
+    `route add ::/0 via ${gateway[6]}`,
+  ];
+}
+
+async function batch(namespace: string | undefined, commands: readonly string[]): Promise<void> {
+  const where = namespace === undefined ? [] : ["-netns", namespace];
+  await must(["ip", ...where, "-batch", "-"], { input: `${commands.join("\n")}\n` });
+}
+
+function exec(namespace: string, argv: readonly string[]): Promise<string> {
+  return must(["ip", "netns", "exec", namespace, ...argv]);
+}

@@ -1,0 +1,71 @@
+import type { Policy, TunnelLink } from "@atlantic/companion/src/firewall/policy.ts";
+import { endpointsAt, type UpstreamSite } from "./matrix.ts";
+
+/** The tunnel's device while a phase is tried. */
+export type Device =
+  /** Made, named in the policy, and gone. */
+  | "absent"
+  /** There, while the default route stays on the physical link. */
+  | "present"
+  /** There, and the default routes lead into it. */
+  | "routed"
+  /** It was there with the routes, and went while the rules stayed. */
+  | "taken away"
+  /** Gone, and another physical link has its name. */
+  | "impostor";
+
+/** One state that the whole matrix is tried in. */
+export interface Phase {
+  readonly name: string;
+  /** How the state is reached from open: policies one after the other. */
+  path(tunnel: TunnelLink): readonly Policy[];
+  readonly device: Device;
+  /** Probes go to a second link, plugged in before the rules or after them. */
+  readonly secondLink: "none" | "before" | "after";
+  /** What goes on while the probes are sent. */
+  readonly meanwhile: "nothing" | "swap upstreams" | "change state";
+}
+
+export const upstreamA: UpstreamSite = { 4: "100.100.7.7", 6: "2001:db8:100::7" };
+export const upstreamB: UpstreamSite = { 4: "100.100.8.8", 6: "2001:db8:100::8" };
+
+const blocked = (bootstrap: boolean): Policy => ({
+  kind: "blocked",
+  bootstrap: bootstrap ? endpointsAt(upstreamA).filter(({ protocol }) => protocol === "tcp") : [],
+  allowLan: false,
+});
+const connecting: Policy = { kind: "connecting", upstreams: endpointsAt(upstreamA), allowLan: false };
+
+/** The policy of the connected state, for upstream A or another. */
+export function connected(tunnel: TunnelLink, allowLan = false, upstream = upstreamA): Policy {
+  return { kind: "connected", upstreams: endpointsAt(upstream), tunnel, allowLan, split: null };
+}
+
+type Rest = Partial<Pick<Phase, "device" | "secondLink" | "meanwhile">>;
+
+function phase(name: string, path: Phase["path"], rest: Rest = {}): Phase {
+  return { name, path, device: "absent", secondLink: "none", meanwhile: "nothing", ...rest };
+}
+
+const connect = (tunnel: TunnelLink) => [connecting, connected(tunnel)];
+
+/** The states, and what happens between them, in the order in which they are tried. */
+export const phases: readonly Phase[] = [
+  phase("early boot", () => [blocked(false)]),
+  phase("locked", () => [blocked(true)]),
+  phase("connecting", () => [connecting]),
+  phase("connected, device absent", connect),
+  phase("connected, device present", connect, { device: "present" }),
+  phase("connected, routes up", connect, { device: "routed" }),
+  phase("connected, local network allowed", (tunnel) => [connecting, connected(tunnel, true)], {
+    device: "present",
+  }),
+  phase("failover, while upstreams are swapped", connect, { device: "routed", meanwhile: "swap upstreams" }),
+  phase("while the state changes", connect, { device: "present", meanwhile: "change state" }),
+  phase("disconnecting", connect, { device: "taken away" }),
+  phase("locked after connected", (tunnel) => [connecting, connected(tunnel), blocked(true)]),
+  phase("connected, second link", connect, { device: "present", secondLink: "before" }),
+  phase("connected, link plugged in", connect, { device: "present", secondLink: "after" }),
+  phase("locked, link plugged in", () => [blocked(true)], { secondLink: "after" }),
+  phase("connected, a link with the device's name", connect, { device: "impostor", secondLink: "before" }),
+];

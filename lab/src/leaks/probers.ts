@@ -1,0 +1,33 @@
+import { type Sender, senders } from "./compile.ts";
+import type { Machine, MachineRole } from "./machine.ts";
+import { ports } from "./matrix.ts";
+import { Prober } from "./prober.ts";
+
+const NOBODY = 65534;
+const places: Readonly<Record<Sender, MachineRole>> = {
+  user: "machine",
+  root: "machine",
+  bridged: "bridged",
+  macvlan: "macvlan",
+  outside: "outside",
+};
+
+/** The programs that send and answer: one for each sender, and one that plays the daemon. */
+export interface Probers {
+  readonly by: Readonly<Record<Sender, Prober>>;
+  /** Holds the tunnel's device, and accepts what is redirected. */
+  readonly daemon: Prober;
+}
+
+/** Starts them. The outside echoes on every port of the matrix, and so does the machine. */
+export async function startProbers(machine: Machine): Promise<Probers> {
+  const start = (sender: Sender) =>
+    Prober.start(machine.namespace(places[sender]), sender === "user" ? NOBODY : undefined);
+  const [user, root, bridged, macvlan, outside, daemon] = await Promise.all([
+    ...senders.map(start),
+    Prober.start(machine.namespace("machine")),
+  ]);
+  if (!user || !root || !bridged || !macvlan || !outside || !daemon) throw new Error("A prober is missing.");
+  await Promise.all([outside.serve(ports), daemon.serve(ports)]);
+  return { by: { user, root, bridged, macvlan, outside }, daemon };
+}

@@ -1,0 +1,86 @@
+import { buildMachine } from "./machine.ts";
+import { shapes as allShapes, type Shape } from "./matrix.ts";
+import { phases as allPhases, type Phase } from "./phases.ts";
+import { type Guard, printedFirewall } from "./printed-firewall.ts";
+import { startProbers } from "./probers.ts";
+import { type PhaseResult, runPhase } from "./run-phase.ts";
+
+/** What the whole run showed; `cases`, `control` and `leaked` are sums over the phases. */
+export interface MatrixReport {
+  readonly cases: number;
+  /** Probes that were seen without rules: all of them, or the run is void. */
+  readonly control: number;
+  readonly leaked: number;
+  /** What must pass and did not. */
+  readonly broken: number;
+  readonly phases: readonly PhaseResult[];
+  readonly seconds: number;
+}
+
+export interface MatrixOptions {
+  readonly shapes?: readonly Shape[];
+  readonly phases?: readonly Phase[];
+  /** The firewall of the machine's namespace; default the printed rules. */
+  readonly guard?: (namespace: string) => Guard;
+  readonly onPhase?: (result: PhaseResult) => void;
+}
+
+/** Builds a machine, tries every shape in every phase, and removes it. Throws where the run itself failed. */
+export async function runMatrix(options: MatrixOptions = {}): Promise<MatrixReport> {
+  const { shapes = allShapes, phases = allPhases, onPhase } = options;
+  const guard = options.guard ?? ((namespace) => printedFirewall({ namespace }));
+  const begun = performance.now();
+  const machine = await buildMachine();
+  try {
+    const probers = await startProbers(machine);
+    const firewall = guard(machine.namespace("machine"));
+    const results: PhaseResult[] = [];
+    for (const phase of phases) {
+      const result = await runPhase({ machine, probers, firewall, shapes }, phase);
+      results.push(result);
+      onPhase?.(result);
+    }
+    await machine.capture.stop();
+    return { ...sums(results), phases: results, seconds: (performance.now() - begun) / 1000 };
+  } finally {
+    await machine.close();
+  }
+}
+
+function sums(
+  results: readonly PhaseResult[],
+): Pick<MatrixReport, "cases" | "control" | "leaked" | "broken"> {
+  const sum = (count: (result: PhaseResult) => number) =>
+    results.reduce((total, each) => total + count(each), 0);
+  return {
+    cases: sum(({ cases }) => cases),
+    control: sum(({ control }) => control),
+    leaked: sum(({ leaks }) => leaks.length),
+    broken: sum(({ broken }) => broken.length),
+  };
+}
+
+/** Whether it shows what it is for: nothing leaked, everything that must pass passed, and every probe can be seen. */
+export function holds({ cases, control, leaked, broken }: MatrixReport): boolean {
+  return leaked === 0 && broken === 0 && control === cases;
+}
+
+/** One line for each phase, and its findings. */
+export function describePhase({
+  phase,
+  cases,
+  control,
+  leaks,
+  broken,
+  unseenByControl,
+}: PhaseResult): string {
+  const list = (title: string, entries: readonly string[]) =>
+    entries.map((entry) => `    ${title}: ${entry}\n`);
+  return [
+    `${leaks.length + broken.length + unseenByControl.length === 0 ? "good" : "BAD "}  ${phase}: ` +
+      `${cases} cases, control saw ${control}, ${leaks.length} leaked\n`,
+    ...list("leaked", leaks),
+    ...list("must pass and did not", broken),
+    ...list("the control did not see it", unseenByControl),
+  ].join("");
+}
