@@ -6,6 +6,7 @@ export {
   peerCredentials,
 } from "./src/addon.ts";
 export { type Allowance, type AllowanceEvents, LocalAllowance, unlimitedAllowance } from "./src/allowance.ts";
+export { type Canary, type CanaryOutcome, sendCanaries } from "./src/canaries.ts";
 export { isBare } from "./src/descriptor-relay.ts";
 export { type DialOptions, dialDirect } from "./src/dial-direct.ts";
 export { DialError, type DialStage, type UpstreamRefusal } from "./src/dial-error.ts";

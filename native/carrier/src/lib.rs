@@ -2,6 +2,7 @@
 //! socket. JavaScript decides; see native/src/engine/.
 
 mod allowance;
+mod canary;
 mod client;
 mod counters;
 mod dial;

@@ -1,4 +1,4 @@
-/** What the Rust addon offers; see carrier/src/interface.rs and carrier/src/peer_credentials.rs. */
+/** What the Rust addon offers; see carrier/src/. */
 export interface NativeAddon {
   peerCredentials(fd: number): { readonly pid: number; readonly uid: number; readonly gid: number };
   /** How the engine would rewrite a request's header section; null when it would give it back. */
@@ -7,6 +7,12 @@ export interface NativeAddon {
   readonly Carrier: new (tell: () => void) => NativeCarrier;
   /** @throws Error whose message is the system's error number */
   markedSocket(address: string, mark: number): number;
+  /** See carrier/src/canary/mod.rs. */
+  sendCanaries(
+    link: string,
+    targets: { kind: string; address: string; port: number }[],
+    waitMs: number,
+  ): Promise<{ readonly escaped: boolean; readonly errno: number }[]>;
   /** @throws Error whose message is the system's error number */
   readonly TunnelDevice: new (
     name: string,
