@@ -3,7 +3,7 @@ import type { Family, Shape, UpstreamSite, Way } from "./matrix.ts";
 import type { Probe, RawFrame } from "./prober.ts";
 
 /** Who sends a probe: an ordinary user, root, a container, or the outside. */
-export const senders = ["user", "root", "bridged", "macvlan", "outside"] as const;
+export const senders = ["user", "root", "bridged", "linked", "macvlan", "outside"] as const;
 export type Sender = (typeof senders)[number];
 
 /** What a shape becomes: a probe, and who sends it. */
@@ -49,7 +49,8 @@ export function compileShape(shape: Shape, tag: number, place: ProbePlace): Comp
 function senderOf({ way, protocol }: Shape): Sender {
   if (way === "asked from outside") return "outside";
   if (way.includes("bridged container")) return "bridged";
-  if (way === "macvlan container") return "macvlan";
+  if (way === "container on its own link") return "linked";
+  if (way.startsWith("macvlan container")) return "macvlan";
   // Marks and raw frames are root's alone.
   return protocol === "raw" || way.includes("mark") || way.includes("root") ? "root" : "user";
 }
@@ -61,6 +62,7 @@ function markOf(way: Way, mark: number): number | undefined {
 
 function targetOf(way: Way, family: Family, { second, upstream }: ProbePlace): string {
   if (way === "asked from outside") return (second ? addresses.machine2 : addresses.machine)[family];
+  if (way.includes("container, to a neighbour")) return addresses.neighbour[family];
   if (way === "to a neighbour") return (second ? addresses.outside2 : addresses.neighbour)[family];
   return way.includes("to the upstream") ? upstream[family] : elsewhere[family];
 }
@@ -68,20 +70,13 @@ function targetOf(way: Way, family: Family, { second, upstream }: ProbePlace): s
 function dress(sender: Sender, way: Way, family: Family, { link, second }: ProbePlace): RawFrame {
   const vlans = way === "VLAN tag" ? [77] : way === "two VLAN tags" ? [77, 78] : [];
   const common = { vlans, bypass: way === "bound to the link" };
-  const inside = { ...common, link: physicalLink };
-  if (sender === "bridged")
+  if (sender === "bridged" || sender === "linked" || sender === "macvlan")
     return {
-      ...inside,
-      source: addresses.bridged[family],
-      sourceMac: macs.bridged,
-      destinationMac: macs.bridge,
-    };
-  if (sender === "macvlan")
-    return {
-      ...inside,
-      source: addresses.macvlan[family],
-      sourceMac: macs.macvlan,
-      destinationMac: macs.outside,
+      ...common,
+      link: physicalLink,
+      source: addresses[sender][family],
+      sourceMac: macs[sender],
+      destinationMac: { bridged: macs.bridge, linked: macs.toLinked, macvlan: macs.outside }[sender],
     };
   return {
     ...common,

@@ -5,8 +5,8 @@ import { labFolder, nextLabPrefix } from "../lab-name.ts";
 import { removeLeftovers, removeNamespaces } from "../net/namespaces.ts";
 import { must } from "../net/run.ts";
 
-/** The namespaces: the machine under test, two containers of it, and all that is outside. */
-const roles = ["outside", "machine", "bridged", "macvlan"] as const;
+/** The namespaces: the machine under test, three containers of it, and all that is outside. */
+const roles = ["outside", "machine", "bridged", "linked", "macvlan"] as const;
 export type MachineRole = (typeof roles)[number];
 
 /** Hardware addresses: what left the machine is told by them. */
@@ -18,6 +18,8 @@ export const macs = {
   machine2: "02:00:00:00:00:12",
   bridge: "02:00:00:00:00:21",
   bridged: "02:00:00:00:00:22",
+  toLinked: "02:00:00:00:00:31",
+  linked: "02:00:00:00:00:32",
 } as const;
 
 /** Addresses of the machine and its containers on each side. */
@@ -28,9 +30,14 @@ export const addresses = {
   macvlan: { 4: "192.168.77.3", 6: "fd77::3" },
   bridge: { 4: "10.88.0.1", 6: "fd88::1" },
   bridged: { 4: "10.88.0.2", 6: "fd88::2" },
+  toLinked: { 4: "10.89.0.1", 6: "fd89::1" },
+  linked: { 4: "10.89.0.2", 6: "fd89::2" },
   outside2: { 4: "192.168.78.1", 6: "fd78::1" },
   machine2: { 4: "192.168.78.2", 6: "fd78::2" },
 } as const;
+
+/** Link-local addresses that the links have by their hardware addresses (RFC 4291, appendix A). */
+export const linkLocal = { outside: "fe80::ff:fe00:1", machine: "fe80::ff:fe00:2" } as const;
 
 /** All of these are the outside's own: whatever is sent there is answered there. */
 const anywhere = { 4: "100.100.0.0/16", 6: "2001:db8:100::/48" } as const;
@@ -40,7 +47,7 @@ export const secondLink = "eth1";
 const markers = { p0: "239.255.9.10", p1: "239.255.9.11" } as const;
 
 /**
- * A machine with a physical link, a bridged and a macvlan container, and an outside that counts every frame. Its
+ * A machine with a physical link, a bridged container, one on a link of its own, a macvlan container, and an outside that counts every frame. Its
  * default route leads out of the physical link; neighbours are known, so that no probe waits for them.
  */
 export interface Machine {
@@ -110,27 +117,11 @@ export async function buildMachine(): Promise<Machine> {
 
 async function makeNamespaces(namespace: (role: MachineRole) => string): Promise<void> {
   const [outside, machine] = [namespace("outside"), namespace("machine")];
+  await batch(undefined, [...roles.map((role) => `netns add ${namespace(role)}`)]);
+  for (const role of roles) await set(namespace(role), [...everywhere, ...(settings[role] ?? [])]);
   await batch(undefined, [
-    ...roles.map((role) => `netns add ${namespace(role)}`),
     `link add eth0 netns ${machine} address ${macs.machine} type veth peer name p0 netns ${outside} address ${macs.outside}`,
   ]);
-  await exec(outside, [
-    "sysctl",
-    "-qw",
-    "net.ipv4.icmp_ratelimit=0",
-    "net.ipv6.icmp.ratelimit=0",
-    "net.ipv6.ip_nonlocal_bind=1",
-    "net.ipv4.ping_group_range=0 2147483647",
-  ]);
-  await exec(machine, [
-    "sysctl",
-    "-qw",
-    "net.ipv4.ip_forward=1",
-    "net.ipv6.conf.all.forwarding=1",
-    "net.ipv4.ping_group_range=0 2147483647",
-  ]);
-  for (const role of ["bridged", "macvlan"] as const)
-    await exec(namespace(role), ["sysctl", "-qw", "net.ipv4.ping_group_range=0 2147483647"]);
   await batch(outside, [
     "link set lo up",
     `route add local ${anywhere[4]} dev lo`,
@@ -139,8 +130,8 @@ async function makeNamespaces(namespace: (role: MachineRole) => string): Promise
     ...neighbours("p0", addresses.macvlan, macs.macvlan),
     `addr add ${addresses.neighbour[4]}/32 dev p0`,
     `addr add ${addresses.neighbour[6]}/128 dev p0 nodad`,
-    `route add 10.88.0.0/24 via ${addresses.machine[4]}`,
-    `route add fd88::/64 via ${addresses.machine[6]}`,
+    ...["10.88.0.0/24", "10.89.0.0/24"].map((net) => `route add ${net} via ${addresses.machine[4]}`),
+    ...["fd88::/64", "fd89::/64"].map((net) => `route add ${net} via ${addresses.machine[6]}`),
   ]);
   await batch(machine, [
     "link set lo up",
@@ -150,15 +141,37 @@ async function makeNamespaces(namespace: (role: MachineRole) => string): Promise
     `link add br0 address ${macs.bridge} type bridge`,
     `link add vb0 type veth peer name eth0 netns ${namespace("bridged")} address ${macs.bridged}`,
     "link set vb0 master br0 up",
-    `addr add ${addresses.bridge[4]}/24 dev br0`,
-    `addr add ${addresses.bridge[6]}/64 dev br0 nodad`,
-    "link set br0 up",
-    ...neighbours("br0", addresses.bridged, macs.bridged),
+    ...gatewayCommands("br0", addresses.bridge, macs.bridged, addresses.bridged),
+    `link add vd0 address ${macs.toLinked} type veth peer name eth0 netns ${namespace("linked")} address ${macs.linked}`,
+    ...gatewayCommands("vd0", addresses.toLinked, macs.linked, addresses.linked),
     `link add link eth0 name mv0 address ${macs.macvlan} type macvlan mode bridge`,
     `link set mv0 netns ${namespace("macvlan")} name eth0`,
   ]);
   await batch(namespace("bridged"), containerCommands(addresses.bridged, addresses.bridge, macs.bridge));
+  await batch(namespace("linked"), containerCommands(addresses.linked, addresses.toLinked, macs.toLinked));
   await batch(namespace("macvlan"), containerCommands(addresses.macvlan, addresses.outside, macs.outside));
+}
+
+/** Addresses are there at once, and everybody may have ping sockets. */
+const everywhere = [
+  "net.ipv6.conf.default.dad_transmits=0",
+  "net.ipv4.ping_group_range=0 2147483647",
+] as const;
+
+const settings: Partial<Readonly<Record<MachineRole, readonly string[]>>> = {
+  // It answers everything, and with every address that it is asked by.
+  outside: ["net.ipv4.icmp_ratelimit=0", "net.ipv6.icmp.ratelimit=0", "net.ipv6.ip_nonlocal_bind=1"],
+  // As a machine with containers is; strict about sources, as many distributions are.
+  machine: [
+    "net.ipv4.ip_forward=1",
+    "net.ipv6.conf.all.forwarding=1",
+    "net.ipv4.conf.all.rp_filter=1",
+    "net.ipv4.conf.default.rp_filter=1",
+  ],
+};
+
+async function set(namespace: string, values: readonly string[]): Promise<void> {
+  await must(["ip", "netns", "exec", namespace, "sysctl", "-qw", ...values]);
 }
 
 type Pair = { readonly 4: string; readonly 6: string };
@@ -196,6 +209,16 @@ function linkCommands(link: string, number: "" | "2", metric: number): string[] 
   ];
 }
 
+/** The machine's end of a link to a container. */
+function gatewayCommands(link: string, own: Pair, mac: string, container: Pair): string[] {
+  return [
+    `addr add ${own[4]}/24 dev ${link}`,
+    `addr add ${own[6]}/64 dev ${link} nodad`,
+    `link set ${link} up`,
+    ...neighbours(link, container, mac),
+  ];
+}
+
 function containerCommands(own: Pair, gateway: Pair, mac: string): string[] {
   return [
     "link set lo up",
@@ -211,8 +234,4 @@ function containerCommands(own: Pair, gateway: Pair, mac: string): string[] {
 async function batch(namespace: string | undefined, commands: readonly string[]): Promise<void> {
   const where = namespace === undefined ? [] : ["-netns", namespace];
   await must(["ip", ...where, "-batch", "-"], { input: `${commands.join("\n")}\n` });
-}
-
-function exec(namespace: string, argv: readonly string[]): Promise<string> {
-  return must(["ip", "netns", "exec", namespace, ...argv]);
 }

@@ -19,7 +19,10 @@ export const ways = [
   "right mark, to the upstream",
   "to a neighbour",
   "bridged container",
+  "bridged container, to a neighbour",
+  "container on its own link",
   "macvlan container",
+  "macvlan container, to a neighbour",
   "VLAN tag",
   "two VLAN tags",
   "flow opened before",
@@ -50,7 +53,10 @@ export const shapes: readonly Shape[] = ways.flatMap((way) =>
           family,
           protocol,
           port,
-          direction: way.includes("bridged") ? ("forwarded" as const) : ("out" as const),
+          direction:
+            way.includes("bridged") || way === "container on its own link"
+              ? ("forwarded" as const)
+              : ("out" as const),
         })),
       ),
   ),
@@ -97,7 +103,7 @@ export function expected(shape: Shape, policy: Policy, upstream: UpstreamSite): 
     );
     return named ? "seen" : "dark";
   }
-  if (way === "to a neighbour" && policy.allowLan) return isDns(port) ? "dark" : "seen";
+  if (way.includes("to a neighbour") && policy.allowLan) return isDns(port) ? "dark" : "seen";
   if (way === "asked from outside" && policy.allowLan) return "seen";
   return "dark";
 }

@@ -110,7 +110,9 @@ def socket_for(probe):
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, probe["device"].encode())
         if probe.get("mark") is not None:
             sock.setsockopt(socket.SOL_SOCKET, SO_MARK, probe["mark"])
-        sock.bind(("0.0.0.0" if probe["family"] == 4 else "::", probe["tag"]))
+        if protocol == "udp":
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
+        sock.bind((probe.get("source") or ("0.0.0.0" if probe["family"] == 4 else "::"), probe["tag"]))
     except OSError:
         sock.close()
         raise
@@ -126,10 +128,10 @@ def start_probe(probe):
             code = sock.connect_ex((probe["to"], probe["port"]))
             if code not in (0, errno.EINPROGRESS):
                 raise OSError(code, os.strerror(code))
-        elif probe["protocol"] == "udp":
-            sock.sendto(PAYLOAD, (probe["to"], probe["port"]))
         else:
-            sock.sendto(echo_request(probe["family"], probe["tag"]), (probe["to"], 0))
+            # Connected, so that a refusal is told and the path's MTU can be asked for.
+            sock.connect((probe["to"], probe["port"]))
+            sock.send(PAYLOAD if probe["protocol"] == "udp" else echo_request(probe["family"], probe["tag"]))
     except OSError:
         sock.close()
         raise
@@ -194,16 +196,57 @@ def resume(request):
     for tag, (probe, sock) in held.items():
         error = None
         try:
-            if probe["protocol"] == "tcp":
-                sock.send(PAYLOAD)
-            elif probe["protocol"] == "udp":
-                sock.sendto(PAYLOAD, (probe["to"], probe["port"]))
-            else:
-                sock.sendto(echo_request(probe["family"], tag), (probe["to"], 0))
+            sock.send(echo_request(probe["family"], tag) if probe["protocol"] == "icmp" else PAYLOAD)
         except OSError as problem:
             error = errno.errorcode.get(problem.errno, str(problem))
         outcomes.append({"tag": tag, "error": error})
     return {"outcomes": outcomes}
+
+
+def fate(request):
+    """Waits until every held TCP flow has ended, or for so long; tells with what each ended."""
+    deadline, outcomes = time.monotonic() + request["timeoutMs"] / 1000, []
+    for tag, (probe, sock) in held.items():
+        if probe["protocol"] != "tcp":
+            continue
+        error = None
+        while error is None and wait_for(sock, selectors.EVENT_READ, deadline):
+            try:
+                if not sock.recv(2048):
+                    error = "END"
+            except OSError as problem:
+                error = errno.errorcode.get(problem.errno, str(problem))
+        outcomes.append({"tag": tag, "error": error})
+    return {"outcomes": outcomes}
+
+
+def icmp6(request):
+    """Sends ICMPv6 as the kernel would: from a link-local address, with the hop limit that neighbours check."""
+    with socket.socket(socket.AF_INET6, socket.SOCK_RAW, socket.IPPROTO_ICMPV6) as sock:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, request["link"].encode())
+        sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_HOPS, 255)
+        sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_UNICAST_HOPS, 255)
+        if request.get("source"):
+            sock.bind((request["source"], 0, 0, socket.if_nametoindex(request["link"])))
+        head = struct.pack("!BBH", request["type"], 0, 0)
+        body = bytes.fromhex(request["hex"])
+        sock.sendto(head + body, (request["to"], 0, 0, socket.if_nametoindex(request["link"])))
+    return {}
+
+
+def too_big(request):
+    """Tells the sender of a UDP packet that the path takes less (RFC 1191, RFC 4443): it quotes the packet."""
+    family = family_of(request)
+    quoted = udp_packet(request["sender"], request["target"], family, request["tag"], request["port"])
+    if request["family"] == 4:
+        body = struct.pack("!BBHHH", 3, 4, 0, 0, request["mtu"]) + quoted
+        body = body[:2] + struct.pack("!H", checksum(body)) + body[4:]
+        with socket.socket(family, socket.SOCK_RAW, socket.IPPROTO_ICMP) as sock:
+            sock.sendto(body, (request["sender"], 0))
+    else:
+        with socket.socket(family, socket.SOCK_RAW, socket.IPPROTO_ICMPV6) as sock:
+            sock.sendto(struct.pack("!BBHI", 2, 0, 0, request["mtu"]) + quoted, (request["sender"], 0))
+    return {}
 
 
 def drop(request):
@@ -386,6 +429,9 @@ operations = {
     "send": send,
     "exchange": exchange,
     "resume": resume,
+    "fate": fate,
+    "icmp6": icmp6,
+    "tooBig": too_big,
     "drop": drop,
     "pathMtu": path_mtu,
     "frame": frame,

@@ -12,6 +12,8 @@ export interface Probe {
   readonly port: number;
   readonly to: string;
   readonly mark?: number;
+  /** The address to send from; default what routing chooses. */
+  readonly source?: string;
   /** SO_BINDTODEVICE. */
   readonly device?: string;
   /** For a raw frame: how it is dressed. It carries UDP. */
@@ -27,6 +29,15 @@ export interface RawFrame {
   readonly vlans: readonly number[];
   /** Past the queueing discipline (PACKET_QDISC_BYPASS). */
   readonly bypass: boolean;
+}
+
+export interface Icmp6 {
+  readonly link: string;
+  readonly source?: string;
+  readonly to: string;
+  readonly type: number;
+  /** What follows type, code and checksum. */
+  readonly body: Buffer;
 }
 
 const outcomesSchema = z.object({
@@ -84,6 +95,29 @@ export class Prober {
   async resume(): Promise<ReadonlyMap<number, string | null>> {
     const { outcomes } = outcomesSchema.parse(await this.#ask({ op: "resume" }));
     return new Map(outcomes.map(({ tag, error }) => [tag, error]));
+  }
+
+  /** What the TCP flows that are held ended with, by tag; null for those that did not end in time. */
+  async fate(timeoutMs: number): Promise<ReadonlyMap<number, string | null>> {
+    const { outcomes } = outcomesSchema.parse(await this.#ask({ op: "fate", timeoutMs }));
+    return new Map(outcomes.map(({ tag, error }) => [tag, error]));
+  }
+
+  /** Sends ICMPv6 from a link, as the kernel does for neighbour and router discovery. */
+  async icmp6(packet: Icmp6): Promise<void> {
+    await this.#ask({ op: "icmp6", ...packet, hex: packet.body.toString("hex") });
+  }
+
+  /** Tells `sender` that its UDP packet from port `tag` was too big for the path (ICMP, ICMPv6). */
+  async tooBig(about: {
+    readonly family: 4 | 6;
+    readonly sender: string;
+    readonly target: string;
+    readonly tag: number;
+    readonly port: number;
+    readonly mtu: number;
+  }): Promise<void> {
+    await this.#ask({ op: "tooBig", ...about });
   }
 
   /** Closes the flows that are held. */

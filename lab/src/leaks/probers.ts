@@ -8,6 +8,7 @@ const places: Readonly<Record<Sender, MachineRole>> = {
   user: "machine",
   root: "machine",
   bridged: "bridged",
+  linked: "linked",
   macvlan: "macvlan",
   outside: "outside",
 };
@@ -23,11 +24,12 @@ export interface Probers {
 export async function startProbers(machine: Machine): Promise<Probers> {
   const start = (sender: Sender) =>
     Prober.start(machine.namespace(places[sender]), sender === "user" ? NOBODY : undefined);
-  const [user, root, bridged, macvlan, outside, daemon] = await Promise.all([
+  const [user, root, bridged, linked, macvlan, outside, daemon] = await Promise.all([
     ...senders.map(start),
     Prober.start(machine.namespace("machine")),
   ]);
-  if (!user || !root || !bridged || !macvlan || !outside || !daemon) throw new Error("A prober is missing.");
+  if (!user || !root || !bridged || !linked || !macvlan || !outside || !daemon)
+    throw new Error("A prober is missing.");
   await Promise.all([outside.serve(ports), daemon.serve(ports)]);
-  return { by: { user, root, bridged, macvlan, outside }, daemon };
+  return { by: { user, root, bridged, linked, macvlan, outside }, daemon };
 }
