@@ -5,13 +5,15 @@ import { delimiter, join } from "node:path";
 /** A Debian package whose program the tests drive. */
 export interface DrivenPackage {
   readonly name: string;
-  /** Its program: a name to be found on the PATH, or a path in which one folder may be `*`. */
+  /** Its program: a name to be found on the PATH; or a path, in which one folder may be `*`, of any file of it. */
   readonly program: string;
   /** What stays untested without it, to follow a colon. */
   readonly untested: string;
 }
 
 const lab = "the lab cannot run, so nothing that needs distinct addresses was tested";
+
+const desktop = "no desktop's proxy settings were changed and put back";
 
 export const drivenPackages: readonly DrivenPackage[] = [
   { name: "chromium", program: "chromium", untested: "extension and web page were tested in no browser" },
@@ -34,6 +36,16 @@ export const drivenPackages: readonly DrivenPackage[] = [
   { name: "tcpdump", program: "tcpdump", untested: lab },
   { name: "squid", program: "squid", untested: lab },
   { name: "dante-server", program: "danted", untested: lab },
+  { name: "libglib2.0-bin", program: "gsettings", untested: desktop },
+  {
+    name: "gsettings-desktop-schemas",
+    program: "/usr/share/glib-2.0/schemas/org.gnome.system.proxy.gschema.xml",
+    untested: desktop,
+  },
+  { name: "dconf-cli", program: "dconf", untested: desktop },
+  { name: "dbus-daemon", program: "dbus-run-session", untested: desktop },
+  { name: "dbus-bin", program: "dbus-send", untested: desktop },
+  { name: "libkf5config-bin", program: "kwriteconfig5", untested: desktop },
   { name: "haproxy", program: "haproxy", untested: "the gateway was not measured against haproxy" },
 ];
 
@@ -74,7 +86,7 @@ async function missingOf(wanted: readonly DrivenPackage[]): Promise<DrivenPackag
 async function isThere(program: string): Promise<boolean> {
   for (const file of await candidates(program)) {
     try {
-      await access(file, constants.X_OK);
+      await access(file, program.startsWith("/") ? constants.F_OK : constants.X_OK);
       return true;
     } catch {
       // The next folder may have it.

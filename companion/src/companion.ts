@@ -23,6 +23,10 @@ import { readState, writeState } from "./state/state-file.ts";
 import { reportStatus } from "./status/report-status.ts";
 import { StatusNews } from "./status/status-news.ts";
 import { UpstreamWatch } from "./status/upstream-watch.ts";
+import { desktopStores } from "./system-proxy/desktop-kinds.ts";
+import { DesktopSettings } from "./system-proxy/desktop-settings.ts";
+import { type RunCommand, runCommand } from "./system-proxy/run-command.ts";
+import { SystemProxy } from "./system-proxy/system-proxy.ts";
 import { accountApi } from "./upstream/account-api.ts";
 import { ProxyUpstream } from "./upstream/proxy-upstream.ts";
 import { RouteDialer } from "./upstream/route-dialer.ts";
@@ -34,6 +38,8 @@ export interface CompanionOptions {
   readonly log: Logger;
   /** Shows a pairing request at the terminal. */
   readonly announcePairing: (request: PairingRequest) => void;
+  /** Runs the programs that hold the desktop's settings. */
+  readonly runCommand?: RunCommand;
 }
 
 export interface RunningCompanion {
@@ -93,8 +99,19 @@ export async function startCompanion(options: CompanionOptions): Promise<Running
   const helpers = new HelperRequests();
   const timing = new ChallengeTiming(registry, helpers);
   const proxy = new LocalProxy(browserDoors({ registry, timing, helpers, flows, dialer, usage }));
+  const settings = new DesktopSettings(paths.systemProxy, desktopStores(options.runCommand ?? runCommand));
+  const systemProxy = new SystemProxy({ settings, flows, dialer, usage, changed: () => news.changed() });
   let proxyPort = config.proxyPort;
-  const report = { startedAt: Date.now(), upstream, watch, registry, sessions, usage, protection: null };
+  const report = {
+    startedAt: Date.now(),
+    upstream,
+    watch,
+    registry,
+    sessions,
+    usage,
+    protection: null,
+    systemProxy,
+  };
   const status = () => reportStatus(report, { host: PROXY_HOST, port: proxyPort });
 
   const tickets = new Tickets();
@@ -121,7 +138,8 @@ export async function startCompanion(options: CompanionOptions): Promise<Running
     },
     api,
     protection: null,
-    doctor: () => examine({ config, paths, watch, api, registry, pairings }),
+    systemProxy,
+    doctor: () => examine({ config, paths, watch, api, registry, pairings, systemProxy }),
     endSession: (routeId) => {
       dialer.forget(routeId);
       flows.closeOn(routeId);
@@ -145,6 +163,8 @@ export async function startCompanion(options: CompanionOptions): Promise<Running
   // The port first: of two that start at once, the one that does not get it has taken nothing from the other.
   proxyPort = await proxy.listen(config.proxyPort);
   await control.listen(paths.controlSocket);
+  // An earlier run that could not: it was killed, or the machine went down.
+  await systemProxy.disconnect().catch((error) => log.error({ err: error }, "The proxy settings stay"));
   void watch.start();
   let usageSeen = "";
   const look = setInterval(() => {
@@ -152,6 +172,8 @@ export async function startCompanion(options: CompanionOptions): Promise<Running
     if (now !== usageSeen && links.size > 0) news.changed();
     usageSeen = now;
     keepAddressesKnown(registry, addresses);
+    const programs = systemProxy.view();
+    if (programs) void addresses.runIfUnknown(programs.routeId, { kind: "exit", exit: programs.exit });
   }, LOOK_MS);
   look.unref();
   log.info({ proxyPort, upstream: upstream.name }, "The companion is ready");
@@ -163,6 +185,7 @@ export async function startCompanion(options: CompanionOptions): Promise<Running
       clearInterval(look);
       watch.stop();
       news.stop();
+      await systemProxy.disconnect().catch((error) => log.error({ err: error }, "The proxy settings stay"));
       flows.closeAll();
       await Promise.all([proxy.close(), control.close()]);
       dialer.close();

@@ -9,6 +9,8 @@ export interface CompanionPaths {
   readonly directory: string;
   readonly config: string;
   readonly state: string;
+  /** What stood in the desktop's proxy settings, while they lead to the companion. */
+  readonly systemProxy: string;
   /** 0700; the companion's directory, or one in the system's temporary directory where that path is too long. */
   readonly socketDirectory: string;
   readonly controlSocket: string;
@@ -30,6 +32,7 @@ export function companionPaths(dataDir: string): CompanionPaths {
     directory,
     config: join(directory, "config.json"),
     state: join(directory, "state.json"),
+    systemProxy: join(directory, "system-proxy.json"),
     socketDirectory,
     controlSocket: join(socketDirectory, "control.sock"),
   };

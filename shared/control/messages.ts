@@ -2,6 +2,7 @@ import { z } from "zod";
 import { exitSelectorSchema } from "../exits/selector.ts";
 import { routeIdSchema, routeSchema } from "../routing/route.ts";
 import { breachSchema, nameDecisionSchema, nameListSchema, protectionViewSchema } from "./protection.ts";
+import { restoredSettingsSchema, systemProxyViewSchema, systemProxyWishSchema } from "./system-proxy.ts";
 import type { Tier } from "./tiers.ts";
 
 /**
@@ -66,6 +67,8 @@ const statusSchema = z.object({
   account: z.object({ remainingBytes: bytesText, allowanceBytes: bytesText }).nullable(),
   /** The tunnel and the kill switch of the whole machine; null where the companion runs without privilege. */
   protection: protectionViewSchema.nullable().default(null),
+  /** The proxy for programs that read the desktop's settings; null while it is off. */
+  systemProxy: systemProxyViewSchema.nullable().default(null),
 });
 export type Status = z.infer<typeof statusSchema>;
 
@@ -237,6 +240,10 @@ export const companionRequests = {
   },
   /** Sites that are not filtered. */
   "dns.sites": { tier: "status", params: nothing, result: z.array(z.string()) },
+  /** Opens a proxy for any program of this machine, and points the desktop's settings at it; answers when it is there. */
+  "systemProxy.connect": { tier: "policy", params: systemProxyWishSchema, result: systemProxyViewSchema },
+  /** Puts back the desktop's settings; null when there was nothing to put back. */
+  "systemProxy.disconnect": { tier: "policy", params: nothing, result: restoredSettingsSchema.nullable() },
   "doctor.run": {
     tier: "status",
     params: nothing,

@@ -10,6 +10,13 @@ import { explain } from "./explain-command.ts";
 import { type PairOptions, pair } from "./pair-command.ts";
 import { parseRoute, parseScope, type ScopeOptions } from "./parse-route.ts";
 import { statusInWords } from "./show-status.ts";
+import {
+  connectSystemProxy,
+  disconnectSystemProxy,
+  restoreLeftSettings,
+  type SystemProxyOptions,
+  withSystemProxyOptions,
+} from "./system-proxy-command.ts";
 import { verifyReceipts } from "./verify-receipts-command.ts";
 import { routeInWords, table } from "./words.ts";
 
@@ -35,6 +42,7 @@ export function program(print: (text: string) => void): Command {
     .description("the places where traffic can leave")
     .argument("[search]", "only those whose name holds this")
     .action((search?: string) => withCompanion(async (client) => showExits(context(), client, search ?? "")));
+  addConnect(root, context);
   addRoute(root, context);
   root
     .command("rotate")
@@ -60,7 +68,7 @@ export function program(print: (text: string) => void): Command {
     .option("--only-connect", "do not try sessions and disputed spellings")
     .action((options: ProviderOptions) =>
       options.provider === undefined
-        ? withCompanion(async (client) => examine(context(), client))
+        ? examine(context())
         : examineProviders(context(), { ...options, provider: options.provider }),
     );
   root
@@ -84,6 +92,35 @@ export function program(print: (text: string) => void): Command {
 /** A command with all those below it. */
 export function everyCommand(command: Command): Command[] {
   return [command, ...command.commands.flatMap(everyCommand)];
+}
+
+function addConnect(root: Command, context: () => CommandContext): void {
+  withSystemProxyOptions(root.command("connect").description("carry more than the browser")).action(
+    (options: SystemProxyOptions) => {
+      if (options.systemProxy) return connectSystemProxy(context(), options);
+      return withCompanion(async (client) => {
+        show(
+          context(),
+          await client.request("protection.connect", {}),
+          ({ state }) => `The machine is ${state}.`,
+        );
+      });
+    },
+  );
+  root
+    .command("disconnect")
+    .description("carry no more than the browser")
+    .option("--system-proxy", "put the desktop's proxy settings back")
+    .action((options: { systemProxy?: boolean }) => {
+      if (options.systemProxy) return disconnectSystemProxy(context());
+      return withCompanion(async (client) => {
+        show(
+          context(),
+          await client.request("protection.disconnect", {}),
+          ({ state }) => `The machine is ${state}.`,
+        );
+      });
+    });
 }
 
 function addRoute(root: Command, context: () => CommandContext): void {
@@ -183,6 +220,11 @@ async function rotate(context: CommandContext, client: ControlClient, id: string
   );
 }
 
-async function examine(context: CommandContext, client: ControlClient): Promise<void> {
-  showFindings(context, await client.request("doctor.run", {}));
+async function examine(context: CommandContext): Promise<void> {
+  try {
+    await withCompanion(async (client) => showFindings(context, await client.request("doctor.run", {})));
+  } catch (error) {
+    if (error instanceof ClearError) await restoreLeftSettings(context);
+    throw error;
+  }
 }

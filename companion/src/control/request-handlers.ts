@@ -13,6 +13,8 @@ import { protectionRequests } from "../protection/protection-requests.ts";
 import type { AddressCheck } from "../sessions/address-check.ts";
 import { keepAddressesKnown } from "../sessions/keep-known.ts";
 import type { SessionBook } from "../sessions/session-book.ts";
+import type { SystemProxy } from "../system-proxy/system-proxy.ts";
+import { systemProxyRequests } from "../system-proxy/system-proxy-requests.ts";
 import type { AccountApi } from "../upstream/account-api.ts";
 import { VERSION } from "../version.ts";
 import { ControlFailure } from "./control-failure.ts";
@@ -31,6 +33,7 @@ export interface RequestParts {
   readonly api: AccountApi;
   /** Null where the companion runs without privilege. */
   readonly protection: Protection | null;
+  readonly systemProxy: SystemProxy;
   readonly doctor: () => ReturnType<RequestHandlers["doctor.run"]>;
   /** Closes what runs on the route's old session. */
   readonly endSession: (routeId: RouteId) => void;
@@ -80,12 +83,13 @@ export function requestHandlers(parts: RequestParts): RequestHandlers {
     },
     "doctor.run": () => parts.doctor(),
     ...protectionRequests(parts.protection),
+    ...systemProxyRequests(parts.systemProxy, parts.addresses),
   };
 
-  function rotate({ addresses, endSession }: RequestParts, routeId: RouteId) {
-    const route = knownRoute(registry, routeId);
+  function rotate({ addresses, endSession, systemProxy }: RequestParts, routeId: RouteId) {
+    const route = systemProxy.routeOf(routeId) ?? knownRoute(registry, routeId);
     if (route?.kind !== "exit") {
-      throw new ControlFailure("not_found", "No tab uses that route now, so there is no session to renew.");
+      throw new ControlFailure("not_found", "Nothing uses that route now, so there is no session to renew.");
     }
     sessions.rotate(routeId);
     endSession(routeId);

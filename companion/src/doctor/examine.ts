@@ -5,6 +5,8 @@ import type { CompanionConfig } from "../config.ts";
 import type { CompanionPaths } from "../data-paths.ts";
 import type { PairingStore } from "../pairing/pairing-store.ts";
 import type { UpstreamWatch } from "../status/upstream-watch.ts";
+import type { SystemProxy } from "../system-proxy/system-proxy.ts";
+import { systemProxyFinding } from "../system-proxy/system-proxy-finding.ts";
 import type { AccountApi } from "../upstream/account-api.ts";
 
 export interface Finding {
@@ -21,6 +23,7 @@ export interface ExamineParts {
   readonly api: AccountApi;
   readonly registry: BrowserRegistry;
   readonly pairings: PairingStore;
+  readonly systemProxy: SystemProxy;
 }
 
 /** Looks at everything that must be right for a tab to go where it should, and says what to do where it is not. */
@@ -32,6 +35,7 @@ export async function examine(parts: ExamineParts): Promise<Finding[]> {
     browsersFinding(parts),
     addressFinding(parts),
     addonFinding(),
+    systemProxyFinding(parts.systemProxy, process.platform),
   ];
 }
 

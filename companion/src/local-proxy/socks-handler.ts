@@ -7,6 +7,7 @@ import { HeldSocket } from "./held-socket.ts";
 import type { Target } from "./open-flows.ts";
 import { readCredential } from "./proxy-credential.ts";
 import {
+  LOGIN,
   readGreeting,
   readLogin,
   readRequest,
@@ -25,8 +26,8 @@ export class SocksHandler {
 
   async handle(socket: Socket): Promise<void> {
     const reader = new HandshakeReader(socket);
-    if ((await reader.next(readGreeting)) === undefined) return;
-    socket.write(Buffer.from([0x05, 0x02]));
+    if ((await reader.next((bytes) => readGreeting(bytes, LOGIN))) === undefined) return;
+    socket.write(Buffer.from([0x05, LOGIN]));
     const login = await reader.next(readLogin);
     if (login === undefined) return;
     const found = await this.#identify(login, reader.signal);

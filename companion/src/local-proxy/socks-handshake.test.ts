@@ -1,9 +1,9 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { readGreeting, readLogin, readRequest } from "./socks-handshake.ts";
+import { LOGIN, NO_LOGIN, readGreeting, readLogin, readRequest } from "./socks-handshake.ts";
 
 describe.each([
-  ["greeting", readGreeting, Buffer.from([5, 2, 0, 2])],
+  ["greeting", (bytes: Buffer) => readGreeting(bytes, LOGIN), Buffer.from([5, 2, 0, 2])],
   ["login", readLogin, Buffer.from([1, 2, 0x61, 0x62, 1, 0x63])],
   ["request by name", readRequest, Buffer.from([5, 1, 0, 3, 3, 0x61, 0x2e, 0x62, 1, 187])],
   ["request by IPv4", readRequest, Buffer.from([5, 1, 0, 1, 192, 0, 2, 1, 0, 80])],
@@ -39,7 +39,11 @@ test("what is asked is read as it was meant", () => {
 });
 
 test("without a password, for another command, or to an unknown kind of address it is refused with its code", () => {
-  expect(readGreeting(Buffer.from([5, 1, 0]))).toEqual({ kind: "refused", answer: Buffer.from([5, 0xff]) });
+  expect(readGreeting(Buffer.from([5, 1, 2]), NO_LOGIN)).toMatchObject({ kind: "refused" });
+  expect(readGreeting(Buffer.from([5, 1, 0]), LOGIN)).toEqual({
+    kind: "refused",
+    answer: Buffer.from([5, 0xff]),
+  });
   for (const [bytes, code] of [
     [[5, 2, 0, 1], 7],
     [[5, 3, 0, 1], 7],

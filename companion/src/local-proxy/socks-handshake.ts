@@ -22,13 +22,17 @@ export type SocksPart<Value> =
 
 const MORE = { kind: "more" } as const;
 
-/** The greeting (RFC 1928 §3): a user name and a password are wanted, and nothing else is taken. */
-export function readGreeting(bytes: Buffer): SocksPart<"password"> {
+/** Methods of RFC 1928 §3. */
+export const NO_LOGIN = 0x00;
+export const LOGIN = 0x02;
+
+/** The greeting (RFC 1928 §3): one method is wanted, and no other is taken. */
+export function readGreeting(bytes: Buffer, method: number): SocksPart<number> {
   const count = bytes[1];
   if (count === undefined || bytes.length < 2 + count) return MORE;
   const methods = bytes.subarray(2, 2 + count);
-  if (!methods.includes(0x02)) return { kind: "refused", answer: Buffer.from([0x05, 0xff]) };
-  return { kind: "read", value: "password", used: 2 + count };
+  if (!methods.includes(method)) return { kind: "refused", answer: Buffer.from([0x05, 0xff]) };
+  return { kind: "read", value: method, used: 2 + count };
 }
 
 /** User name and password (RFC 1929 §2). */

@@ -3,6 +3,7 @@ import type { Browser } from "../browsers/browser.ts";
 import type { BrowserRegistry } from "../browsers/browser-registry.ts";
 import type { Protection } from "../protection/protection.ts";
 import type { SessionBook } from "../sessions/session-book.ts";
+import type { SystemProxy } from "../system-proxy/system-proxy.ts";
 import type { ExitUpstream } from "../upstream/exit-upstream.ts";
 import type { UsageMeter } from "../upstream/usage-meter.ts";
 import { VERSION } from "../version.ts";
@@ -17,11 +18,12 @@ export interface ReportParts {
   readonly usage: UsageMeter;
   /** Null where the companion runs without privilege. */
   readonly protection: Protection | null;
+  readonly systemProxy: SystemProxy;
 }
 
 /** What clients are told of the companion, as of now. */
 export function reportStatus(parts: ReportParts, proxy: Status["proxy"]): Status {
-  const { startedAt, upstream, watch, registry, sessions, usage, protection } = parts;
+  const { startedAt, upstream, watch, registry, sessions, usage, protection, systemProxy } = parts;
   return {
     version: VERSION,
     startedAt,
@@ -32,6 +34,7 @@ export function reportStatus(parts: ReportParts, proxy: Status["proxy"]): Status
     usage: usage.totals(),
     account: watch.balance,
     protection: protection?.view() ?? null,
+    systemProxy: systemProxy.view(),
   };
 }
 

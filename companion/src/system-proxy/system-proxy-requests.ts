@@ -1,0 +1,33 @@
+import { ClearError } from "../clear-error.ts";
+import { ControlFailure } from "../control/control-failure.ts";
+import type { RequestHandlers } from "../control/link.ts";
+import type { AddressCheck } from "../sessions/address-check.ts";
+import type { SystemProxy } from "./system-proxy.ts";
+
+type SystemProxyHandlers = Pick<RequestHandlers, Extract<keyof RequestHandlers, `systemProxy.${string}`>>;
+
+/** What the companion does with requests about the desktop's proxy settings. */
+export function systemProxyRequests(proxy: SystemProxy, addresses: AddressCheck): SystemProxyHandlers {
+  return {
+    "systemProxy.connect": async (_, wish) => {
+      await clearly(() => proxy.connect(wish));
+      const view = proxy.view();
+      if (!view)
+        throw new ControlFailure("unavailable", "It was disconnected at the same moment. Try again.");
+      // So that the first status after this has the address.
+      await addresses.run(view.routeId, { kind: "exit", exit: view.exit });
+      return view;
+    },
+    "systemProxy.disconnect": () => clearly(() => proxy.disconnect()),
+  };
+}
+
+/** What is a sentence for people stays one on the way to them. */
+async function clearly<Result>(act: () => Promise<Result>): Promise<Result> {
+  try {
+    return await act();
+  } catch (error) {
+    if (error instanceof ClearError) throw new ControlFailure("unavailable", error.message);
+    throw error;
+  }
+}
