@@ -1,4 +1,7 @@
+import type { Duplex } from "node:stream";
 import type { SplitRules, TunnelLink } from "../firewall/policy.ts";
+import type { TunnelTarget } from "../upstream/exit-upstream.ts";
+import { OpenTunnel } from "./open-tunnel.ts";
 
 /** A proxy that the tunnel's flows go through. */
 export interface TunnelUpstream {
@@ -51,7 +54,12 @@ export interface TunnelFlow {
 
 export type TunnelTrouble =
   /** An upstream could not be reached, or did not do as it was asked; one for each flow. */
-  | { readonly kind: "dial failed"; readonly upstream: string; readonly stage: "reach" | "ask"; readonly error: Error }
+  | {
+      readonly kind: "dial failed";
+      readonly upstream: string;
+      readonly stage: "reach" | "ask";
+      readonly error: Error;
+    }
   /** The device is gone: everything is refused until it is back. */
   | { readonly kind: "device lost"; readonly detail: string }
   /** It was made again; the link has another index, and the firewall must be told. */
@@ -96,6 +104,11 @@ export interface Tunnel {
    * null: new flows are held for a while and then reset.
    */
   use(upstream: TunnelUpstream | null, options?: { readonly keep?: boolean }): void;
+  /**
+   * A connection of this process's own through the upstream of the moment, for the resolver and the validator.
+   * @throws DialError, at once where there is no upstream
+   */
+  dial(target: TunnelTarget, signal: AbortSignal): Promise<Duplex>;
   /** As of now; may be asked up to 10 times a second. */
   counters(): TunnelCounters;
   /** Up to `limit` of the open TCP flows. */
@@ -103,4 +116,12 @@ export interface Tunnel {
   onTrouble(listener: (trouble: TunnelTrouble) => void): () => void;
   /** Resets all flows and takes the device away. Routes that are up stay, and lead nowhere: `routesDown` first. */
   close(): Promise<void>;
+}
+
+/**
+ * Makes the device and the listener. Nothing is led into them yet: the firewall's rules come first, then `routesUp`.
+ * @throws ClearError when it cannot be had: without CAP_NET_ADMIN, without the addon, when another process has it
+ */
+export function openTunnel(options: TunnelOptions): Promise<Tunnel> {
+  return OpenTunnel.open(options);
 }

@@ -407,8 +407,10 @@ impl Driver for Dialling {
         self.step(cx, step)
     }
 
-    fn command(&mut self, cx: &mut Cx, order: u32, _body: &mut Reader) -> Next {
+    fn command(&mut self, cx: &mut Cx, order: u32, body: &mut Reader) -> Next {
         match order {
+            // Another way is tried in place of this one.
+            verb::CARRY => self.client.carry(cx, body),
             verb::CUT => self.client.gone(cx, Outcome::Cut),
             verb::CLOSE => self.client.gone(cx, Outcome::Ended),
             _ => Next::Stay,

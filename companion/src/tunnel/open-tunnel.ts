@@ -1,0 +1,239 @@
+import { isIPv4 } from "node:net";
+import type { Duplex } from "node:stream";
+import { carrierEngine, DialError, TunnelDevice } from "@atlantic/native";
+import { ClearError } from "../clear-error.ts";
+import {
+  RESOLVER_ADDRESS4,
+  RESOLVER_ADDRESS6,
+  TUNNEL_ADDRESS4,
+  TUNNEL_ADDRESS6,
+  TUNNEL_NAME,
+  type TunnelLink,
+} from "../firewall/policy.ts";
+import type { TunnelTarget } from "../upstream/exit-upstream.ts";
+import { bringUp, isUp } from "./device-link.ts";
+import { RemoteLeg } from "./remote-leg.ts";
+import { Routes } from "./routes.ts";
+import { TcpFlows } from "./tcp-flows.ts";
+import type {
+  Tunnel,
+  TunnelCounters,
+  TunnelFlow,
+  TunnelOptions,
+  TunnelTrouble,
+  TunnelUpstream,
+} from "./tunnel.ts";
+import { UdpAssociations } from "./udp-associations.ts";
+import { isSameUpstream } from "./upstream-plan.ts";
+
+const HOLD_MS = 10_000;
+const DIAL_MS = 15_000;
+/** How long after a change of the network it is looked at: changes come in crowds. */
+const SETTLE_MS = 100;
+const REMAKE_MS = 500;
+
+/** A tunnel as the daemon has it: the device, its routes, and what comes through both. */
+export class OpenTunnel implements Tunnel {
+  readonly #options: TunnelOptions;
+  readonly #name: string;
+  readonly #flows: TcpFlows;
+  readonly #associations: UdpAssociations;
+  readonly #routes: Routes;
+  readonly #listeners = new Set<(trouble: TunnelTrouble) => void>();
+  readonly #stopWatching: (() => void) | undefined;
+  #device: TunnelDevice | undefined;
+  #index = 0;
+  #putBack: () => void = () => {};
+  #upstream: TunnelUpstream | null = null;
+  #own: RemoteLeg | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  /** What is done to device and routes goes one after the other. */
+  #work: Promise<void> = Promise.resolve();
+  #closed = false;
+
+  private constructor(options: TunnelOptions) {
+    this.#options = options;
+    this.#name = options.name ?? TUNNEL_NAME;
+    const { mark, split, allowLan = false, holdMs = HOLD_MS } = options;
+    const onDialFailed = (upstream: TunnelUpstream, error: DialError): void =>
+      this.#tell({ kind: "dial failed", upstream: upstream.name, stage: error.stage ?? "reach", error });
+    this.#routes = new Routes({ device: this.#name, mark, split, allowLan });
+    this.#associations = new UdpAssociations({ mark, onDialFailed });
+    const hostOf = (address: string): string | undefined =>
+      isFake(address) ? options.nameOf(address) : address;
+    this.#flows = new TcpFlows({ mark, holdMs, hostOf, onDialFailed });
+    this.#stopWatching = carrierEngine()?.onDeath(() => this.#tell({ kind: "engine lost" }));
+  }
+
+  /** @throws ClearError */
+  static async open(options: TunnelOptions): Promise<OpenTunnel> {
+    const tunnel = new OpenTunnel(options);
+    try {
+      await tunnel.#make();
+      return tunnel;
+    } catch (error) {
+      await tunnel.close();
+      throw error;
+    }
+  }
+
+  get link(): TunnelLink {
+    return {
+      name: this.#name,
+      index: this.#index,
+      address4: TUNNEL_ADDRESS4,
+      address6: TUNNEL_ADDRESS6,
+      dns4: RESOLVER_ADDRESS4,
+      dns6: RESOLVER_ADDRESS6,
+      redirectPort: this.#flows.port,
+    };
+  }
+
+  routesUp(): Promise<void> {
+    return this.#after(() => this.#routes.up());
+  }
+
+  routesDown(): Promise<void> {
+    return this.#after(() => this.#routes.down());
+  }
+
+  allowLan(allowed: boolean): Promise<void> {
+    return this.#after(async () => {
+      this.#routes.allowLan(allowed);
+      if (this.#routes.areUp) await this.#routes.up();
+    });
+  }
+
+  use(upstream: TunnelUpstream | null, { keep = false }: { readonly keep?: boolean } = {}): void {
+    const isOther = !isSameUpstream(this.#upstream, upstream);
+    this.#upstream = upstream;
+    this.#flows.use(upstream, keep);
+    if (!isOther) return;
+    this.#own?.close({ keep });
+    this.#own = upstream ? new RemoteLeg(upstream, this.#options.mark) : undefined;
+    this.#associations.use(upstream);
+  }
+
+  async dial(target: TunnelTarget, signal: AbortSignal): Promise<Duplex> {
+    if (!this.#own) throw new DialError("unroutable", "The tunnel has no upstream at the moment.");
+    return this.#own.open(target, signal, DIAL_MS);
+  }
+
+  counters(): TunnelCounters {
+    const { sentBytes, receivedBytes, ...flows } = this.#flows.counters();
+    const device = this.#device?.counters();
+    return {
+      ...flows,
+      sentBytes: sentBytes + BigInt(device?.sentBytes ?? 0),
+      receivedBytes: receivedBytes + BigInt(device?.receivedBytes ?? 0),
+      openAssociations: device?.associations ?? 0,
+      sentDatagrams: device?.sentDatagrams ?? 0,
+      receivedDatagrams: device?.receivedDatagrams ?? 0,
+      refusedPackets: device?.refusedPackets ?? 0,
+      droppedPackets: device?.droppedPackets ?? 0,
+    };
+  }
+
+  flows(limit: number): TunnelFlow[] {
+    return this.#flows.list(limit);
+  }
+
+  onTrouble(listener: (trouble: TunnelTrouble) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    clearTimeout(this.#timer);
+    this.#stopWatching?.();
+    await this.#work.catch(() => {});
+    this.#associations.use(null);
+    this.#own?.close({ keep: false });
+    this.#flows.close();
+    this.#device?.close();
+    this.#putBack();
+  }
+
+  async #make(): Promise<void> {
+    const device = this.#openDevice();
+    this.#device = device;
+    this.#index = device.index;
+    const putBack = await bringUp(this.#name);
+    const before = this.#putBack;
+    this.#putBack = () => {
+      putBack();
+      before();
+    };
+    this.#associations.serve(device);
+  }
+
+  #openDevice(): TunnelDevice {
+    try {
+      return new TunnelDevice(this.#name, {
+        onAssociate: (id) => this.#associations.associate(id),
+        onEnded: (id) => this.#associations.ended(id),
+        nameOf: (fake) => this.#options.nameOf(fake),
+        onNetwork: () => this.#settle(SETTLE_MS),
+        onLost: () => this.#lost(),
+      });
+    } catch (error) {
+      throw new ClearError(error instanceof Error ? error.message : String(error), { cause: error });
+    }
+  }
+
+  #lost(): void {
+    if (this.#closed) return;
+    this.#device = undefined;
+    this.#tell({ kind: "device lost", detail: `${this.#name} was taken away.` });
+    this.#settle(0);
+  }
+
+  /** Looks after device and routes in a moment. */
+  #settle(ms: number): void {
+    if (this.#closed || this.#timer) return;
+    this.#timer = setTimeout(() => {
+      this.#timer = undefined;
+      this.#after(() => this.#look()).catch((error: unknown) => {
+        this.#tell({ kind: "routes lost", detail: error instanceof Error ? error.message : String(error) });
+        this.#settle(REMAKE_MS);
+      });
+    }, ms);
+  }
+
+  async #look(): Promise<void> {
+    if (this.#closed) return;
+    if (this.#device === undefined) {
+      await this.#make();
+      if (this.#routes.areUp) await this.#routes.up();
+      this.#tell({ kind: "device back", link: this.link });
+      return;
+    }
+    let restored: string | undefined;
+    if (!(await isUp(this.#name))) {
+      restored = "the device was down or without its addresses";
+      await bringUp(this.#name);
+    }
+    const missing = await this.#routes.missing();
+    if (restored !== undefined || missing !== undefined) {
+      if (this.#routes.areUp) await this.#routes.up();
+      this.#tell({ kind: "routes restored", detail: missing ?? restored ?? "" });
+    } else this.#tell({ kind: "network changed" });
+  }
+
+  #after(work: () => Promise<void>): Promise<void> {
+    const done = this.#work.catch(() => {}).then(work);
+    this.#work = done;
+    return done;
+  }
+
+  #tell(trouble: TunnelTrouble): void {
+    for (const listener of this.#listeners) listener(trouble);
+  }
+}
+
+/** Addresses that stand for names, and those of the tunnel: never dialled as they are. */
+function isFake(address: string): boolean {
+  return isIPv4(address) ? /^198\.1[89]\./.test(address) : /^fd61:746c:/i.test(address);
+}

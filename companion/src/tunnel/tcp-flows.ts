@@ -1,0 +1,251 @@
+import { Socket } from "node:net";
+import {
+  type CarriedConnection,
+  type CarrierListener,
+  carrierEngine,
+  type DialError,
+  isNativePlan,
+} from "@atlantic/native";
+import { ClearError } from "../clear-error.ts";
+import type { TunnelTarget } from "../upstream/exit-upstream.ts";
+import { relayLeg } from "./relay-leg.ts";
+import { RemoteLeg } from "./remote-leg.ts";
+import type { TunnelFlow, TunnelUpstream } from "./tunnel.ts";
+import { isSameUpstream, planThrough } from "./upstream-plan.ts";
+
+export interface TcpFlowOptions {
+  readonly mark: number;
+  readonly holdMs: number;
+  /** The name or address that is dialled for an address; undefined: nothing is. */
+  readonly hostOf: (address: string) => string | undefined;
+  readonly onDialFailed: (upstream: TunnelUpstream, error: DialError) => void;
+}
+
+/** More do not wait for an upstream: they are refused at once. */
+const MAX_HELD = 4_096;
+const CONNECT_MS = 15_000;
+/** How long a flow whose upstream cannot be reached waits for another one. */
+const RETRY_MS = 1_500;
+/** Interactive sessions are silent for hours; whether the other side is still there, keep-alive tells. */
+const IDLE_MS = 24 * 3_600_000;
+const HALF_OPEN_IDLE_MS = 600_000;
+const NOTHING: Buffer = Buffer.alloc(0);
+
+interface Flow {
+  readonly id: number;
+  readonly connection: CarriedConnection;
+  readonly target: TunnelTarget;
+  state: "held" | "dialling" | "carried";
+  upstream: TunnelUpstream | null;
+  /** A leg that is relayed here: through TLS or HTTP/2. */
+  leg: { abandon(): void; totals(): { sentBytes: number; receivedBytes: number } } | undefined;
+  timer: NodeJS.Timeout | undefined;
+}
+
+/** TCP flows that the firewall redirects here: one decision for each, then native code carries it where it can. */
+export class TcpFlows {
+  readonly port: number;
+  readonly #options: TcpFlowOptions;
+  readonly #listener: CarrierListener;
+  readonly #flows = new Set<Flow>();
+  #upstream: TunnelUpstream | null = null;
+  #remote: RemoteLeg | undefined;
+  #count = 0;
+  #held = 0;
+  #refused = 0;
+  /** Of flows that are over. */
+  #sentBytes = 0n;
+  #receivedBytes = 0n;
+
+  /** @throws ClearError without the addon; the listen error */
+  constructor(options: TcpFlowOptions) {
+    const engine = carrierEngine();
+    if (engine === null) {
+      throw new ClearError("The tunnel needs the native addon. Run npm run build:native.");
+    }
+    this.#options = options;
+    this.#listener = engine.divert({
+      // Both families; who is not redirected here is reset.
+      host: "::",
+      port: 0,
+      onFlow: (connection, { address, port }) => this.#begin(connection, address, port),
+    });
+    this.port = this.#listener.port;
+  }
+
+  /** See `Tunnel.use`. */
+  use(upstream: TunnelUpstream | null, keep: boolean): void {
+    const before = this.#upstream;
+    this.#upstream = upstream;
+    if (!isSameUpstream(before, upstream)) {
+      this.#remote?.close({ keep });
+      this.#remote = upstream ? new RemoteLeg(upstream, this.#options.mark) : undefined;
+    }
+    for (const flow of this.#flows) {
+      if (flow.state === "carried") {
+        if (!keep && !isSameUpstream(flow.upstream, upstream)) this.#cut(flow);
+      } else if (upstream === null) this.#hold(flow);
+      else if (flow.state === "held" || !isSameUpstream(flow.upstream, upstream)) this.#dial(flow, upstream);
+    }
+  }
+
+  counters() {
+    let sentBytes = this.#sentBytes;
+    let receivedBytes = this.#receivedBytes;
+    for (const flow of this.#flows) {
+      const totals = totalsOf(flow);
+      sentBytes += BigInt(totals.sentBytes);
+      receivedBytes += BigInt(totals.receivedBytes);
+    }
+    return {
+      sentBytes,
+      receivedBytes,
+      openFlows: this.#flows.size,
+      heldFlows: this.#held,
+      flows: this.#count,
+      refusedFlows: this.#refused,
+    };
+  }
+
+  list(limit: number): TunnelFlow[] {
+    const listed: TunnelFlow[] = [];
+    for (const flow of this.#flows) {
+      if (listed.length >= limit) break;
+      const upstream = flow.upstream?.name ?? null;
+      listed.push({ id: flow.id, ...flow.target, upstream, ...totalsOf(flow) });
+    }
+    return listed;
+  }
+
+  /** Resets everything. */
+  close(): void {
+    this.#listener.stop();
+    for (const flow of this.#flows) this.#cut(flow);
+    this.#remote?.close({ keep: false });
+  }
+
+  #begin(connection: CarriedConnection, address: string, port: number): void {
+    this.#count += 1;
+    const host = this.#options.hostOf(address);
+    if (host === undefined) {
+      this.#refused += 1;
+      connection.cut();
+      return;
+    }
+    const flow: Flow = {
+      id: this.#count,
+      connection,
+      target: { host, port },
+      state: "dialling",
+      upstream: null,
+      leg: undefined,
+      timer: undefined,
+    };
+    this.#flows.add(flow);
+    connection.listen({
+      onData: () => {},
+      onDialled: () => {
+        this.#release(flow);
+        flow.state = "carried";
+      },
+      onFailed: (error) => this.#failed(flow, error),
+      onTaken: (fd) => this.#taken(flow, fd),
+      onClosed: (_outcome, totals) => this.#over(flow, totals),
+    });
+    if (this.#upstream) this.#dial(flow, this.#upstream);
+    else this.#hold(flow);
+  }
+
+  #hold(flow: Flow, ms = this.#options.holdMs): void {
+    if (flow.state === "held") return;
+    if (this.#held >= MAX_HELD || flow.leg) {
+      this.#refuse(flow);
+      return;
+    }
+    flow.state = "held";
+    this.#held += 1;
+    flow.timer = setTimeout(() => this.#refuse(flow), ms);
+  }
+
+  #release(flow: Flow): void {
+    if (flow.state !== "held") return;
+    this.#held -= 1;
+    clearTimeout(flow.timer);
+    flow.state = "dialling";
+  }
+
+  #dial(flow: Flow, upstream: TunnelUpstream): void {
+    this.#release(flow);
+    flow.upstream = upstream;
+    const plan = planThrough(upstream, flow.target, this.#options.mark);
+    if (upstream.protocol !== "h2" && isNativePlan(plan)) {
+      flow.connection.carry(plan, {
+        reply: NOTHING,
+        replyEndsInAddress: false,
+        early: NOTHING,
+        connectMs: CONNECT_MS,
+        idleMs: IDLE_MS,
+        halfOpenIdleMs: HALF_OPEN_IDLE_MS,
+        allowance: 0,
+        rate: 0,
+      });
+    } else flow.connection.take();
+  }
+
+  /** This leg cannot be spliced: its bytes pass through here. */
+  #taken(flow: Flow, fd: number): void {
+    const client = new Socket({ fd, allowHalfOpen: true, readable: true, writable: true });
+    client.pause();
+    client.on("error", () => {});
+    const remote = this.#remote;
+    if (remote === undefined || !this.#flows.has(flow)) {
+      client.resetAndDestroy();
+      this.#over(flow, { sentBytes: 0, receivedBytes: 0 });
+      return;
+    }
+    const leg = relayLeg(client, (signal) => remote.open(flow.target, signal, CONNECT_MS), {
+      idleMs: IDLE_MS,
+      halfOpenIdleMs: HALF_OPEN_IDLE_MS,
+      onDialled: () => {
+        flow.state = "carried";
+      },
+      onFailed: (error) => {
+        this.#refused += 1;
+        if (flow.upstream) this.#options.onDialFailed(flow.upstream, error);
+      },
+      onClosed: (totals) => this.#over(flow, totals),
+    });
+    flow.leg = leg;
+  }
+
+  #failed(flow: Flow, error: DialError): void {
+    if (flow.upstream) this.#options.onDialFailed(flow.upstream, error);
+    if (flow.state === "held") return;
+    // Nothing was said yet: if another upstream takes its place now, the client notices nothing.
+    if (error.stage === "reach" && this.#flows.has(flow)) this.#hold(flow, RETRY_MS);
+    else this.#refuse(flow);
+  }
+
+  #refuse(flow: Flow): void {
+    this.#refused += 1;
+    this.#cut(flow);
+  }
+
+  #cut(flow: Flow): void {
+    this.#release(flow);
+    if (flow.leg) flow.leg.abandon();
+    else flow.connection.cut();
+  }
+
+  #over(flow: Flow, totals: { readonly sentBytes: number; readonly receivedBytes: number }): void {
+    this.#release(flow);
+    if (!this.#flows.delete(flow)) return;
+    this.#sentBytes += BigInt(totals.sentBytes);
+    this.#receivedBytes += BigInt(totals.receivedBytes);
+  }
+}
+
+function totalsOf({ leg, connection }: Flow): { sentBytes: number; receivedBytes: number } {
+  const { sentBytes, receivedBytes } = leg ? leg.totals() : connection.totals();
+  return { sentBytes, receivedBytes };
+}
