@@ -147,8 +147,8 @@ export async function startCompanion(options: CompanionOptions): Promise<Running
     linkOf: (browser) => links.of(browser),
   });
   const notices = noticeHandlers(registry, tickets);
-  const control = new ControlServer((socket) =>
-    links.accept(socket, {
+  const control = new ControlServer(paths.isService ? "group" : "own user", (socket, peer) =>
+    links.accept(socket, peer, {
       requests: handlers,
       notices,
       reportFailure: (request, error) => log.error({ request, err: error }, "A control request failed"),

@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { z } from "zod";
 import { ClearError } from "./clear-error.ts";
+import { protectionConfigSchema } from "./protection/protection-config.ts";
 
 const port = z.int().min(1).max(65_535);
 
@@ -38,6 +39,8 @@ export const companionConfigSchema = z.object({
     .default(null),
   /** Where direct flows to these `host:port` are dialled instead, as `host:port`. */
   hosts: z.record(authority, authority).default({}),
+  /** The tunnel and the kill switch of the whole machine, which need privilege; null: browsers alone are served. */
+  protection: protectionConfigSchema.nullable().default(null),
 });
 export type CompanionConfig = z.infer<typeof companionConfigSchema>;
 

@@ -3,7 +3,7 @@ import { pino } from "pino";
 import { ClearError } from "./clear-error.ts";
 import { type RunningCompanion, startCompanion } from "./companion.ts";
 import { readConfig } from "./config.ts";
-import { companionPaths, dataDirectory } from "./data-paths.ts";
+import { ownPaths } from "./data-paths.ts";
 import { pairingBlock } from "./pairing/announce-pairing.ts";
 
 const log = pino(
@@ -19,7 +19,7 @@ try {
 }
 
 async function start(): Promise<RunningCompanion> {
-  const paths = companionPaths(dataDirectory());
+  const paths = ownPaths();
   const config = readConfig(paths.config);
   return startCompanion({
     config,

@@ -1,5 +1,5 @@
 import { ControlClient } from "../control/control-client.ts";
-import { companionPaths, dataDirectory } from "../data-paths.ts";
+import { pathsToSpeakTo } from "../data-paths.ts";
 import { VERSION } from "../version.ts";
 
 /** What every command is given. */
@@ -13,7 +13,7 @@ export interface CommandContext {
 export async function withCompanion<Result>(
   use: (client: ControlClient) => Promise<Result>,
 ): Promise<Result> {
-  const client = await ControlClient.open(companionPaths(dataDirectory()).controlSocket, "atlantic", VERSION);
+  const client = await ControlClient.open(pathsToSpeakTo().controlSocket, "atlantic", VERSION);
   try {
     return await use(client);
   } finally {

@@ -1,17 +1,18 @@
-import { lstat, stat } from "node:fs/promises";
 import { connect, type Socket } from "node:net";
-import { dirname } from "node:path";
+import { descriptorOf, peerCredentials } from "@atlantic/native";
 import { type CompanionRequest, companionRequests } from "@atlantic/shared/control/messages.ts";
 import type { z } from "zod";
 import { ClearError } from "../clear-error.ts";
 import { ControlFailure } from "./control-failure.ts";
 import { LinePeer } from "./line-peer.ts";
-import { isOwnPeer } from "./own-peer.ts";
+import { ownerToExpect } from "./trusted-socket.ts";
 
 type Params<Name extends CompanionRequest> = z.input<(typeof companionRequests)[Name]["params"]>;
 type Result<Name extends CompanionRequest> = z.output<(typeof companionRequests)[Name]["result"]>;
 
 const NOT_RUNNING = "The companion is not running: start it with npm start.";
+const NOT_IN_GROUP =
+  "The service may be steered by root and by members of the group atlantic: use sudo, or sudo adduser <you> atlantic and log in anew.";
 
 /** A program's connection to the companion, as the `atlantic` command uses it. */
 export class ControlClient {
@@ -26,9 +27,9 @@ export class ControlClient {
    * @throws ClearError when no companion of this user listens there
    */
   static async open(socketPath: string, name: string, version: string): Promise<ControlClient> {
-    await checkOwner(socketPath);
+    const owner = expectedOwner(socketPath);
     const socket = await connected(socketPath);
-    if (!isOwnPeer(socket)) throw foreign(socketPath);
+    if (!isAnsweredBy(socket, owner)) throw foreign(socketPath);
     const peer = new LinePeer(socket, {
       ask: async () => {
         throw new ControlFailure("unknown_request", "A command answers no requests.");
@@ -52,17 +53,27 @@ export class ControlClient {
   }
 }
 
-/** Another user's socket in a shared temporary directory could pass for the companion. */
-async function checkOwner(socketPath: string): Promise<void> {
-  const own = process.getuid?.();
-  if (own === undefined) return;
-  const [socket, directory] = await Promise.all([lstat(socketPath), stat(dirname(socketPath))]).catch(
-    (cause) => {
-      throw new ClearError(NOT_RUNNING, { cause });
-    },
-  );
-  if (socket.isSocket() && socket.uid === own && directory.uid === own) return;
-  throw foreign(socketPath);
+/** @throws ClearError when nobody listens there, or another user does */
+function expectedOwner(socketPath: string): number | undefined {
+  if (process.getuid === undefined) return undefined;
+  let owner: number | undefined;
+  try {
+    owner = ownerToExpect(socketPath);
+  } catch (cause) {
+    const isForbidden = cause instanceof Error && "code" in cause && cause.code === "EACCES";
+    throw new ClearError(isForbidden ? NOT_IN_GROUP : NOT_RUNNING, { cause });
+  }
+  if (owner === undefined) throw foreign(socketPath);
+  return owner;
+}
+
+/** Without the native addon the kernel cannot be asked; then the owner of the place decides. */
+function isAnsweredBy(socket: Socket, owner: number | undefined): boolean {
+  const fd = descriptorOf(socket);
+  if (owner === undefined) return true;
+  if (fd === undefined) return false;
+  const peer = peerCredentials(fd);
+  return peer === null || peer.uid === owner;
 }
 
 function foreign(socketPath: string): ClearError {

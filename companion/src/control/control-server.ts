@@ -1,20 +1,24 @@
-import { chmodSync, lstatSync, rmSync } from "node:fs";
+import { lstatSync, rmSync } from "node:fs";
 import { connect, createServer, type Server, type Socket } from "node:net";
+import type { PeerCredentials } from "@atlantic/native";
 import { ClearError } from "../clear-error.ts";
 import { makePrivateDirectory } from "../state/state-file.ts";
-import { isOwnPeer } from "./own-peer.ts";
+import { type Admission, admitted } from "./admission.ts";
 
-/** Listens on the control socket and lets only this user's processes in. */
+/** Listens on the control socket and lets in who may. */
 export class ControlServer {
   readonly #server: Server;
+  readonly #admission: Admission;
   readonly #sockets = new Set<Socket>();
 
-  constructor(onConnection: (socket: Socket) => void) {
+  constructor(admission: Admission, onConnection: (socket: Socket, peer: PeerCredentials | null) => void) {
+    this.#admission = admission;
     this.#server = createServer((socket) => {
-      if (!isOwnPeer(socket)) return void socket.destroy();
+      const peer = admitted(socket, admission);
+      if (peer === undefined) return void socket.destroy();
       this.#sockets.add(socket);
       socket.once("close", () => this.#sockets.delete(socket));
-      onConnection(socket);
+      onConnection(socket, peer);
     });
   }
 
@@ -23,7 +27,8 @@ export class ControlServer {
    * @throws ClearError when another companion listens there, or the place is not ours
    */
   async prepare(directory: string, path: string): Promise<void> {
-    makePrivateDirectory(directory);
+    // That of a service is made for it, open to a group.
+    if (this.#admission === "own user") makePrivateDirectory(directory);
     const own = process.getuid?.();
     if (own !== undefined && lstatSync(directory).uid !== own) {
       throw new ClearError(`${directory} belongs to another user: remove it, then start again.`);
@@ -38,11 +43,18 @@ export class ControlServer {
   async listen(path: string): Promise<void> {
     // Left behind by a companion that was killed.
     rmSync(path, { force: true });
-    await new Promise<void>((resolve, reject) => {
-      this.#server.once("error", reject);
-      this.#server.listen(path, resolve);
-    });
-    chmodSync(path, 0o600);
+    // Made with its permissions: there is no moment in which it has others.
+    const before = process.umask(this.#admission === "group" ? 0o117 : 0o177);
+    try {
+      const listening = new Promise<void>((resolve, reject) => {
+        this.#server.once("error", reject);
+        this.#server.listen(path, resolve);
+      });
+      process.umask(before);
+      await listening;
+    } finally {
+      process.umask(before);
+    }
   }
 
   async close(): Promise<void> {

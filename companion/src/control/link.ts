@@ -1,4 +1,5 @@
 import type { Socket } from "node:net";
+import type { PeerCredentials } from "@atlantic/native";
 import {
   type BrowserNotice,
   type BrowserRequest,
@@ -48,9 +49,18 @@ export class Link {
   /** The pairing that it asked for. */
   pairingId: string | null = null;
   readonly closed: Promise<void>;
+  /** The process at the other end; null where the kernel cannot be asked. */
+  readonly credentials: PeerCredentials | null;
   readonly #peer: LinePeer;
 
-  constructor(socket: Socket, requests: RequestHandlers, notices: NoticeHandlers, report: ReportFailure) {
+  constructor(
+    socket: Socket,
+    credentials: PeerCredentials | null,
+    requests: RequestHandlers,
+    notices: NoticeHandlers,
+    report: ReportFailure,
+  ) {
+    this.credentials = credentials;
     this.#peer = new LinePeer(socket, {
       ask: async (name, params) => {
         if (!isKeyOf(companionRequests, name)) throw unknownRequest(name);
@@ -118,10 +128,11 @@ function unknownRequest(name: string): ControlFailure {
 }
 
 function notAllowed(name: string, tier: Tier): ControlFailure {
-  return new ControlFailure(
-    "not_allowed",
-    `"${name}" needs the permission "${tier}": pair this browser first.`,
-  );
+  const remedy =
+    tier === "release"
+      ? "only the operating system gives it: use the atlantic command, with sudo where it is not asked for."
+      : "pair this browser first.";
+  return new ControlFailure("not_allowed", `"${name}" needs the permission "${tier}": ${remedy}`);
 }
 
 /** Names the places that are wrong, not what stood there. */

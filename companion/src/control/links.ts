@@ -1,4 +1,5 @@
 import type { Socket } from "node:net";
+import type { PeerCredentials } from "@atlantic/native";
 import type { Status } from "@atlantic/shared/control/messages.ts";
 import { allows } from "@atlantic/shared/control/tiers.ts";
 import type { Browser } from "../browsers/browser.ts";
@@ -15,8 +16,12 @@ export interface LinkParts {
 export class Links {
   readonly #links = new Set<Link>();
 
-  accept(socket: Socket, { requests, notices, reportFailure, closed }: LinkParts): void {
-    const link = new Link(socket, requests, notices, reportFailure);
+  accept(
+    socket: Socket,
+    credentials: PeerCredentials | null,
+    { requests, notices, reportFailure, closed }: LinkParts,
+  ): void {
+    const link = new Link(socket, credentials, requests, notices, reportFailure);
     this.#links.add(link);
     void link.closed.then(() => {
       this.#links.delete(link);

@@ -51,8 +51,8 @@ export function requestHandlers(parts: RequestParts): RequestHandlers {
     hello: (link, { client, pairingToken }) => {
       link.name = client.name;
       if (client.kind === "cli" && !link.isRelayed) {
-        // The same user at a terminal. `release` will ask polkit or the terminal; nothing needs it yet.
-        link.tier = "policy";
+        // At a terminal. Where the whole machine is protected, root may release it; others ask by `tier.raise`.
+        link.tier = parts.protection && link.credentials?.uid === 0 ? "release" : "policy";
         return { tier: link.tier, version: VERSION, browser: null };
       }
       return welcomeBrowser(parts, link, pairingToken);

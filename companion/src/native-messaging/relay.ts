@@ -3,9 +3,9 @@
  * the browser's frames and the companion's control socket, and knows no secret but a single-use pairing ticket.
  * It imports little, because a sleeping extension waits for it.
  */
-import { lstatSync } from "node:fs";
 import { connect, type Socket } from "node:net";
-import { companionPaths, dataDirectory } from "../data-paths.ts";
+import { ownerToExpect } from "../control/trusted-socket.ts";
+import { pathsToSpeakTo } from "../data-paths.ts";
 import { encodeFrame, FrameReader } from "./framing.ts";
 import { LineCutter } from "./line-cutter.ts";
 
@@ -24,8 +24,8 @@ function isOrigin(argument: string): boolean {
 }
 
 function relay(from: string): void {
-  const path = companionPaths(dataDirectory()).controlSocket;
-  if (!isOwn(path)) {
+  const path = pathsToSpeakTo().controlSocket;
+  if (!isTrusted(path)) {
     absent("The companion is not running: start it with npm start.");
     return;
   }
@@ -40,9 +40,9 @@ function relay(from: string): void {
 }
 
 /** Another user's socket in a shared temporary directory could pass for the companion. */
-function isOwn(path: string): boolean {
+function isTrusted(path: string): boolean {
   try {
-    return lstatSync(path).uid === process.getuid?.();
+    return ownerToExpect(path) !== undefined;
   } catch {
     return false;
   }
