@@ -1,6 +1,6 @@
 /**
- * Builds the Rust addon and puts it where `src/addon.ts` looks for it. Without cargo nothing is built: everything
- * works without the addon, more slowly. Exits with 1 when there is a cargo and the build fails.
+ * Builds the Rust addons and puts them where `src/addon.ts` and the companion look for them. Without cargo nothing is
+ * built: everything works without them, more slowly. Exits with 1 when there is a cargo and the build fails.
  */
 import { spawnSync } from "node:child_process";
 import { copyFileSync, mkdirSync, renameSync } from "node:fs";
@@ -8,20 +8,24 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const here = dirname(fileURLToPath(import.meta.url));
-const libraries = { linux: "libcarrier.so", darwin: "libcarrier.dylib" };
-const library = libraries[process.platform];
+const ends = { linux: "so", darwin: "dylib" };
+const end = ends[process.platform];
+/** Each addon's library and its name in dist/. */
+const addons = { libcarrier: "atlantic-native.node", libatlantic_dns: "atlantic-dns.node" };
 
-if (library === undefined) {
-  console.log(`The native addon is not built on ${process.platform}: everything works without it.`);
+if (end === undefined) {
+  console.log(`The native addons are not built on ${process.platform}: everything works without them.`);
 } else if (spawnSync("cargo", ["--version"]).error) {
-  console.log("There is no cargo here, so the native addon is not built: everything works without it.");
+  console.log("There is no cargo here, so the native addons are not built: everything works without them.");
 } else {
   const { status } = spawnSync("cargo", ["build", "--release", "--locked"], { cwd: here, stdio: "inherit" });
   if (status !== 0) process.exit(1);
-  const place = join(here, "dist", "atlantic-native.node");
-  mkdirSync(dirname(place), { recursive: true });
-  // A process may have the old one mapped: replace the file, do not write into it.
-  copyFileSync(join(here, "target", "release", library), `${place}.new`);
-  renameSync(`${place}.new`, place);
-  console.log("Built native/dist/atlantic-native.node.");
+  mkdirSync(join(here, "dist"), { recursive: true });
+  for (const [library, name] of Object.entries(addons)) {
+    const place = join(here, "dist", name);
+    // A process may have the old one mapped: replace the file, do not write into it.
+    copyFileSync(join(here, "target", "release", `${library}.${end}`), `${place}.new`);
+    renameSync(`${place}.new`, place);
+    console.log(`Built native/dist/${name}.`);
+  }
 }

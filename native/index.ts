@@ -24,6 +24,7 @@ export {
   dialThroughSocks5,
   type SocksAssociation,
 } from "./src/dial-through-socks5.ts";
+export { type NativeDns, nativeDns, type WaitingPacket } from "./src/dns-addon.ts";
 export {
   type CarriedClientListener,
   CarriedConnection,

@@ -58,6 +58,14 @@ export class Answerer {
     );
   }
 
+  /** Asks again for an answer that will soon be over. */
+  refresh(query: Query): void {
+    this.#ask(keyOf(query), query).then(
+      () => this.#repeatFresh(query),
+      () => {},
+    );
+  }
+
   #refused(query: Query): Buffer | undefined {
     if (query.opcode !== 0) return writeEmpty(query, RCODE.notImp);
     if (query.edns !== null && query.edns.version !== 0) return writeEmpty(query, RCODE.badVers);
@@ -112,7 +120,7 @@ export class Answerer {
     const found = this.#options.cache.find(key);
     if (found?.kind === "fresh") {
       this.counts.cached++;
-      if (found.ageing) this.#ask(key, query).catch(() => {});
+      if (found.ageing) this.refresh(query);
       this.#repeat(query, found.entry);
       return this.#shown(query, found.entry.answer, (answer) =>
         writeKnown(query, answer, { age: found.age }),
@@ -134,9 +142,13 @@ export class Answerer {
   }
 
   #fresh(query: Query, answer: Answer): Buffer {
+    this.#repeatFresh(query);
+    return this.#shown(query, answer, (known) => writeKnown(query, known, { age: 0 }));
+  }
+
+  #repeatFresh(query: Query): void {
     const found = this.#options.cache.find(keyOf(query));
     if (found?.kind === "fresh") this.#repeat(query, found.entry);
-    return this.#shown(query, answer, (known) => writeKnown(query, known, { age: 0 }));
   }
 
   /** Other paths may repeat an answer only when nothing about it depends on who asks, or on what is decided later. */

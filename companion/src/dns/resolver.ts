@@ -1,4 +1,3 @@
-import type { Socket } from "node:dgram";
 import type { NameReason } from "@atlantic/shared/blocking/name-reason.ts";
 import type { DialTarget } from "../upstream/dialing-agent.ts";
 import { Answerer } from "./answerer.ts";
@@ -7,9 +6,11 @@ import { DohRace } from "./doh/doh-race.ts";
 import { DEFAULT_SERVERS } from "./doh/servers.ts";
 import { FakeAddresses } from "./fake-addresses.ts";
 import type { NameFilter } from "./filter/name-filter.ts";
+import { nativeDoors } from "./server/native-doors.ts";
+import { plainDoors } from "./server/plain-doors.ts";
 import { QueryGate } from "./server/take-query.ts";
 import { serveTcp, type TcpDoor } from "./server/tcp-server.ts";
-import { serveUdp } from "./server/udp-server.ts";
+import type { UdpDoors } from "./server/udp-door.ts";
 
 /** A server of DNS over HTTPS (RFC 8484). Its name is resolved by whoever dials, never here. */
 export interface DohServer {
@@ -50,8 +51,10 @@ export interface ResolverOptions {
   readonly servers?: readonly DohServer[];
   /** Certificates of authorities to trust instead of the runtime's; PEM. */
   readonly authorities?: readonly string[];
-  /** How a blocked name is answered now; NXDOMAIN when left out. */
+  /** How a blocked name is answered, asked with each new set of names; NXDOMAIN when left out. */
   readonly blockedAnswer?: () => BlockedAnswer;
+  /** Answer in JavaScript alone, as where the addon is not there. */
+  readonly withoutNative?: boolean;
   /**
    * Whether A and AAAA get addresses of our own that `nameOf` turns back into the name, so that the upstream resolves it.
    * "at once": without asking anyone. "checked": when the servers know the name and no alias of it is blocked.
@@ -78,61 +81,77 @@ export interface Resolver {
  * @throws Error when an address cannot be bound: then none is
  */
 export async function startResolver(options: ResolverOptions): Promise<Resolver> {
-  const { filter, dial, servers = DEFAULT_SERVERS, authorities } = options;
+  const { filter, dial, servers = DEFAULT_SERVERS, authorities, blockedAnswer = () => "nxdomain" } = options;
   const race = new DohRace({ servers, dial, authorities });
   const cache = new AnswerCache({ now: () => performance.now() });
   const fakes = new FakeAddresses();
-  const answerer = new Answerer({
+  const answerer: Answerer = new Answerer({
     filter,
     race,
     cache,
     fakes,
     fakeAddresses: options.fakeAddresses,
-    blockedAnswer: options.blockedAnswer ?? (() => "nxdomain"),
+    blockedAnswer,
+    repeatable: (query, entry) => udp.remember(query, entry),
   });
   const gate = new QueryGate((query) => answerer.answer(query));
-  const doors: Door[] = [];
+  const native = options.withoutNative
+    ? null
+    : nativeDoors({ filter, take: gate.take, refresh: (query) => answerer.refresh(query) });
+  const udp = native ?? plainDoors(gate.take);
+  const noSet = filter.onSet((set) => {
+    udp.answerBlocked(blockedAnswer());
+    udp.use(set);
+  });
+  const tcp: TcpDoor[] = [];
+  const addresses: Resolver["addresses"][number][] = [];
+  const close = (): void => {
+    noSet();
+    race.close();
+    udp.close();
+    for (const door of tcp) door.close();
+  };
   try {
-    for (const { host, port } of options.listen) doors.push(await openDoor(host, port, gate));
+    for (const { host, port: wanted } of options.listen) {
+      // TCP first: it may choose the port, and UDP takes the same.
+      const door = await serveTcp(host, wanted, gate.take);
+      tcp.push(door);
+      await udp.listen(host, door.port);
+      addresses.push({ host, port: door.port });
+    }
   } catch (error) {
-    await closeAll(doors);
+    close();
     throw error;
   }
   return {
-    addresses: doors.map(({ host, port }) => ({ host, port })),
+    addresses,
     nameOf: (fake) => fakes.nameOf(fake),
     why: (name) => filter.why(name),
-    counters: () => ({ ...gate.counts, ...answerer.counts, blockedBy: filter.blockedBy() }),
-    forget: () => cache.clear(),
+    counters: () => sumOf(gate.counts, answerer.counts, udp.counts(), filter),
+    forget() {
+      cache.clear();
+      udp.forget();
+    },
     async close() {
-      race.close();
-      await closeAll(doors);
+      close();
     },
   };
 }
 
-interface Door {
-  readonly host: string;
-  readonly port: number;
-  readonly udp: Socket;
-  readonly tcp: TcpDoor;
-}
-
-/** UDP and TCP on the same port. */
-async function openDoor(host: string, wanted: number, gate: QueryGate): Promise<Door> {
-  const tcp = await serveTcp(host, wanted, gate.take);
-  const { port } = tcp;
-  try {
-    return { host, port, tcp, udp: await serveUdp(host, port, gate.take) };
-  } catch (error) {
-    tcp.close();
-    throw error;
-  }
-}
-
-async function closeAll(doors: readonly Door[]): Promise<void> {
-  for (const { udp, tcp } of doors) {
-    udp.close();
-    tcp.close();
-  }
+/** What the fast path passed on is counted by those who took it. */
+function sumOf(
+  gate: QueryGate["counts"],
+  answerer: Answerer["counts"],
+  fast: ReturnType<UdpDoors["counts"]>,
+  filter: NameFilter,
+): DnsCounters {
+  return {
+    ...answerer,
+    malformed: gate.malformed,
+    queries: gate.queries + fast.blocked + fast.cached,
+    blocked: answerer.blocked + fast.blocked,
+    cached: answerer.cached + fast.cached,
+    dropped: gate.dropped + fast.dropped,
+    blockedBy: filter.blockedBy(),
+  };
 }
