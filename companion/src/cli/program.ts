@@ -9,6 +9,7 @@ import { examineProviders, type ProviderOptions, showFindings } from "./doctor-c
 import { explain } from "./explain-command.ts";
 import { type PairOptions, pair } from "./pair-command.ts";
 import { parseRoute, parseScope, type ScopeOptions } from "./parse-route.ts";
+import { addProtection, connectMachine, disconnectMachine } from "./protection-commands.ts";
 import { statusInWords } from "./show-status.ts";
 import {
   connectSystemProxy,
@@ -43,6 +44,7 @@ export function program(print: (text: string) => void): Command {
     .argument("[search]", "only those whose name holds this")
     .action((search?: string) => withCompanion(async (client) => showExits(context(), client, search ?? "")));
   addConnect(root, context);
+  addProtection(root, context);
   addRoute(root, context);
   root
     .command("rotate")
@@ -95,31 +97,19 @@ export function everyCommand(command: Command): Command[] {
 }
 
 function addConnect(root: Command, context: () => CommandContext): void {
-  withSystemProxyOptions(root.command("connect").description("carry more than the browser")).action(
-    (options: SystemProxyOptions) => {
-      if (options.systemProxy) return connectSystemProxy(context(), options);
-      return withCompanion(async (client) => {
-        show(
-          context(),
-          await client.request("protection.connect", {}),
-          ({ state }) => `The machine is ${state}.`,
-        );
-      });
-    },
-  );
+  withSystemProxyOptions(
+    root.command("connect").description("carry the whole machine's traffic, or nothing"),
+  ).action((options: SystemProxyOptions) => {
+    if (options.systemProxy) return connectSystemProxy(context(), options);
+    return connectMachine(context());
+  });
   root
     .command("disconnect")
-    .description("carry no more than the browser")
+    .description("end that: needs the system's word (sudo, or polkit asks)")
     .option("--system-proxy", "put the desktop's proxy settings back")
     .action((options: { systemProxy?: boolean }) => {
       if (options.systemProxy) return disconnectSystemProxy(context());
-      return withCompanion(async (client) => {
-        show(
-          context(),
-          await client.request("protection.disconnect", {}),
-          ({ state }) => `The machine is ${state}.`,
-        );
-      });
+      return disconnectMachine(context());
     });
 }
 

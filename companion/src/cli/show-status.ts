@@ -1,4 +1,5 @@
 import type { Status } from "@atlantic/shared/control/messages.ts";
+import { protectionInWords } from "./show-protection.ts";
 import { bytesInWords, durationInWords } from "./words.ts";
 
 /** The status as a person reads it. */
@@ -9,6 +10,7 @@ export function statusInWords(status: Status, now: number): string {
     `Local proxy  ${status.proxy.host}:${status.proxy.port}`,
     `Exits by     ${upstream.name}, ${upstream.reachable ? "reachable" : "NOT reachable"}`,
     ...(upstream.problem === null ? [] : [`             ${upstream.problem}`]),
+    ...protectionLines(status),
     ...browsersInWords(status),
     ...sessionsInWords(status, now),
     `Usage        ${bytesInWords(usage.sentBytes)} sent, ${bytesInWords(usage.receivedBytes)} received, ${usage.requests} requests since the start`,
@@ -18,6 +20,13 @@ export function statusInWords(status: Status, now: number): string {
           `Account      ${bytesInWords(account.remainingBytes)} left of ${bytesInWords(account.allowanceBytes)}`,
         ]),
   ].join("\n");
+}
+
+function protectionLines({ protection }: Status): string[] {
+  if (protection === null) return [];
+  return protectionInWords(protection).map(
+    (line, index) => `${index === 0 ? "Machine      " : "             "}${line}`,
+  );
 }
 
 function browsersInWords({ browsers }: Status): string[] {

@@ -441,7 +441,10 @@ export class MachineProtection implements Protection {
         { from: before.name, to: state.name, problem: state.problem },
         "The protection moved",
       );
-      if (state.name === "open") this.#validator.forget();
+      if (state.name === "open") {
+        this.#validator.forget();
+        this.#verdict = null;
+      }
       if (state.name === "connected" && before.name === "failover") {
         this.#resolver?.forget();
         void this.#validator.look();

@@ -1,6 +1,7 @@
 import type { ProtectionView } from "@atlantic/shared/control/protection.ts";
 import { ControlFailure } from "../control/control-failure.ts";
 import type { RequestHandlers } from "../control/link.ts";
+import { askPolkit } from "../service/ask-polkit.ts";
 import type { Protection } from "./protection.ts";
 
 type ProtectionHandlers = Pick<
@@ -23,8 +24,13 @@ export function protectionRequests(protection: Protection | null): ProtectionHan
     return it.view();
   };
   return {
-    "tier.raise": () => {
-      throw new ControlFailure("unavailable", WITHOUT_PRIVILEGE);
+    "tier.raise": async (link, { to }) => {
+      there();
+      // A browser never has the tier that this request needs; whatever came through the relay is one.
+      if (link.isRelayed || link.browser) throw new ControlFailure("not_allowed", "A browser opens nothing.");
+      await askPolkit(link.credentials);
+      link.tier = to;
+      return { tier: to };
     },
     "protection.connect": () => after((it) => it.connect()),
     "protection.disconnect": () => after((it) => it.disconnect()),
