@@ -175,7 +175,7 @@ const PATTERN = /^[a-z0-9_.*-]+$/;
 function parsePattern(body: string, start: NamePattern["start"], end: boolean): Place | NotUnderstood {
   const letters = body.replaceAll(/[*.-]/g, "");
   // A pattern of a letter or two would block the whole net.
-  if (!PATTERN.test(body) || letters.length < 3) return "not a name";
+  if (!PATTERN.test(body) || letters.length < 3 || /^\d*$/.test(letters)) return "not a name";
   if (start === "anywhere" && !end && !body.includes("*")) return "not a name";
   const parts = body.split("*");
   const pattern: NamePattern = { parts, start, end };
