@@ -73,4 +73,9 @@ export function familyOf(address: string): Family {
   return address.includes(":") ? 6 : 4;
 }
 
+/** The network of one address. */
+export function hostNetwork(address: string): string {
+  return `${address}/${familyOf(address) === 4 ? 32 : 128}`;
+}
+
 export const families: readonly Family[] = [4, 6];

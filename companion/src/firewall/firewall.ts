@@ -1,4 +1,7 @@
+import { HeldFirewall } from "./held-firewall.ts";
 import type { Endpoint, Policy } from "./policy.ts";
+
+export { FirewallError } from "./firewall-error.ts";
 
 /** The kernel's rules, held by a process that outlives the daemon. */
 export interface Firewall {
@@ -42,11 +45,6 @@ export interface FirewallTrouble {
   readonly openMs: number | null;
 }
 
-/** Rules could not be applied. The message says what happened, what it means and what to do. */
-export class FirewallError extends Error {
-  override readonly name = "FirewallError";
-}
-
 export interface FirewallOptions {
   /** Where the holder listens, and where it is started when nothing does. */
   readonly socket: string;
@@ -60,4 +58,13 @@ export interface FirewallOptions {
   readonly mark?: number;
   /** "watched" also where the kernel could do better; for tests. Default "owned" where it can. */
   readonly holding?: "owned" | "watched";
+}
+
+/**
+ * Finds the process that holds the rules, or starts it: it outlives this one.
+ *
+ * @throws FirewallError when there is none and none can be started
+ */
+export function openFirewall(options: FirewallOptions): Promise<Firewall> {
+  return HeldFirewall.open(options);
 }

@@ -3,8 +3,10 @@ import {
   drop,
   families,
   family,
+  familyOf,
   flowMark,
   goOn,
+  hostNetwork,
   into,
   jump,
   kind,
@@ -182,7 +184,7 @@ function toLan({ lan: allowed, tunnel }: RuleParts): Rule[] {
 }
 
 function to(destination: string): Match[] {
-  return [family(destination.includes(":") ? 6 : 4), network("destination", destination)];
+  return [family(familyOf(destination)), network("destination", destination)];
 }
 
 function input(parts: RuleParts): Rule[] {
@@ -213,11 +215,9 @@ function input(parts: RuleParts): Rule[] {
 /** The tunnel's addresses answer on no other link (CVE-2019-14899). Where all else is dropped this needs no rule. */
 function tunnelAddresses({ tunnel }: RuleParts): Rule[] {
   const { address4, address6 } = tunnel ?? { address4: TUNNEL_ADDRESS4, address6: TUNNEL_ADDRESS6 };
-  return [address4, address6].map((address) => rule(`${address} from another link`, to(host(address)), drop));
-}
-
-function host(address: string): string {
-  return address.includes(":") ? `${address}/128` : `${address}/32`;
+  return [address4, address6].map((address) =>
+    rule(`${address} from another link`, to(hostNetwork(address)), drop),
+  );
 }
 
 function fromUpstreams({ mark: own }: RuleParts): Rule[] {
@@ -250,7 +250,7 @@ function resolverFor({ dns4, dns6 }: TunnelLink): Chain {
       (["udp", "tcp"] as const).map((each) =>
         rule(
           `${each} to ${address}`,
-          [...to(host(address)), protocol(each), port("destination", 53)],
+          [...to(hostNetwork(address)), protocol(each), port("destination", 53)],
           accept,
           [{ do: "flow-mark", mark: ANSWER_MARK }],
         ),
@@ -283,7 +283,7 @@ function masquerades({ tunnel, beside, only }: RuleParts): Chain[] {
     ? [tunnel.address4, tunnel.address6].map((address) =>
         rule(
           `beside the tunnel, not from ${address}`,
-          [mark(DIRECT_MARK), family(address.includes(":") ? 6 : 4), network("source", host(address))],
+          [mark(DIRECT_MARK), family(familyOf(address)), network("source", hostNetwork(address))],
           { to: "masquerade" },
         ),
       )

@@ -9,7 +9,6 @@ import type {
   NamedSet,
   Rule,
   RuleSet,
-  Side,
   Table,
   Verdict,
 } from "./rule-set.ts";

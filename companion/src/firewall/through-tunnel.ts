@@ -1,6 +1,8 @@
 import {
   accept,
   family,
+  familyOf,
+  hostNetwork,
   notNetwork,
   out,
   port,
@@ -30,10 +32,10 @@ export function throughTunnel(tunnel: TunnelLink): Chain {
     ...otherResolvers,
     // TCP of this connection was redirected before it got here, so this was opened before, or by nobody we know.
     ...[tunnel.address4, tunnel.address6].map((address) => {
-      const own = notNetwork("source", address);
+      const own = notNetwork("source", hostNetwork(address));
       return rule(
         `TCP from before, not from ${address}`,
-        [out(tunnel.index), family(own.is === "network" ? own.family : 4), own, protocol("tcp")],
+        [out(tunnel.index), family(familyOf(address)), own, protocol("tcp")],
         reset,
       );
     }),

@@ -1,0 +1,560 @@
+//! Holds the tables: loads them, owns them where the kernel can, and puts them back where others changed them.
+
+use std::io;
+use std::path::PathBuf;
+use std::time::Instant;
+
+use rustix::net::netlink::NETFILTER;
+
+use crate::control_groups;
+use crate::links::{self, Link};
+use crate::netlink::{Attributes, Failure, Message, Socket};
+use crate::nft::{self, Digests, Family};
+use crate::rules::{NamedSet, RuleSet};
+use crate::settings;
+use crate::state::{self, State};
+use crate::trouble::{Kind, Trouble};
+
+const FAMILIES: [Family; 2] = [Family::Inet, Family::Netdev];
+/// A link may go, or another change the rules, between looking and loading: then it is tried again.
+const ATTEMPTS: usize = 5;
+
+pub struct Options {
+    pub table: String,
+    pub state: PathBuf,
+    /// Never own the table, also where the kernel could.
+    pub watched: bool,
+}
+
+/// What the kernel can do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Abilities {
+    /// A table that nobody else can change, and that stays when its owner dies (Linux 6.9).
+    pub owned: bool,
+    /// Filtering what leaves by a link (Linux 5.16).
+    pub egress: bool,
+}
+
+/// What `inspect` tells.
+pub struct Inspection {
+    pub generation: u32,
+    pub digest: String,
+    pub intact: bool,
+    pub blocking: bool,
+}
+
+struct Held {
+    state: State,
+    expected: Digests,
+    groups: Vec<Option<u64>>,
+}
+
+pub struct Holder {
+    options: Options,
+    requests: Socket,
+    routes: Socket,
+    pub rule_events: Socket,
+    pub link_events: Socket,
+    pub abilities: Abilities,
+    held: Option<Held>,
+}
+
+impl Holder {
+    pub fn open(options: Options) -> io::Result<Self> {
+        let mut requests = Socket::open(Some(NETFILTER), 0)?;
+        let abilities = abilities(&mut requests, options.watched);
+        Ok(Self {
+            options,
+            requests,
+            routes: links::open_requests()?,
+            rule_events: Socket::open(Some(NETFILTER), nft::GROUPS)?,
+            link_events: links::open_events()?,
+            abilities,
+            held: None,
+        })
+    }
+
+    pub fn is_blocking(&self) -> bool {
+        self.held.is_some()
+    }
+
+    /// Takes up what a holder before this one left: its rules again, or at least its tables.
+    /// `fallback` are the rules where there should be some and nobody knows which.
+    pub fn take_over(&mut self, block: bool, fallback: RuleSet) -> Vec<Trouble> {
+        let known = state::read(&self.options.state);
+        let outcome = match known {
+            Ok(Some(state)) if self.is_of_now(&state) => self.load(state),
+            Ok(None) if !block && !self.tables_there() => return Vec::new(),
+            Ok(None) if !block => return self.claim(),
+            _ => self.load(state_of(fallback, Default::default())),
+        };
+        match outcome {
+            Ok(troubles) => troubles,
+            Err(reason) => vec![Trouble::failed(format!(
+                "Rules could not be put in place again: {reason}"
+            ))],
+        }
+    }
+
+    fn is_of_now(&self, state: &State) -> bool {
+        state.rules.table == self.options.table && state.boot == state::this_boot()
+    }
+
+    /// Replaces all rules in one transaction. On an error nothing has changed.
+    pub fn apply(&mut self, rules: RuleSet) -> Result<Vec<Trouble>, String> {
+        if rules.table != self.options.table {
+            return Err(format!(
+                "This holder holds the table {}, not {}",
+                self.options.table, rules.table
+            ));
+        }
+        let before = self
+            .held
+            .as_ref()
+            .map(|held| held.state.before.clone())
+            .unwrap_or_default();
+        self.load(state_of(rules, before))
+    }
+
+    /// Swaps what is in sets, in both tables, in one transaction.
+    pub fn swap(&mut self, sets: Vec<NamedSet>) -> Result<Vec<Trouble>, String> {
+        let held = self
+            .held
+            .as_ref()
+            .ok_or("There are no rules whose upstreams could be swapped")?;
+        let mut state = held.state.clone();
+        let mut messages = Vec::new();
+        for set in sets {
+            messages.extend(nft::swap(Family::Inet, &self.options.table, &set)?);
+            if self.abilities.egress {
+                messages.extend(nft::swap(Family::Netdev, &self.options.table, &set)?);
+            }
+            replace(&mut state.rules.inet.sets, &set)?;
+            replace(&mut state.rules.egress.sets, &set)?;
+        }
+        let troubles = self.save(&state);
+        if let Err(failure) = self.transact(&messages) {
+            self.keep_what_holds();
+            return Err(sentence(&failure));
+        }
+        let expected = self.read_back()?;
+        if let Some(held) = &mut self.held {
+            held.state = state;
+            held.expected = expected;
+        }
+        Ok(troubles)
+    }
+
+    /// Takes all rules away, and puts the kernel's settings back.
+    pub fn open_up(&mut self) -> Result<(), String> {
+        let messages: Vec<Message> = self
+            .present()
+            .map_err(|failure| sentence(&failure))?
+            .into_iter()
+            .map(|family| nft::delete_table(family, &self.options.table))
+            .collect();
+        if !messages.is_empty() {
+            self.transact(&messages).map_err(|failure| sentence(&failure))?;
+        }
+        if let Some(mut held) = self.held.take() {
+            settings::release(&mut held.state.before);
+        }
+        state::remove(&self.options.state)
+            .map_err(|error| format!("The rules are gone, but not their file: {error}"))
+    }
+
+    pub fn inspect(&mut self) -> Result<Inspection, String> {
+        let generation = nft::generation(&mut self.requests).map_err(|failure| sentence(&failure))?;
+        let actual = self.read_back()?;
+        let intact = self.is_intact(&actual)?;
+        Ok(Inspection {
+            generation,
+            digest: digest_of(&actual),
+            intact,
+            blocking: self.held.is_some(),
+        })
+    }
+
+    /// Somebody changed rules, ours or not.
+    pub fn rules_changed(&mut self) -> Vec<Trouble> {
+        let noticed = Instant::now();
+        let changer = match self.rule_events.events() {
+            Ok(replies) => replies
+                .iter()
+                .filter(|reply| reply.kind == nft::GENERATION_EVENT)
+                .map(|reply| Attributes::new(reply.body.get(4..).unwrap_or(&[])))
+                .find(|event| event.u32(nft::NFTA_GEN_PROC_PID) != Some(std::process::id()))
+                .map(|event| {
+                    event
+                        .text(nft::NFTA_GEN_PROC_NAME)
+                        .unwrap_or("another program")
+                        .to_owned()
+                }),
+            // So much has happened that some was lost.
+            Err(_) => Some("another program".to_owned()),
+        };
+        match (changer, &self.held) {
+            (Some(changer), Some(_)) => self.restore(&changer, noticed),
+            _ => Vec::new(),
+        }
+    }
+
+    /// Links came, went or changed: those without a chain of their own get one.
+    pub fn links_changed(&mut self) -> Vec<Trouble> {
+        let noticed = Instant::now();
+        // What was lost or heard makes no difference: all links are looked at.
+        let _ = self.link_events.events();
+        let mut troubles = self.check_settings();
+        if self.abilities.egress && self.held.is_some() {
+            match self.cover_links(noticed) {
+                Ok(more) => troubles.extend(more),
+                Err(reason) => troubles.push(Trouble::failed(format!(
+                    "A link has no rules of its own, raw frames could leave by it: {reason}"
+                ))),
+            }
+        }
+        troubles
+    }
+
+    /// Looks at what the kernel does not tell of: settings, and control groups that were made again.
+    pub fn look_around(&mut self) -> Vec<Trouble> {
+        let mut troubles = self.check_settings();
+        let moved = self
+            .held
+            .as_ref()
+            .is_some_and(|held| control_groups::ids_in(&held.state.rules) != held.groups);
+        if moved {
+            troubles.extend(self.load_again("A control group was made again"));
+        }
+        troubles
+    }
+
+    fn check_settings(&mut self) -> Vec<Trouble> {
+        let Some(held) = &mut self.held else {
+            return Vec::new();
+        };
+        settings::hold(&held.state.rules.settings, &mut held.state.before)
+            .into_iter()
+            .map(Trouble::setting)
+            .collect()
+    }
+
+    fn restore(&mut self, changer: &str, noticed: Instant) -> Vec<Trouble> {
+        // What cannot be read back counts as changed.
+        if self.read_back().and_then(|actual| self.is_intact(&actual)) == Ok(true) {
+            return Vec::new();
+        }
+        let Some(held) = &self.held else { return Vec::new() };
+        match self.load(held.state.clone()) {
+            Ok(mut troubles) => {
+                let open_ms = noticed.elapsed().as_secs_f64() * 1000.0;
+                troubles.push(Trouble {
+                    kind: Kind::Changed,
+                    message: format!(
+                        "{changer} changed the firewall's rules. They were back {open_ms:.1} ms after that was noticed."
+                    ),
+                    open_ms: Some(open_ms),
+                });
+                troubles
+            }
+            Err(reason) => vec![Trouble::failed(format!(
+                "{changer} changed the firewall's rules, and they could not be put back: {reason}"
+            ))],
+        }
+    }
+
+    fn load_again(&mut self, cause: &str) -> Vec<Trouble> {
+        let Some(held) = &self.held else { return Vec::new() };
+        match self.load(held.state.clone()) {
+            Ok(troubles) => troubles,
+            Err(reason) => vec![Trouble::failed(format!(
+                "{cause}, and the rules do not know it: {reason}"
+            ))],
+        }
+    }
+
+    fn load(&mut self, state: State) -> Result<Vec<Trouble>, String> {
+        let mut troubles = self.save(&state);
+        let mut failure = None;
+        for _ in 0..ATTEMPTS {
+            match self.load_once(&state.rules) {
+                Ok(()) => {
+                    failure = None;
+                    break;
+                }
+                Err(LoadError::Refused(refusal)) => failure = Some(sentence(&refusal)),
+                Err(LoadError::Wrong(reason)) => {
+                    failure = Some(reason);
+                    break;
+                }
+            }
+        }
+        if let Some(reason) = failure {
+            self.keep_what_holds();
+            return Err(reason);
+        }
+        let expected = self.read_back()?;
+        let groups = control_groups::ids_in(&state.rules);
+        self.held = Some(Held {
+            state,
+            expected,
+            groups,
+        });
+        troubles.extend(
+            self.check_settings()
+                .into_iter()
+                .filter(|trouble| trouble.kind == Kind::Failed),
+        );
+        if let Some(held) = &self.held {
+            // With the settings as they were found.
+            troubles.extend(self.save(&held.state));
+        }
+        Ok(troubles)
+    }
+
+    fn load_once(&mut self, rules: &RuleSet) -> Result<(), LoadError> {
+        let table = self.options.table.clone();
+        let mut messages: Vec<Message> = self
+            .present()?
+            .into_iter()
+            .map(|family| nft::delete_table(family, &table))
+            .collect();
+        messages.push(nft::new_table(Family::Inet, &table, self.abilities.owned));
+        messages.extend(nft::table_contents(
+            Family::Inet,
+            &table,
+            &rules.inet.sets,
+            &rules.inet.chains,
+            &control_groups::id_of,
+        )?);
+        if self.abilities.egress {
+            messages.push(nft::new_table(Family::Netdev, &table, self.abilities.owned));
+            messages.extend(nft::table_contents(
+                Family::Netdev,
+                &table,
+                &rules.egress.sets,
+                &rules.egress.chains,
+                &control_groups::id_of,
+            )?);
+            for link in links::list(&mut self.routes)?
+                .iter()
+                .filter(|link| is_filtered(link, rules))
+            {
+                messages.extend(nft::egress_chain(
+                    &table,
+                    &rules.egress,
+                    &link.name,
+                    link.internal,
+                    &control_groups::id_of,
+                )?);
+            }
+        }
+        Ok(self.transact(&messages)?)
+    }
+
+    fn cover_links(&mut self, noticed: Instant) -> Result<Vec<Trouble>, String> {
+        let bare = self.links_without_chain()?;
+        let Some(held) = &self.held else {
+            return Ok(Vec::new());
+        };
+        let mut messages = Vec::new();
+        for link in &bare {
+            messages.extend(nft::egress_chain(
+                &self.options.table,
+                &held.state.rules.egress,
+                &link.name,
+                link.internal,
+                &control_groups::id_of,
+            )?);
+        }
+        if messages.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.transact(&messages).map_err(|failure| sentence(&failure))?;
+        let expected = self.read_back()?;
+        if let Some(held) = &mut self.held {
+            held.expected = expected;
+        }
+        let open_ms = noticed.elapsed().as_secs_f64() * 1000.0;
+        Ok(bare
+            .into_iter()
+            .map(|link| Trouble {
+                kind: Kind::Link,
+                message: format!(
+                    "The link {} appeared. It had rules {open_ms:.1} ms after that was noticed.",
+                    link.name
+                ),
+                open_ms: Some(open_ms),
+            })
+            .collect())
+    }
+
+    fn links_without_chain(&mut self) -> Result<Vec<Link>, String> {
+        let all = links::list(&mut self.routes).map_err(|failure| sentence(&failure))?;
+        let Some(held) = &self.held else {
+            return Ok(Vec::new());
+        };
+        Ok(all
+            .into_iter()
+            .filter(|link| is_filtered(link, &held.state.rules))
+            .filter(|link| !held.expected.contains_key(&chain_key(&link.name)))
+            .collect())
+    }
+
+    /// Whether the kernel has what it should have. A chain goes with its link on kernels before 6.16.
+    fn is_intact(&mut self, actual: &Digests) -> Result<bool, String> {
+        let links = links::list(&mut self.routes).map_err(|failure| sentence(&failure))?;
+        let Some(held) = &self.held else {
+            return Ok(actual.is_empty());
+        };
+        let present: Vec<String> = links.iter().map(|link| chain_key(&link.name)).collect();
+        let missing = held.expected.iter().any(|(key, digest)| match actual.get(key) {
+            Some(found) => found != digest,
+            None => !key.starts_with(&chain_key("")) || present.contains(key),
+        });
+        let foreign = actual.keys().any(|key| !held.expected.contains_key(key));
+        Ok(!missing && !foreign)
+    }
+
+    fn claim(&mut self) -> Vec<Trouble> {
+        if !self.abilities.owned {
+            return Vec::new();
+        }
+        let messages: Vec<Message> = match self.present() {
+            Ok(families) => families
+                .into_iter()
+                .map(|each| nft::claim_table(each, &self.options.table))
+                .collect(),
+            Err(failure) => return vec![Trouble::failed(sentence(&failure))],
+        };
+        match self.transact(&messages) {
+            Ok(()) => Vec::new(),
+            Err(failure) => vec![Trouble::failed(format!(
+                "There are rules that nobody holds, and they could not be taken over: {}",
+                sentence(&failure)
+            ))],
+        }
+    }
+
+    fn tables_there(&mut self) -> bool {
+        self.present().is_ok_and(|families| !families.is_empty())
+    }
+
+    fn present(&mut self) -> Result<Vec<Family>, Failure> {
+        let mut all = Vec::new();
+        for family in FAMILIES {
+            if nft::table_exists(&mut self.requests, family, &self.options.table)? {
+                all.push(family);
+            }
+        }
+        Ok(all)
+    }
+
+    fn read_back(&mut self) -> Result<Digests, String> {
+        nft::snapshot(&mut self.requests, &self.options.table).map_err(|failure| sentence(&failure))
+    }
+
+    fn transact(&mut self, messages: &[Message]) -> Result<(), Failure> {
+        self.requests
+            .transact(&nft::batch_begin(), messages, &nft::batch_end())
+    }
+
+    /// The file says again what is in force, after something else could not be put in force.
+    fn keep_what_holds(&self) {
+        // What cannot be written now was told when it was first tried.
+        match &self.held {
+            Some(held) => drop(state::write(&self.options.state, &held.state)),
+            None => drop(state::remove(&self.options.state)),
+        }
+    }
+
+    /// A full disk must not keep rules from being loaded: it is told, and they are loaded.
+    fn save(&self, state: &State) -> Vec<Trouble> {
+        match state::write(&self.options.state, state) {
+            Ok(()) => Vec::new(),
+            Err(error) => vec![Trouble::failed(format!(
+                "The rules hold, but {} cannot be written ({error}): if their holder is killed they cannot be put back.",
+                self.options.state.display()
+            ))],
+        }
+    }
+}
+
+enum LoadError {
+    Refused(Failure),
+    Wrong(String),
+}
+
+impl From<Failure> for LoadError {
+    fn from(failure: Failure) -> Self {
+        Self::Refused(failure)
+    }
+}
+
+impl From<String> for LoadError {
+    fn from(reason: String) -> Self {
+        Self::Wrong(reason)
+    }
+}
+
+/// Tries on a table of its own what the kernel can do: one transaction makes and deletes it.
+fn abilities(socket: &mut Socket, watched: bool) -> Abilities {
+    let name = format!("atlantic-try-{}", std::process::id());
+    let mut can = |family: Family, owned: bool, more: Vec<Message>| {
+        let mut messages = vec![nft::new_table(family, &name, owned)];
+        messages.extend(more);
+        messages.push(nft::delete_table(family, &name));
+        socket
+            .transact(&nft::batch_begin(), &messages, &nft::batch_end())
+            .is_ok()
+    };
+    let egress = can(Family::Netdev, false, vec![nft::empty_egress_chain(&name, "lo")]);
+    Abilities {
+        owned: !watched && can(Family::Inet, true, Vec::new()),
+        egress,
+    }
+}
+
+fn state_of(rules: RuleSet, before: settings::Before) -> State {
+    State {
+        rules,
+        boot: state::this_boot(),
+        before,
+    }
+}
+
+fn is_filtered(link: &Link, rules: &RuleSet) -> bool {
+    !link.loopback && Some(link.index) != rules.egress.spared
+}
+
+fn chain_key(link: &str) -> String {
+    format!("netdev/chain/{}", nft::link_chain_name(link))
+}
+
+fn replace(sets: &mut [NamedSet], set: &NamedSet) -> Result<(), String> {
+    let place = sets.iter_mut().find(|each| each.name() == set.name());
+    *place.ok_or_else(|| format!("There is no set {}", set.name()))? = set.clone();
+    Ok(())
+}
+
+fn digest_of(digests: &Digests) -> String {
+    use sha2::{Digest, Sha256};
+    let mut hash = Sha256::new();
+    for (name, digest) in digests {
+        hash.update(name.as_bytes());
+        hash.update([0]);
+        hash.update(digest);
+    }
+    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn sentence(failure: &Failure) -> String {
+    match failure.index {
+        Some(index) => format!(
+            "the kernel refused part {} of the transaction: {}",
+            index + 1,
+            failure.error
+        ),
+        None => format!("the kernel refused: {}", failure.error),
+    }
+}

@@ -1,0 +1,15 @@
+//! nf_tables over netlink: the messages, the expressions, and what the kernel has (linux/netfilter/nf_tables.h).
+
+mod constants;
+mod expressions;
+mod network;
+mod snapshot;
+mod table;
+
+pub use constants::{GENERATION_EVENT, GROUPS, NFTA_GEN_PROC_NAME, NFTA_GEN_PROC_PID};
+
+pub use snapshot::{Digests, generation, snapshot, table_exists};
+pub use table::{
+    Family, batch_begin, batch_end, claim_table, delete_table, egress_chain, empty_egress_chain,
+    link_chain_name, new_table, swap, table_contents,
+};

@@ -1,0 +1,360 @@
+//! The messages that make, fill, swap and take away the tables.
+
+use crate::netlink::{Message, NLM_F_APPEND, NLM_F_CREATE, NLM_F_REQUEST};
+use crate::rules::{
+    Base, BaseKind, Chain, Egress, Endpoint, Family as Ip, Hook, NamedSet, Policy, Rule, Verdict,
+};
+
+use super::constants::*;
+use super::expressions::{GroupIds, encode, number_of};
+use super::network::{Network, bytes_of};
+
+/// The family of a table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Family {
+    Inet,
+    Netdev,
+}
+
+impl Family {
+    fn number(self) -> u8 {
+        match self {
+            Self::Inet => 1,
+            Self::Netdev => 5,
+        }
+    }
+}
+
+pub fn batch_begin() -> Message {
+    batch(NFNL_MSG_BATCH_BEGIN)
+}
+
+pub fn batch_end() -> Message {
+    batch(NFNL_MSG_BATCH_END)
+}
+
+fn batch(kind: u16) -> Message {
+    let [high, low] = 10_u16.to_be_bytes();
+    Message::new(kind, NLM_F_REQUEST, &[0, 0, high, low])
+}
+
+/// A message of nf_tables: nfgenmsg follows the header.
+pub(super) fn message(family: Family, kind: u16, flags: u16) -> Message {
+    Message::new(kind, NLM_F_REQUEST | flags, &[family.number(), 0, 0, 0])
+}
+
+/// With `owned` the kernel lets this socket alone change the table, and keeps the table when the socket is gone.
+pub fn new_table(family: Family, name: &str, owned: bool) -> Message {
+    let mut request = message(family, NFT_MSG_NEWTABLE, NLM_F_CREATE);
+    let flags = if owned {
+        NFT_TABLE_F_OWNER | NFT_TABLE_F_PERSIST
+    } else {
+        0
+    };
+    request.text(NFTA_TABLE_NAME, name).u32(NFTA_TABLE_FLAGS, flags);
+    request
+}
+
+/// Takes over a persistent table whose owner is gone.
+pub fn claim_table(family: Family, name: &str) -> Message {
+    let mut request = message(family, NFT_MSG_NEWTABLE, 0);
+    request
+        .text(NFTA_TABLE_NAME, name)
+        .u32(NFTA_TABLE_FLAGS, NFT_TABLE_F_OWNER | NFT_TABLE_F_PERSIST);
+    request
+}
+
+pub fn delete_table(family: Family, name: &str) -> Message {
+    let mut request = message(family, NFT_MSG_DELTABLE, 0);
+    request.text(NFTA_TABLE_NAME, name);
+    request
+}
+
+/// Everything that is in a table: chains before rules, for rules jump to chains.
+pub fn table_contents(
+    family: Family,
+    name: &str,
+    sets: &[NamedSet],
+    chains: &[Chain],
+    groups: GroupIds,
+) -> Result<Vec<Message>, String> {
+    let mut all = Vec::new();
+    for (index, set) in sets.iter().enumerate() {
+        all.push(new_set(family, name, set, index as u32 + 1));
+        all.extend(new_elements(family, name, set)?);
+    }
+    all.extend(chains.iter().map(|chain| new_chain(family, name, chain)));
+    for chain in chains {
+        for rule in &chain.rules {
+            all.push(new_rule(family, name, &chain.name, rule, groups)?);
+        }
+    }
+    Ok(all)
+}
+
+/// The chain that filters what leaves by one link.
+pub fn egress_chain(
+    table: &str,
+    egress: &Egress,
+    link: &str,
+    internal: bool,
+    groups: GroupIds,
+) -> Result<Vec<Message>, String> {
+    let name = link_chain_name(link);
+    let chain = new_egress_chain(table, link, egress.policy);
+    let to_rules = Rule {
+        why: String::new(),
+        matches: Vec::new(),
+        acts: Vec::new(),
+        verdict: Verdict::Jump {
+            chain: egress.chain.clone(),
+        },
+    };
+    let mut all = vec![chain, new_rule(Family::Netdev, table, &name, &to_rules, groups)?];
+    if internal {
+        for rule in &egress.internal {
+            all.push(new_rule(Family::Netdev, table, &name, rule, groups)?);
+        }
+    }
+    Ok(all)
+}
+
+fn new_egress_chain(table: &str, link: &str, policy: Policy) -> Message {
+    let mut chain = message(Family::Netdev, NFT_MSG_NEWCHAIN, NLM_F_CREATE);
+    chain
+        .text(NFTA_CHAIN_TABLE, table)
+        .text(NFTA_CHAIN_NAME, &link_chain_name(link));
+    chain.nest(NFTA_CHAIN_HOOK, |hook| {
+        hook.u32(NFTA_HOOK_HOOKNUM, NF_NETDEV_EGRESS)
+            .u32(NFTA_HOOK_PRIORITY, 0)
+            .text(NFTA_HOOK_DEV, link);
+    });
+    chain
+        .u32(NFTA_CHAIN_POLICY, policy_number(policy))
+        .text(NFTA_CHAIN_TYPE, "filter");
+    chain
+}
+
+/// A chain that lets everything pass, to find out whether the kernel has such chains.
+pub fn empty_egress_chain(table: &str, link: &str) -> Message {
+    new_egress_chain(table, link, Policy::Accept)
+}
+
+/// A chain's name is not as free as a link's: hence its bytes in hexadecimal digits.
+pub fn link_chain_name(link: &str) -> String {
+    link.bytes()
+        .fold(String::from("link_"), |name, byte| name + &format!("{byte:02x}"))
+}
+
+/// Swaps what is in a set.
+pub fn swap(family: Family, table: &str, set: &NamedSet) -> Result<Vec<Message>, String> {
+    let (NamedSet::Upstreams { name, .. } | NamedSet::Networks { name, .. }) = set;
+    // Deleting no element in particular deletes them all.
+    let mut clear = message(family, NFT_MSG_DELSETELEM, 0);
+    clear
+        .text(NFTA_SET_ELEM_LIST_TABLE, table)
+        .text(NFTA_SET_ELEM_LIST_SET, name);
+    let mut all = vec![clear];
+    all.extend(new_elements(family, table, set)?);
+    Ok(all)
+}
+
+fn new_set(family: Family, table: &str, set: &NamedSet, id: u32) -> Message {
+    let mut request = message(family, NFT_MSG_NEWSET, NLM_F_CREATE);
+    let (name, flags, key_type, key_length) = match set {
+        NamedSet::Networks { name, family: ip, .. } => {
+            (name, NFT_SET_INTERVAL, address_type(*ip), address_length(*ip))
+        }
+        NamedSet::Upstreams { name, family: ip, .. } => (
+            name,
+            0,
+            (address_type(*ip) << 12) | (12 << 6) | 13,
+            address_length(*ip) + 8,
+        ),
+    };
+    request
+        .text(NFTA_SET_TABLE, table)
+        .text(NFTA_SET_NAME, name)
+        .u32(NFTA_SET_FLAGS, flags)
+        .u32(NFTA_SET_KEY_TYPE, key_type)
+        .u32(NFTA_SET_KEY_LEN, key_length)
+        .u32(NFTA_SET_ID, id);
+    request
+}
+
+/// The numbers that nft gives its types: the kernel only keeps them for it.
+fn address_type(ip: Ip) -> u32 {
+    match ip {
+        Ip::V4 => 7,
+        Ip::V6 => 8,
+    }
+}
+
+fn address_length(ip: Ip) -> u32 {
+    match ip {
+        Ip::V4 => 4,
+        Ip::V6 => 16,
+    }
+}
+
+/// A netlink attribute holds 64 KiB: elements go in portions.
+const PORTION: usize = 500;
+
+fn new_elements(family: Family, table: &str, set: &NamedSet) -> Result<Vec<Message>, String> {
+    let (name, keys) = match set {
+        NamedSet::Upstreams {
+            name,
+            family: ip,
+            elements,
+        } => {
+            let keys: Result<Vec<_>, _> = elements.iter().map(|each| upstream_key(*ip, each)).collect();
+            (name, keys?)
+        }
+        NamedSet::Networks {
+            name,
+            family: ip,
+            elements,
+        } => (name, network_keys(*ip, elements)?),
+    };
+    Ok(keys
+        .chunks(PORTION)
+        .map(|portion| elements_message(family, table, name, portion))
+        .collect())
+}
+
+fn elements_message(family: Family, table: &str, set: &str, keys: &[(Vec<u8>, bool)]) -> Message {
+    let mut request = message(family, NFT_MSG_NEWSETELEM, NLM_F_CREATE);
+    request
+        .text(NFTA_SET_ELEM_LIST_TABLE, table)
+        .text(NFTA_SET_ELEM_LIST_SET, set);
+    request.nest(NFTA_SET_ELEM_LIST_ELEMENTS, |list| {
+        for (key, is_end) in keys {
+            list.nest(NFTA_LIST_ELEM, |element| {
+                element.nest(NFTA_SET_ELEM_KEY, |data| {
+                    data.bytes(NFTA_DATA_VALUE, key);
+                });
+                if *is_end {
+                    element.u32(NFTA_SET_ELEM_FLAGS, NFT_SET_ELEM_INTERVAL_END);
+                }
+            });
+        }
+    });
+    request
+}
+
+/// Each part of the key fills up whole words.
+fn upstream_key(ip: Ip, upstream: &Endpoint) -> Result<(Vec<u8>, bool), String> {
+    let mut key = bytes_of(upstream.address);
+    if key.len() != address_length(ip) as usize {
+        return Err(format!("{} is of the other family", upstream.address));
+    }
+    key.extend([number_of(upstream.protocol), 0, 0, 0]);
+    key.extend(upstream.port.to_be_bytes());
+    key.extend([0, 0]);
+    Ok((key, false))
+}
+
+/// Networks as the beginnings and ends of intervals, with those joined that overlap or touch.
+fn network_keys(ip: Ip, networks: &[String]) -> Result<Vec<(Vec<u8>, bool)>, String> {
+    let mut all: Vec<Network> = networks
+        .iter()
+        .map(|each| each.parse())
+        .collect::<Result<_, _>>()?;
+    if let Some(other) = all.iter().find(|each| each.family() != ip) {
+        return Err(format!("{other:?} is of the other family"));
+    }
+    all.sort_by(|one, other| one.address.cmp(&other.address));
+    let mut keys: Vec<(Vec<u8>, bool)> = Vec::new();
+    let mut end: Option<Option<Vec<u8>>> = None;
+    for network in all {
+        match &end {
+            Some(None) => break,
+            Some(Some(last)) if network.address <= *last => {
+                if network.after().is_none_or(|after| after > *last) {
+                    end = Some(network.after());
+                }
+            }
+            _ => {
+                keys.extend(end.take().flatten().map(|last| (last, true)));
+                keys.push((network.address.clone(), false));
+                end = Some(network.after());
+            }
+        }
+    }
+    keys.extend(end.flatten().map(|last| (last, true)));
+    Ok(keys)
+}
+
+fn new_chain(family: Family, table: &str, chain: &Chain) -> Message {
+    let mut request = message(family, NFT_MSG_NEWCHAIN, NLM_F_CREATE);
+    request
+        .text(NFTA_CHAIN_TABLE, table)
+        .text(NFTA_CHAIN_NAME, &chain.name);
+    if let Some(base) = &chain.base {
+        hook(&mut request, base);
+    }
+    request
+}
+
+fn hook(request: &mut Message, base: &Base) {
+    request.nest(NFTA_CHAIN_HOOK, |hook| {
+        hook.u32(NFTA_HOOK_HOOKNUM, hook_number(base.hook))
+            .u32(NFTA_HOOK_PRIORITY, base.priority as u32);
+    });
+    let kind = match base.kind {
+        BaseKind::Filter => "filter",
+        BaseKind::Nat => "nat",
+        BaseKind::Route => "route",
+    };
+    request
+        .u32(NFTA_CHAIN_POLICY, policy_number(base.policy))
+        .text(NFTA_CHAIN_TYPE, kind);
+}
+
+fn hook_number(hook: Hook) -> u32 {
+    match hook {
+        Hook::Prerouting => 0,
+        Hook::Input => 1,
+        Hook::Forward => 2,
+        Hook::Output => 3,
+        Hook::Postrouting => 4,
+    }
+}
+
+fn policy_number(policy: Policy) -> u32 {
+    match policy {
+        Policy::Drop => 0,
+        Policy::Accept => 1,
+    }
+}
+
+fn new_rule(
+    family: Family,
+    table: &str,
+    chain: &str,
+    rule: &Rule,
+    groups: GroupIds,
+) -> Result<Message, String> {
+    let mut request = message(family, NFT_MSG_NEWRULE, NLM_F_CREATE | NLM_F_APPEND);
+    request.text(NFTA_RULE_TABLE, table).text(NFTA_RULE_CHAIN, chain);
+    let mut outcome = Ok(());
+    request.nest(NFTA_RULE_EXPRESSIONS, |expressions| {
+        outcome = encode(rule, family, groups, expressions);
+    });
+    outcome?;
+    if !rule.why.is_empty() {
+        request.bytes(NFTA_RULE_USERDATA, &comment(&rule.why)?);
+    }
+    Ok(request)
+}
+
+fn comment(why: &str) -> Result<Vec<u8>, String> {
+    let length = u8::try_from(why.len() + 1).ok().filter(|length| *length <= 128);
+    let mut bytes = vec![
+        COMMENT,
+        length.ok_or_else(|| format!("The comment is too long: {why}"))?,
+    ];
+    bytes.extend(why.as_bytes());
+    bytes.push(0);
+    Ok(bytes)
+}

@@ -1,0 +1,278 @@
+//! The rule set as it comes from the daemon (companion/src/firewall/rule-set.ts). What does not fit this is refused.
+
+use std::net::IpAddr;
+
+use serde::{Deserialize, Serialize};
+
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct RuleSet {
+    pub table: String,
+    pub inet: Table,
+    pub egress: Egress,
+    pub settings: Vec<Setting>,
+}
+
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Table {
+    pub sets: Vec<NamedSet>,
+    pub chains: Vec<Chain>,
+}
+
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Egress {
+    pub sets: Vec<NamedSet>,
+    pub chains: Vec<Chain>,
+    /// The chain that every link's own chain jumps to.
+    pub chain: String,
+    pub policy: Policy,
+    pub internal: Vec<Rule>,
+    pub spared: Option<u32>,
+}
+
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(tag = "holds", rename_all = "lowercase", deny_unknown_fields)]
+pub enum NamedSet {
+    Upstreams {
+        name: String,
+        family: Family,
+        elements: Vec<Endpoint>,
+    },
+    Networks {
+        name: String,
+        family: Family,
+        elements: Vec<String>,
+    },
+}
+
+impl NamedSet {
+    pub fn name(&self) -> &str {
+        let (Self::Upstreams { name, .. } | Self::Networks { name, .. }) = self;
+        name
+    }
+}
+
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Endpoint {
+    pub address: IpAddr,
+    pub protocol: Protocol,
+    pub port: u16,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(try_from = "u8", into = "u8")]
+pub enum Family {
+    V4,
+    V6,
+}
+
+impl TryFrom<u8> for Family {
+    type Error = &'static str;
+
+    fn try_from(number: u8) -> Result<Self, Self::Error> {
+        match number {
+            4 => Ok(Self::V4),
+            6 => Ok(Self::V6),
+            _ => Err("a family is 4 or 6"),
+        }
+    }
+}
+
+impl From<Family> for u8 {
+    fn from(family: Family) -> Self {
+        match family {
+            Family::V4 => 4,
+            Family::V6 => 6,
+        }
+    }
+}
+
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Chain {
+    pub name: String,
+    pub base: Option<Base>,
+    pub rules: Vec<Rule>,
+}
+
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Base {
+    #[serde(rename = "type")]
+    pub kind: BaseKind,
+    pub hook: Hook,
+    pub priority: i32,
+    pub policy: Policy,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum BaseKind {
+    Filter,
+    Nat,
+    Route,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Hook {
+    Prerouting,
+    Input,
+    Forward,
+    Output,
+    Postrouting,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Policy {
+    Accept,
+    Drop,
+}
+
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Rule {
+    pub why: String,
+    pub matches: Vec<Match>,
+    pub acts: Vec<Act>,
+    pub verdict: Verdict,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Protocol {
+    Tcp,
+    Udp,
+    Icmp,
+    Icmpv6,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Side {
+    Source,
+    Destination,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Way {
+    In,
+    Out,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum FlowState {
+    New,
+    Established,
+    Related,
+}
+
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(tag = "is", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Match {
+    Link {
+        way: Way,
+        index: u32,
+    },
+    LinkKind {
+        kind: String,
+    },
+    Mark {
+        mark: u32,
+    },
+    FlowMark {
+        mark: u32,
+    },
+    FlowState {
+        states: Vec<FlowState>,
+    },
+    Reply {},
+    Family {
+        family: Family,
+    },
+    Protocol {
+        protocol: Protocol,
+    },
+    Port {
+        side: Side,
+        port: u16,
+        not: bool,
+    },
+    Network {
+        side: Side,
+        family: Family,
+        network: String,
+        not: bool,
+    },
+    InNetworks {
+        side: Side,
+        family: Family,
+        set: String,
+    },
+    InUpstreams {
+        side: Side,
+        family: Family,
+        set: String,
+    },
+    Icmp {
+        family: Family,
+        #[serde(rename = "type")]
+        kind: u8,
+        code: u8,
+    },
+    AtMost {
+        bytes: u32,
+    },
+    FrameType {
+        #[serde(rename = "type")]
+        kind: u16,
+    },
+    User {
+        uid: u32,
+    },
+    ControlGroup {
+        path: String,
+    },
+    RoutedTo {
+        index: u32,
+    },
+    Rate {
+        #[serde(rename = "perSecond")]
+        per_second: u64,
+        burst: u32,
+    },
+}
+
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(tag = "do", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Act {
+    Mark { mark: u32 },
+    FlowMark { mark: u32 },
+}
+
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(tag = "to", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Verdict {
+    Accept {},
+    Drop {},
+    GoOn {},
+    Return {},
+    Jump { chain: String },
+    Reset {},
+    Refuse {},
+    Redirect { port: u16 },
+    Masquerade {},
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Setting {
+    pub name: String,
+    pub value: String,
+}

@@ -1,0 +1,252 @@
+//! Waits for daemons and for the kernel, on one thread.
+
+use std::io::{self, ErrorKind, Read, Write};
+use std::os::fd::AsFd;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::Path;
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::Mode;
+use rustix::net::sockopt;
+use rustix::process::{geteuid, umask};
+
+use crate::holder::Holder;
+use crate::protocol::{Order, Request, Said, take_piece};
+use crate::trouble::Trouble;
+
+const MOST_CLIENTS: usize = 16;
+/// How often settings are looked at, which the kernel tells of only in part.
+const LOOK_AROUND: Timespec = Timespec {
+    tv_sec: 0,
+    tv_nsec: 500_000_000,
+};
+/// Of troubles that nobody was there to hear, this many of the last are kept.
+const MOST_UNHEARD: usize = 100;
+
+struct Client {
+    stream: UnixStream,
+    bytes: Vec<u8>,
+    /// What could not be written yet.
+    waiting: Vec<u8>,
+}
+
+pub struct Server {
+    listener: UnixListener,
+    clients: Vec<Client>,
+    unheard: Vec<Trouble>,
+    table: String,
+}
+
+impl Server {
+    /// Listens at `path`, which only its owner may use. Fails when another holder listens there.
+    pub fn listen(path: &Path, table: &str) -> io::Result<Self> {
+        if UnixStream::connect(path).is_ok() {
+            return Err(io::Error::new(
+                ErrorKind::AddrInUse,
+                "another holder listens there",
+            ));
+        }
+        match std::fs::remove_file(path) {
+            Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        let before = umask(Mode::RWXG | Mode::RWXO);
+        let listener = UnixListener::bind(path);
+        umask(before);
+        let listener = listener?;
+        listener.set_nonblocking(true)?;
+        Ok(Self {
+            listener,
+            clients: Vec::new(),
+            unheard: Vec::new(),
+            table: table.to_owned(),
+        })
+    }
+
+    pub fn run(mut self, holder: &mut Holder, first: Vec<Trouble>) -> io::Result<()> {
+        self.tell(first);
+        loop {
+            let ready = self.wait(holder)?;
+            if ready.rules {
+                self.tell(holder.rules_changed());
+            }
+            if ready.links {
+                self.tell(holder.links_changed());
+            }
+            for index in (0..self.clients.len()).rev() {
+                if ready.clients[index] && self.serve(index, holder).is_err() {
+                    self.clients.swap_remove(index);
+                }
+            }
+            if ready.listener {
+                self.accept(holder);
+            }
+            if ready.nothing {
+                self.tell(holder.look_around());
+            }
+        }
+    }
+
+    fn wait(&self, holder: &Holder) -> io::Result<Ready> {
+        let mut fds = vec![
+            PollFd::new(&holder.rule_events, PollFlags::IN),
+            PollFd::new(&holder.link_events, PollFlags::IN),
+            PollFd::new(&self.listener, PollFlags::IN),
+        ];
+        fds.extend(self.clients.iter().map(|client| {
+            let writes = if client.waiting.is_empty() {
+                PollFlags::empty()
+            } else {
+                PollFlags::OUT
+            };
+            PollFd::new(&client.stream, PollFlags::IN | writes)
+        }));
+        match poll(&mut fds, Some(&LOOK_AROUND)) {
+            Ok(count) => Ok(Ready {
+                nothing: count == 0,
+                rules: !fds[0].revents().is_empty(),
+                links: !fds[1].revents().is_empty(),
+                listener: !fds[2].revents().is_empty(),
+                clients: fds[3..].iter().map(|fd| !fd.revents().is_empty()).collect(),
+            }),
+            Err(rustix::io::Errno::INTR) => Ok(Ready::none(self.clients.len())),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn accept(&mut self, holder: &Holder) {
+        let Ok((stream, _)) = self.listener.accept() else {
+            return;
+        };
+        if self.clients.len() >= MOST_CLIENTS || !is_trusted(&stream) || stream.set_nonblocking(true).is_err()
+        {
+            return;
+        }
+        let mut client = Client {
+            stream,
+            bytes: Vec::new(),
+            waiting: Vec::new(),
+        };
+        let mut said = vec![Said::hello(&self.table, holder.abilities, holder.is_blocking())];
+        said.extend(self.unheard.drain(..).map(|trouble| Said::Trouble { trouble }));
+        if said.iter().all(|each| client.say(each).is_ok()) {
+            self.clients.push(client);
+        }
+    }
+
+    /// An error ends the conversation with this client.
+    fn serve(&mut self, index: usize, holder: &mut Holder) -> io::Result<()> {
+        let mut troubles = Vec::new();
+        let client = &mut self.clients[index];
+        client.flush()?;
+        let open = client.receive()?;
+        while let Some(piece) = take_piece(&mut client.bytes).map_err(io::Error::other)? {
+            let request: Request = serde_json::from_slice(&piece)?;
+            let (answer, more) = obey(request, holder);
+            troubles.extend(more);
+            client.say(&answer)?;
+        }
+        self.tell(troubles);
+        if open {
+            Ok(())
+        } else {
+            Err(ErrorKind::UnexpectedEof.into())
+        }
+    }
+
+    fn tell(&mut self, troubles: Vec<Trouble>) {
+        for trouble in troubles {
+            // Nobody may be there to read it.
+            let _ = writeln!(io::stderr(), "{}", trouble.message);
+            if self.clients.is_empty() {
+                if self.unheard.len() == MOST_UNHEARD {
+                    self.unheard.remove(0);
+                }
+                self.unheard.push(trouble);
+            } else {
+                let said = Said::Trouble { trouble };
+                self.clients.retain_mut(|client| client.say(&said).is_ok());
+            }
+        }
+    }
+}
+
+struct Ready {
+    nothing: bool,
+    rules: bool,
+    links: bool,
+    listener: bool,
+    clients: Vec<bool>,
+}
+
+impl Ready {
+    fn none(clients: usize) -> Self {
+        Self {
+            nothing: false,
+            rules: false,
+            links: false,
+            listener: false,
+            clients: vec![false; clients],
+        }
+    }
+}
+
+impl Client {
+    /// False at the end of the stream.
+    fn receive(&mut self) -> io::Result<bool> {
+        let mut buffer = [0; 16 << 10];
+        loop {
+            match self.stream.read(&mut buffer) {
+                Ok(0) => return Ok(false),
+                Ok(length) => self.bytes.extend_from_slice(&buffer[..length]),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(true),
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    fn say(&mut self, said: &Said) -> io::Result<()> {
+        self.waiting.extend(said.frame());
+        if self.waiting.len() > crate::protocol::LONGEST {
+            return Err(io::Error::other("the peer does not read"));
+        }
+        self.flush()
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        while !self.waiting.is_empty() {
+            match self.stream.write(&self.waiting) {
+                Ok(length) => drop(self.waiting.drain(..length)),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+}
+
+fn obey(Request { id, order }: Request, holder: &mut Holder) -> (Said, Vec<Trouble>) {
+    let outcome = match order {
+        Order::Apply { rules } => holder.apply(*rules),
+        Order::Swap { sets } => holder.swap(sets),
+        Order::Open {} => holder.open_up().map(|()| Vec::new()),
+        Order::Inspect {} => {
+            let answer = match holder.inspect() {
+                Ok(inspection) => Said::state(id, inspection),
+                Err(reason) => Said::Refused { id, reason },
+            };
+            return (answer, Vec::new());
+        }
+    };
+    match outcome {
+        Ok(troubles) => (Said::Done { id }, troubles),
+        Err(reason) => (Said::Refused { id, reason }, Vec::new()),
+    }
+}
+
+/// The same user as this process, or root. The socket's permissions say the same; this outlives a mistake in them.
+fn is_trusted(stream: &UnixStream) -> bool {
+    sockopt::socket_peercred(stream.as_fd()).is_ok_and(|peer| peer.uid.is_root() || peer.uid == geteuid())
+}

@@ -1,0 +1,52 @@
+//! Something that should not have happened to the rules, told to the daemon.
+
+use serde::Serialize;
+
+use crate::settings::Changed;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Kind {
+    Changed,
+    Link,
+    Setting,
+    Failed,
+}
+
+#[derive(Clone, Debug, Serialize)]
+pub struct Trouble {
+    pub kind: Kind,
+    pub message: String,
+    /// For how long something may have passed, in milliseconds from when it was noticed.
+    #[serde(rename = "openMs")]
+    pub open_ms: Option<f64>,
+}
+
+impl Trouble {
+    pub fn failed(message: String) -> Self {
+        Self {
+            kind: Kind::Failed,
+            message,
+            open_ms: None,
+        }
+    }
+
+    pub fn setting(changed: Changed) -> Self {
+        let Changed {
+            name,
+            found,
+            wanted,
+            failure,
+        } = changed;
+        match failure {
+            None => Self {
+                kind: Kind::Setting,
+                message: format!("The kernel setting {name} was {found}; it is {wanted} again."),
+                open_ms: None,
+            },
+            Some(reason) => Self::failed(format!(
+                "The kernel setting {name} is {found} and cannot be set to {wanted}: {reason}"
+            )),
+        }
+    }
+}
