@@ -59,8 +59,9 @@ export async function bringUp(device: string): Promise<() => void> {
 
 /** Whether the device is there, is up, and has its addresses. */
 export async function isUp(device: string): Promise<boolean> {
-  const shown = await showIp(4, ["addr", "show", "dev", device, "up"]);
-  return [TUNNEL_ADDRESS4, RESOLVER_ADDRESS4].every((address) => shown.includes(`inet ${address}/`));
+  const shown = await showIp(4, ["addr", "show", "dev", device]);
+  const addresses = [TUNNEL_ADDRESS4, RESOLVER_ADDRESS4];
+  return /[<,]UP[,>]/.test(shown) && addresses.every((address) => shown.includes(`inet ${address}/`));
 }
 
 function raise(name: string, least: number): () => void {

@@ -218,7 +218,7 @@ export class OpenTunnel implements Tunnel {
     const missing = await this.#routes.missing();
     if (restored !== undefined || missing !== undefined) {
       if (this.#routes.areUp) await this.#routes.up();
-      this.#tell({ kind: "routes restored", detail: missing ?? restored ?? "" });
+      this.#tell({ kind: "routes restored", detail: restored ?? missing ?? "" });
     } else this.#tell({ kind: "network changed" });
   }
 

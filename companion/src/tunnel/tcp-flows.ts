@@ -85,7 +85,8 @@ export class TcpFlows {
       if (flow.state === "carried") {
         if (!keep && !isSameUpstream(flow.upstream, upstream)) this.#cut(flow);
       } else if (upstream === null) this.#hold(flow);
-      else if (flow.state === "held" || !isSameUpstream(flow.upstream, upstream)) this.#dial(flow, upstream);
+      else if (flow.state === "held" || !isSameUpstream(flow.upstream, upstream))
+        this.#dial(flow, upstream, keep);
     }
   }
 
@@ -174,7 +175,7 @@ export class TcpFlows {
     flow.state = "dialling";
   }
 
-  #dial(flow: Flow, upstream: TunnelUpstream): void {
+  #dial(flow: Flow, upstream: TunnelUpstream, keepIfOpen = false): void {
     this.#release(flow);
     flow.upstream = upstream;
     const plan = planThrough(upstream, flow.target, this.#options.mark);
@@ -182,6 +183,7 @@ export class TcpFlows {
       flow.connection.carry(plan, {
         reply: NOTHING,
         replyEndsInAddress: false,
+        keepIfOpen,
         early: NOTHING,
         connectMs: CONNECT_MS,
         idleMs: IDLE_MS,

@@ -30,6 +30,9 @@ const FLUSH_LOOK_MS: u64 = 16;
 /// In the body of the order to cut: only once what was charged has arrived.
 const CUT_WHEN_FLUSHED: u32 = 1;
 
+/// Of the order to carry it by another way: not when this one is open by now.
+const KEEP_IF_OPEN: u32 = 2;
+
 /// What holds a flow's bytes back.
 #[derive(Clone, Default)]
 pub struct Limits {
@@ -662,7 +665,9 @@ impl Driver for Relay {
                     self.end_flushed(cx, Outcome::Cut)
                 }
             }
-            verb::CUT | verb::CLOSE => self.end(cx, Outcome::Cut),
+            // Another way was wanted before it was known that this one is open.
+            verb::CARRY if body.u32().is_some_and(|flags| flags & KEEP_IF_OPEN != 0) => Next::Stay,
+            verb::CUT | verb::CLOSE | verb::CARRY => self.end(cx, Outcome::Cut),
             _ => Next::Stay,
         }
     }

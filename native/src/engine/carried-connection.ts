@@ -32,6 +32,8 @@ export interface CarryOptions {
   readonly reply: Buffer | string;
   /** The reply's last six bytes are to be the address and port that the exit's connection is bound to (RFC 1928 §6). */
   readonly replyEndsInAddress: boolean;
+  /** Of a second plan, in place of one under way: one that is open by then is kept, not cut. */
+  readonly keepIfOpen?: boolean;
   /** What the client said already and the target has to hear. */
   readonly early: Uint8Array;
   readonly connectMs: number;
@@ -104,7 +106,7 @@ export class CarriedConnection {
   carry(plan: DialPlan, options: CarryOptions): void {
     this.#plan = plan;
     const writer = this.#begin(verbs.carry);
-    writer.number(options.replyEndsInAddress ? 1 : 0);
+    writer.number((options.replyEndsInAddress ? 1 : 0) | (options.keepIfOpen ? 2 : 0));
     writer.number(options.idleMs);
     writer.number(options.halfOpenIdleMs);
     writer.number(options.allowance);

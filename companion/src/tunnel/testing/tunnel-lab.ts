@@ -79,6 +79,16 @@ export class TunnelLab {
     return stdout;
   }
 
+  /** Starts an application in the client's namespace: see client-program.ts. */
+  begin(what: string, host: string, port: number, more = ""): PlacedProgram {
+    return this.namespaces.start("client", "client-program.ts", [what, host, String(port), more]);
+  }
+
+  /** What such an application says first. */
+  application(what: string, host: string, port: number, more = ""): Promise<Record<string, unknown>> {
+    return this.begin(what, host, port, more).hears("how it went", () => true);
+  }
+
   remove(): Promise<void> {
     return this.namespaces.remove();
   }

@@ -154,6 +154,7 @@ async function associate(client: Socket): Promise<UdpSocket> {
     outer[4].close();
     outer[6].close();
   });
+  client.on("end", () => client.end());
   client.resume();
   await new Promise<void>((resolve) => inner.bind(0, resolve));
   say({ association: true });
