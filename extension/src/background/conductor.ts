@@ -167,7 +167,7 @@ export class Conductor {
     const before = this.#applied;
     const wanted = await this.#closeGate(before, score, token);
     if (before === null || !isSame(before, wanted)) await this.#apply(wanted, score);
-    const naming = namingOf(wanted);
+    const naming = namingOf(wanted, score);
     if (naming !== this.#naming || score.proxyPort !== this.#port)
       await this.#switchScript(naming, score.proxyPort, true);
     await this.#engine.setGuard(this.#guardOf(wanted, score, token));
@@ -289,10 +289,14 @@ function isPerRequest({ mode }: Wanted): boolean {
   return mode.kind === "attributed" && mode.perRequest;
 }
 
-/** Two routes use tunnels under other proxy names than one route did, so that neither finds the other's. */
-function namingOf({ mode }: Wanted): Naming {
+/**
+ * Two routes use tunnels under other proxy names than one route did, so that neither finds the other's. Names change in
+ * turns only where images may be challenged: otherwise an image and the helper that opens its tunnel need the same one.
+ */
+function namingOf({ mode }: Wanted, { imagesMayBeChallenged }: Score): Naming {
   if (mode.kind === "steady") return "steady";
-  return mode.perRequest ? "own" : "shared";
+  if (mode.perRequest) return "own";
+  return imagesMayBeChallenged ? "inTurns" : "byHost";
 }
 
 /** Whose steady tunnels may finish: those of the route that all tabs had, until one of these tabs turns. */
