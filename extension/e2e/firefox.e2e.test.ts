@@ -31,7 +31,7 @@ beforeAll(async () => {
   await companion.introduce(profile, "firefox");
   near = await nearSite();
   firefox = await openFirefoxBrowser(profile, extension);
-  await vi.waitFor(async () => expect((await status()).browsers).toHaveLength(1), { timeout: 20_000 });
+  await vi.waitFor(async () => expect((await status()).browsers).toHaveLength(1), { timeout: 60_000 });
 });
 afterAll(async () => {
   await firefox?.close();
@@ -64,7 +64,7 @@ it("sends each tab its own way, and nothing anywhere once the companion is gone"
   }
 
   const opened = await de.openFromPage(`${ECHO}?opened`);
-  await vi.waitFor(async () => expect(await opened.text()).toMatch(/127\.1\.2\.\d/), { timeout: 10_000 });
+  await vi.waitFor(async () => expect(await opened.text()).toMatch(/127\.1\.2\.\d/), { timeout: 60_000 });
 
   await set({ kind: "tab", tabId: usId }, { kind: "block" });
   await expect(us.open(ECHO)).rejects.toThrow();
@@ -75,7 +75,7 @@ it("sends each tab its own way, and nothing anywhere once the companion is gone"
   expect(near.visits()).toBe(1);
 
   await companion.startAgain();
-  await vi.waitFor(() => de.open(ECHO), { timeout: 20_000, interval: 500 });
+  await vi.waitFor(() => de.open(ECHO), { timeout: 60_000, interval: 500 });
   expect(await de.text()).toMatch(/127\.1\.2\.\d/);
 });
 

@@ -8,10 +8,11 @@ declare global {
   }
 }
 
-const NAVIGATION_MS = 20_000;
+const NAVIGATION_MS = 100_000;
 
 /** Goes to a busy page as by the address bar, and scores what it could not load. */
 export async function loadPage(page: Page, url: string, scorer: Scorer): Promise<void> {
+  reasonsOf(page);
   try {
     await page.goto(url, { timeout: NAVIGATION_MS, waitUntil: "commit" });
     await arrive(page, url, scorer);
@@ -22,14 +23,34 @@ export async function loadPage(page: Page, url: string, scorer: Scorer): Promise
 
 /** Waits until the page is there, gate or no gate, with everything that it asks for. */
 export async function arrive(page: Page, url: string, scorer: Scorer): Promise<void> {
+  const reasons = reasonsOf(page);
+  const reasonOf = (href: string) => `: ${reasons.get(href) ?? `${href} gave no reason`}`;
   try {
     await page.waitForURL((now) => now.href === url, { timeout: NAVIGATION_MS, waitUntil: "load" });
-    const failed = await page.evaluate(() => window.finished?.() ?? null);
-    // Another page in its place, such as a refusal, keeps no ledger.
-    for (const what of failed ?? [`${url}: not the page that was asked for`]) scorer.isBroken(what);
+    for (const frame of page.frames()) {
+      const failed = await frame.evaluate(() => window.finished?.() ?? null);
+      // Another page in its place, such as a refusal, keeps no ledger.
+      if (!failed) scorer.isBroken(`${url}: not the page that was asked for${reasonOf(frame.url())}`);
+      for (const what of failed ?? []) {
+        const { href } = new URL(what, url);
+        scorer.isBroken(`${href}${reasonOf(href)}`);
+      }
+    }
   } catch (error) {
     scorer.isBroken(`${url}: ${firstLine(error)}`);
   }
+}
+
+const reasonsOfPages = new WeakMap<Page, Map<string, string>>();
+
+/** What the browser says why requests of this page have failed, by URL, from the first call on. */
+function reasonsOf(page: Page): ReadonlyMap<string, string> {
+  const known = reasonsOfPages.get(page);
+  if (known) return known;
+  const reasons = new Map<string, string>();
+  reasonsOfPages.set(page, reasons);
+  page.on("requestfailed", (request) => reasons.set(request.url(), request.failure()?.errorText ?? ""));
+  return reasons;
 }
 
 function firstLine(error: unknown): string {

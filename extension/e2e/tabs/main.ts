@@ -1,5 +1,6 @@
 import { writeFile } from "node:fs/promises";
 import { parseArgs } from "node:util";
+import { z } from "zod";
 import { withoutPolicy, withPolicy } from "./all-scenarios.ts";
 import { type Result, runScenario } from "./run-scenario.ts";
 import type { Scenario } from "./scenario.ts";
@@ -7,11 +8,15 @@ import { Stage } from "./stage.ts";
 import { sum } from "./tally.ts";
 
 /**
- * `npm run e2e:tabs -- --json FILE`: tabs with routes of their own in real Chromium, through the real companion, scored
- * by what the sites saw. Ends with 1 when anything left by a wrong way, was broken with the policy, or failed.
+ * `npm run e2e:tabs -- --json FILE --only NAME --times N`: tabs with routes of their own in real Chromium, through the
+ * real companion, scored by what the sites saw. Ends with 1 when anything left by a wrong way, was broken with the
+ * policy, or failed.
  */
 
-const { values } = parseArgs({ options: { json: { type: "string" }, only: { type: "string" } } });
+const { values } = parseArgs({
+  options: { json: { type: "string" }, only: { type: "string" }, times: { type: "string", default: "1" } },
+});
+const times = z.coerce.number().int().min(1).max(100).parse(values.times);
 
 const policy = await runAll(withPolicy, true);
 const noPolicy = await runAll(withoutPolicy, false);
@@ -32,10 +37,12 @@ const isRight =
 process.exit(isRight ? 0 : 1);
 
 async function runAll(scenarios: readonly Scenario[], hasPolicy: boolean): Promise<Result[]> {
+  const meant = scenarios.filter(({ name }) => name.includes(values.only ?? ""));
+  if (meant.length === 0) return [];
   const stage = await Stage.open({ policy: hasPolicy });
   const results: Result[] = [];
   try {
-    for (const scenario of scenarios.filter(({ name }) => name.includes(values.only ?? ""))) {
+    for (const scenario of Array.from({ length: times }, () => meant).flat()) {
       const result = await runScenario(stage, scenario);
       results.push(result);
       process.stdout.write(`${lineOf(result)}\n`);

@@ -47,7 +47,7 @@ export function busyPage(host: string, scheme: "http" | "https", query: PageQuer
 export function framePage(host: string, scheme: "http" | "https", query: PageQuery): string {
   const prefix = host.startsWith("h1") ? "h1" : "";
   const tail = `?t=${query.letter}&n=${query.round}`;
-  return `${head("frame")}<img src="${scheme}://${prefix}cdn.test/inner.svg${tail}"><img src="/inner.svg${tail}">`;
+  return `${head("frame")}${ledger}<img src="${scheme}://${prefix}cdn.test/inner.svg${tail}"><img src="/inner.svg${tail}">`;
 }
 
 /** Ways to another page: a link, a form of each method, and pages that open tabs. */

@@ -13,7 +13,7 @@ export interface Result extends Tally {
 }
 
 const NOTHING: Tally = { requests: 0, right: 0, misrouted: 0, broken: 0 };
-const PATIENCE_MS = 120_000;
+const PATIENCE_MS = 280_000;
 const EXAMPLES = 5;
 
 /** Runs one scenario and leaves one empty tab behind, whatever came of it. */

@@ -229,6 +229,7 @@ async function launch(
   const context = await chromium.launchPersistentContext(join(directory, "profile"), {
     executablePath: chromiumExecutable,
     headless: true,
+    timeout: PATIENCE_MS,
     args: [
       ...chromiumArguments(options.extension),
       `--ignore-certificate-errors-spki-list=${spki}`,
@@ -237,12 +238,13 @@ async function launch(
       ...more,
     ],
   });
+  context.setDefaultTimeout(PATIENCE_MS);
   const worker = context.serviceWorkers()[0] ?? (await context.waitForEvent("serviceworker"));
   return { context, worker };
 }
 
 const LOOK_MS = 20;
-const PATIENCE_MS = 15_000;
+const PATIENCE_MS = 60_000;
 
 /** Waits for a state. @throws Error when it does not come */
 export async function until(

@@ -31,7 +31,6 @@ export class Scorer {
   }
 
   isBroken(what: string): void {
-    if (process.env.DBG) console.log("BROKEN", what);
     this.#broken.push(what);
   }
 
