@@ -2,6 +2,9 @@ import { defineConfig } from "vitest/config";
 
 const ignored = ["**/node_modules/**", "**/.output/**", "**/dist/**", "**/target/**", "data/**"];
 
+/** A state that a test waits for comes late on a busy machine: a second is no sign that it does not come. */
+const patient = { poll: { interval: 50, timeout: 60_000 } };
+
 /** Browser tests of single pages, which can stand another browser beside them. */
 const pages = [
   "server/web/e2e/*.e2e.test.ts",
@@ -21,6 +24,9 @@ export default defineConfig({
       {
         test: {
           name: "unit",
+          // The many runs of a property take long beside other work.
+          testTimeout: 60_000,
+          expect: patient,
           include: ["**/*.test.{ts,tsx}"],
           exclude: [...ignored, "**/*.integration.test.ts", "**/*.e2e.test.ts"],
         },
@@ -32,6 +38,7 @@ export default defineConfig({
           exclude: ignored,
           testTimeout: 120_000,
           hookTimeout: 120_000,
+          expect: patient,
           // Two at a time: every test has ports and folders of its own, and the crash test is mostly waiting.
           maxWorkers: 2,
         },
@@ -43,6 +50,7 @@ export default defineConfig({
           exclude: ignored,
           testTimeout: 120_000,
           hookTimeout: 180_000,
+          expect: patient,
           maxWorkers: 2,
         },
       },
@@ -53,6 +61,7 @@ export default defineConfig({
           exclude: [...ignored, ...pages],
           testTimeout: 300_000,
           hookTimeout: 180_000,
+          expect: patient,
           fileParallelism: false,
         },
       },

@@ -51,7 +51,7 @@ test("npm run browser opens a paired browser on the echo site, and the terminal 
       expect(await client.request("route.list", {})).toEqual([
         expect.objectContaining({ site: "atlantic.test", route: { kind: "exit", exit: { country: "jp" } } }),
       ]),
-    { timeout: 20_000, interval: 200 },
+    { timeout: 60_000, interval: 200 },
   );
   client.close();
   child.kill("SIGTERM");

@@ -127,9 +127,7 @@ describe.runIf(canRun)("the gateway between a client and three exits", () => {
     );
     for (const [, { receivedBytes }] of carried) expect(receivedBytes).toBeGreaterThan(2_050_000);
     const sorted = (usage: Iterable<readonly [string, Usage]>) => Object.fromEntries([...usage].sort());
-    await expect
-      .poll(async () => sorted(await gateway.usageByExit()), { timeout: 20_000 })
-      .toEqual(sorted(carried));
+    await expect.poll(async () => sorted(await gateway.usageByExit())).toEqual(sorted(carried));
     expect(await gateway.usage()).toEqual(total(carried.map(([, usage]) => usage)));
   });
 });

@@ -25,7 +25,7 @@ async function listening(
 }
 
 async function dialled(plan: DialPlan): Promise<Socket> {
-  const socket = await dialPlan(plan, { timeoutMs: 5_000 });
+  const socket = await dialPlan(plan, { timeoutMs: 30_000 });
   opened.push(socket);
   return socket;
 }
@@ -33,10 +33,12 @@ async function dialled(plan: DialPlan): Promise<Socket> {
 describe("several addresses (RFC 8305)", () => {
   test("one that refuses costs no waiting", async () => {
     const port = await listening("127.0.0.2");
+    const refusing = Array.from({ length: 40 }, (_, index) => `127.0.0.${3 + index}`);
     const began = performance.now();
-    const socket = await dialled({ addresses: ["127.0.0.3", "127.0.0.2"], port });
+    const socket = await dialled({ addresses: [...refusing, "127.0.0.2"], port });
     expect(socket.remoteAddress).toBe("127.0.0.2");
-    expect(performance.now() - began).toBeLessThan(240);
+    // A quarter of a second for each of them would be ten seconds.
+    expect(performance.now() - began).toBeLessThan(9_000);
   });
 
   test("one that says nothing is raced by the next after a quarter of a second", async () => {
@@ -45,7 +47,8 @@ describe("several addresses (RFC 8305)", () => {
     // 240/4 is reserved: nothing there answers, and some systems refuse at once.
     const socket = await dialled({ addresses: ["240.0.0.1", "127.0.0.2"], port });
     expect(socket.remoteAddress).toBe("127.0.0.2");
-    expect(performance.now() - began).toBeLessThan(2_000);
+    // A dial that waited for its end would take thirty seconds.
+    expect(performance.now() - began).toBeLessThan(20_000);
   });
 
   test("the families take turns, whatever the order", async () => {
@@ -56,7 +59,7 @@ describe("several addresses (RFC 8305)", () => {
 
   test("all that fail end in the last one's error, at the stage of reaching", async () => {
     const plan = { addresses: ["127.0.0.3", "127.0.0.4"], port: 1 };
-    await expect(dialPlan(plan, { timeoutMs: 5_000 })).rejects.toMatchObject({
+    await expect(dialPlan(plan, { timeoutMs: 30_000 })).rejects.toMatchObject({
       code: "connection_refused",
       stage: "reach",
     });

@@ -50,7 +50,7 @@ async function popupOver(page: Page, worker: Worker, debuggingUrl: string): Prom
   const second = await chromium.connectOverCDP(debuggingUrl);
   const popup = pagesOf(second).find((candidate) => candidate.url().includes("/popup.html"));
   if (!popup) throw new Error(`Chromium shows no popup, only ${pagesOf(second).map((each) => each.url())}`);
-  popup.setDefaultTimeout(10_000);
+  popup.setDefaultTimeout(60_000);
   popup.once("close", () => second.close());
   return popup;
 }

@@ -67,7 +67,7 @@ describe("a database that goes away without a word", () => {
     const socket = await tunnel();
     socket.resume();
     socket.write(Buffer.alloc(10_000));
-    await expect.poll(usedBytes, { timeout: 10_000 }).toBe(20_000);
+    await expect.poll(usedBytes).toBe(20_000);
     const silent = line.goSilent("commit");
     socket.write(Buffer.alloc(10_000));
     await silent;

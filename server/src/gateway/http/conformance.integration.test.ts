@@ -224,7 +224,7 @@ describe("what comes back", () => {
       before = taken;
       return taken > 0 && !moved;
     };
-    await expect.poll(stands, { interval: 300, timeout: 10_000 }).toBe(true);
+    await expect.poll(stands, { interval: 300 }).toBe(true);
     expect(taken).toBeLessThan(600);
   });
 

@@ -58,7 +58,7 @@ describe("after its rest", () => {
     expect(one.mayTry()).toBe(false);
     expect(one.mayTry()).toBe(false);
     expect(probe).toHaveBeenCalledTimes(1);
-    await vi.waitFor(() => expect(one.state).toBe("on trial"));
+    await expect.poll(() => one.state).toBe("on trial");
     expect([one.mayTry(), one.mayTry()]).toEqual([true, false]);
     one.found("nothing");
     expect(one.mayTry()).toBe(true);
@@ -84,7 +84,7 @@ describe("after its rest", () => {
     reachable = true;
     later(20_000);
     one.mayTry();
-    await vi.waitFor(() => expect(one.state).toBe("on trial"));
+    await expect.poll(() => one.state).toBe("on trial");
     one.found("ill");
     expect(one.state).toBe("resting");
   });
@@ -94,7 +94,7 @@ describe("after its rest", () => {
     failUntilResting(one);
     later(5_000);
     one.mayTry();
-    await vi.waitFor(() => expect(one.state).toBe("on trial"));
+    await expect.poll(() => one.state).toBe("on trial");
     expect(one.mayTry()).toBe(true);
     later(15_000);
     expect(one.mayTry()).toBe(true);
