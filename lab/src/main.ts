@@ -4,6 +4,7 @@ import { checkLab, describeFindings } from "./check.ts";
 import { startGatewayInLab } from "./gateway-in-lab.ts";
 import { createLab, type Lab } from "./lab.ts";
 import { leaksCommand } from "./leaks/leaks-command.ts";
+import { mutationCommand } from "./leaks/mutation-command.ts";
 import { labMap } from "./map.ts";
 import { labProblem } from "./requirements.ts";
 
@@ -13,6 +14,7 @@ const commands: Readonly<Record<string, () => Promise<number>>> = {
   bare: () => inLab((lab) => stay(lab, false)),
   check: () => inLab(check),
   leaks: () => leaksCommand(values.json),
+  mutation: () => mutationCommand(values.json),
 };
 const { values, positionals } = parseArgs({
   allowPositionals: true,

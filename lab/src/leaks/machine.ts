@@ -5,8 +5,8 @@ import { labFolder, nextLabPrefix } from "../lab-name.ts";
 import { removeLeftovers, removeNamespaces } from "../net/namespaces.ts";
 import { must } from "../net/run.ts";
 
-/** The namespaces: the machine under test, three containers of it, and all that is outside. */
-const roles = ["outside", "machine", "bridged", "linked", "macvlan"] as const;
+/** The namespaces: the machine under test, three containers of it, all that is outside, and the cable between. */
+const roles = ["outside", "wire", "machine", "bridged", "linked", "macvlan"] as const;
 export type MachineRole = (typeof roles)[number];
 
 /** Hardware addresses: what left the machine is told by them. */
@@ -63,7 +63,9 @@ export interface Machine {
   readonly capture: FrameCapture;
   /** Plugs the second link in, under this name and with the better metric; it is captured from before it is there. */
   plug(name: string): Promise<FrameCapture>;
-  unplug(): Promise<void>;
+  unplug(name: string): Promise<void>;
+  /** Puts the machine's kernel settings back to what they were before any rules. */
+  resetSettings(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -96,17 +98,22 @@ export async function buildMachine(): Promise<Machine> {
       capture: await capture("p0"),
       async plug(name) {
         await batch(namespace("outside"), [
-          `link add p1 address ${macs.outside2} type veth peer name x1 address ${macs.machine2}`,
+          outsideEnd("p1", 2),
           ...outsideCommands("p1", addresses.outside2, macs.machine2, addresses.machine2),
         ]);
         const second = await capture("p1");
-        await batch(namespace("outside"), [`link set x1 netns ${namespace("machine")} name ${name} up`]);
+        await batch(namespace("wire"), [
+          machineEnd("x1", 2, macs.machine2),
+          `link set x1 netns ${namespace("machine")} name ${name} up`,
+        ]);
         await batch(namespace("machine"), linkCommands(name, "2", 50));
         return second;
       },
-      async unplug() {
+      async unplug(name) {
+        await ip("machine", "link", "delete", name);
         await ip("outside", "link", "delete", "p1");
       },
+      resetSettings: () => set(namespace("machine"), [...(settings.machine ?? []), ...ownedSettings]),
       close: () => removeNamespaces(prefix),
     };
   } catch (error) {
@@ -120,7 +127,14 @@ async function makeNamespaces(namespace: (role: MachineRole) => string): Promise
   await batch(undefined, [...roles.map((role) => `netns add ${namespace(role)}`)]);
   for (const role of roles) await set(namespace(role), [...everywhere, ...(settings[role] ?? [])]);
   await batch(undefined, [
-    `link add eth0 netns ${machine} address ${macs.machine} type veth peer name p0 netns ${outside} address ${macs.outside}`,
+    `link add cable netns ${outside} mtu ${CABLE_MTU} type veth peer name cable netns ${namespace("wire")} mtu ${CABLE_MTU}`,
+  ]);
+  await batch(outside, [`addr add ${cable.outside}/30 dev cable`, "link set cable up", outsideEnd("p0", 1)]);
+  await batch(namespace("wire"), [
+    `addr add ${cable.wire}/30 dev cable`,
+    "link set cable up",
+    machineEnd("x0", 1, macs.machine),
+    `link set x0 netns ${machine} name eth0`,
   ]);
   await batch(outside, [
     "link set lo up",
@@ -152,15 +166,38 @@ async function makeNamespaces(namespace: (role: MachineRole) => string): Promise
   await batch(namespace("macvlan"), containerCommands(addresses.macvlan, addresses.outside, macs.outside));
 }
 
-/** Addresses are there at once, and everybody may have ping sockets. */
+/**
+ * Physical links are ends of VXLAN (RFC 7348), for rules take a veth for a link to a container: the machine sees an
+ * Ethernet link, and what carries it is in other namespaces.
+ */
+const cable = { outside: "100.127.0.1", wire: "100.127.0.2" } as const;
+const CABLE_MTU = 9000;
+
+function outsideEnd(name: keyof typeof markers, number: number): string {
+  const mac = name === "p0" ? macs.outside : macs.outside2;
+  return vxlan(name, number, mac, cable.outside, cable.wire);
+}
+
+function machineEnd(name: string, number: number, mac: string): string {
+  return vxlan(name, number, mac, cable.wire, cable.outside);
+}
+
+function vxlan(name: string, number: number, mac: string, local: string, remote: string): string {
+  const tunnel = `id ${number} local ${local} remote ${remote} dstport 4789 nolearning`;
+  return `link add ${name} address ${mac} mtu 1500 type vxlan ${tunnel}`;
+}
+
+/** Addresses are there at once, errors are not rationed, and everybody may have ping sockets. */
 const everywhere = [
+  "net.ipv4.icmp_ratelimit=0",
+  "net.ipv6.icmp.ratelimit=0",
   "net.ipv6.conf.default.dad_transmits=0",
   "net.ipv4.ping_group_range=0 2147483647",
 ] as const;
 
 const settings: Partial<Readonly<Record<MachineRole, readonly string[]>>> = {
   // It answers everything, and with every address that it is asked by.
-  outside: ["net.ipv4.icmp_ratelimit=0", "net.ipv6.icmp.ratelimit=0", "net.ipv6.ip_nonlocal_bind=1"],
+  outside: ["net.ipv6.ip_nonlocal_bind=1"],
   // As a machine with containers is; strict about sources, as many distributions are.
   machine: [
     "net.ipv4.ip_forward=1",
@@ -169,6 +206,9 @@ const settings: Partial<Readonly<Record<MachineRole, readonly string[]>>> = {
     "net.ipv4.conf.default.rp_filter=1",
   ],
 };
+
+/** Those that the rules hold, as a kernel begins with. */
+const ownedSettings = ["net.ipv4.conf.all.src_valid_mark=0", "net.ipv4.conf.all.arp_ignore=0"] as const;
 
 async function set(namespace: string, values: readonly string[]): Promise<void> {
   await must(["ip", "netns", "exec", namespace, "sysctl", "-qw", ...values]);

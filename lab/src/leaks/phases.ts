@@ -29,12 +29,18 @@ export interface Phase {
 export const upstreamA: UpstreamSite = { 4: "100.100.7.7", 6: "2001:db8:100::7" };
 export const upstreamB: UpstreamSite = { 4: "100.100.8.8", 6: "2001:db8:100::8" };
 
-const blocked = (bootstrap: boolean): Policy => ({
+const earlyBoot: Policy = { kind: "blocked", bootstrap: [], allowLan: false };
+/** Blocked, with one way to upstreams left. */
+export const locked: Policy = {
   kind: "blocked",
-  bootstrap: bootstrap ? endpointsAt(upstreamA).filter(({ protocol }) => protocol === "tcp") : [],
+  bootstrap: endpointsAt(upstreamA).filter(({ protocol }) => protocol === "tcp"),
   allowLan: false,
-});
-const connecting: Policy = { kind: "connecting", upstreams: endpointsAt(upstreamA), allowLan: false };
+};
+export const connecting: Policy = {
+  kind: "connecting",
+  upstreams: endpointsAt(upstreamA),
+  allowLan: false,
+};
 
 /** The policy of the connected state, for upstream A or another. */
 export function connected(tunnel: TunnelLink, allowLan = false, upstream = upstreamA): Policy {
@@ -51,8 +57,8 @@ const connect = (tunnel: TunnelLink) => [connecting, connected(tunnel)];
 
 /** The states, and what happens between them, in the order in which they are tried. */
 export const phases: readonly Phase[] = [
-  phase("early boot", () => [blocked(false)]),
-  phase("locked", () => [blocked(true)]),
+  phase("early boot", () => [earlyBoot]),
+  phase("locked", () => [locked]),
   phase("connecting", () => [connecting]),
   phase("connected, device absent", connect),
   phase("connected, device present", connect, { device: "present" }),
@@ -63,9 +69,9 @@ export const phases: readonly Phase[] = [
   phase("failover, while upstreams are swapped", connect, { device: "routed", meanwhile: "swap upstreams" }),
   phase("while the state changes", connect, { device: "present", meanwhile: "change state" }),
   phase("disconnecting", connect, { device: "taken away" }),
-  phase("locked after connected", (tunnel) => [connecting, connected(tunnel), blocked(true)]),
+  phase("locked after connected", (tunnel) => [connecting, connected(tunnel), locked]),
   phase("connected, second link", connect, { device: "present", secondLink: "before" }),
   phase("connected, link plugged in", connect, { device: "present", secondLink: "after" }),
-  phase("locked, link plugged in", () => [blocked(true)], { secondLink: "after" }),
+  phase("locked, link plugged in", () => [locked], { secondLink: "after" }),
   phase("connected, a link with the device's name", connect, { device: "impostor", secondLink: "before" }),
 ];

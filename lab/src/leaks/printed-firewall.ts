@@ -1,4 +1,5 @@
 import type { Firewall } from "@atlantic/companion/src/firewall/firewall.ts";
+import { INTERNAL_KINDS } from "@atlantic/companion/src/firewall/inet-rules.ts";
 import type { Policy } from "@atlantic/companion/src/firewall/policy.ts";
 import { type FilteredLink, printNft, printNftOpen } from "@atlantic/companion/src/firewall/print-nft.ts";
 import type { RuleSet } from "@atlantic/companion/src/firewall/rule-set.ts";
@@ -53,7 +54,6 @@ const linksSchema = z.array(
     ifindex: z.number(),
     ifname: z.string(),
     link_type: z.string(),
-    master: z.string().optional(),
     linkinfo: z.object({ info_kind: z.string().optional() }).optional(),
   }),
 );
@@ -63,8 +63,8 @@ async function filteredLinks(namespace: string, rules: RuleSet): Promise<Filtere
   const links = linksSchema.parse(JSON.parse(await must(["ip", "-netns", namespace, "-j", "-d", "link"])));
   return links
     .filter(({ ifindex, link_type }) => link_type !== "loopback" && ifindex !== rules.egress.spared)
-    .map(({ ifname, master, linkinfo }) => ({
+    .map(({ ifname, linkinfo }) => ({
       name: ifname,
-      internal: linkinfo?.info_kind === "bridge" || master !== undefined,
+      internal: INTERNAL_KINDS.some((kind) => kind === linkinfo?.info_kind),
     }));
 }

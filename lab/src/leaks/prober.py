@@ -23,6 +23,7 @@ PAYLOAD = b"atlantic-lab-probe"
 
 selector = selectors.DefaultSelector()
 held = {}
+packet_sockets = {}
 tun_descriptor = None
 tun_tags = []
 redirected = []
@@ -77,12 +78,14 @@ def mac(text):
 
 
 def send_frame(link, frame, ether_type, bypass=False, mark=None):
-    with socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0) as raw:
+    # Kept: the kernel waits for all its readers when a packet socket is closed.
+    if (bypass, mark) not in packet_sockets:
+        raw = packet_sockets[bypass, mark] = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
         if bypass:
             raw.setsockopt(SOL_PACKET, PACKET_QDISC_BYPASS, 1)
         if mark is not None:
             raw.setsockopt(socket.SOL_SOCKET, SO_MARK, mark)
-        raw.sendto(frame, (link, ether_type))
+    packet_sockets[bypass, mark].sendto(frame, (link, ether_type))
 
 
 def send_raw(probe):
@@ -112,14 +115,18 @@ def socket_for(probe):
             sock.setsockopt(socket.SOL_SOCKET, SO_MARK, probe["mark"])
         if protocol == "udp":
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
-        sock.bind((probe.get("source") or ("0.0.0.0" if probe["family"] == 4 else "::"), probe["tag"]))
+        if probe.get("source"):
+            sock.bind((probe["source"], probe["tag"], 0, socket.if_nametoindex(probe["device"])))
+        else:
+            sock.bind(("0.0.0.0" if probe["family"] == 4 else "::", probe["tag"]))
     except OSError:
         sock.close()
         raise
     return sock
 
 
-def start_probe(probe):
+def start_probe(probe, patient=False):
+    """`patient`: a datagram that the kernel refuses to send may still be told why, a moment later."""
     sock = socket_for(probe)
     try:
         if probe["protocol"] == "tcp":
@@ -128,11 +135,17 @@ def start_probe(probe):
             code = sock.connect_ex((probe["to"], probe["port"]))
             if code not in (0, errno.EINPROGRESS):
                 raise OSError(code, os.strerror(code))
+        elif probe.get("source"):
+            # From an address of the link, to one of the link: both need to know which link that is.
+            link = socket.if_nametoindex(probe["device"])
+            sock.sendto(PAYLOAD, (probe["to"], probe["port"], 0, link))
         else:
             # Connected, so that a refusal is told and the path's MTU can be asked for.
             sock.connect((probe["to"], probe["port"]))
             sock.send(PAYLOAD if probe["protocol"] == "udp" else echo_request(probe["family"], probe["tag"]))
-    except OSError:
+    except OSError as problem:
+        if patient and problem.errno == errno.EPERM:
+            return sock
         sock.close()
         raise
     return sock
@@ -168,7 +181,7 @@ def exchange(request):
     probe, deadline = request["probe"], time.monotonic() + request["timeoutMs"] / 1000
     begun, sock = time.monotonic(), None
     try:
-        sock = start_probe(probe)
+        sock = start_probe(probe, patient=True)
         if probe["protocol"] == "tcp":
             if not wait_for(sock, selectors.EVENT_WRITE, deadline):
                 raise TimeoutError("no answer to the connection")
@@ -188,6 +201,15 @@ def exchange(request):
         else:
             sock.close()
     return {"error": error, "ms": (time.monotonic() - begun) * 1000}
+
+
+def hold(request):
+    """Opens flows, each with an answered exchange, and keeps them for `resume`."""
+    outcomes = []
+    for probe in request["probes"]:
+        result = exchange({"probe": probe, "timeoutMs": request["timeoutMs"], "hold": True})
+        outcomes.append({"tag": probe["tag"], "error": result["error"]})
+    return {"outcomes": outcomes}
 
 
 def resume(request):
@@ -230,7 +252,10 @@ def icmp6(request):
             sock.bind((request["source"], 0, 0, socket.if_nametoindex(request["link"])))
         head = struct.pack("!BBH", request["type"], 0, 0)
         body = bytes.fromhex(request["hex"])
-        sock.sendto(head + body, (request["to"], 0, 0, socket.if_nametoindex(request["link"])))
+        try:
+            sock.sendto(head + body, (request["to"], 0, 0, socket.if_nametoindex(request["link"])))
+        except PermissionError:  # Refused by the rules: that it is not seen outside says so.
+            pass
     return {}
 
 
@@ -428,6 +453,7 @@ def receive(request):
 operations = {
     "send": send,
     "exchange": exchange,
+    "hold": hold,
     "resume": resume,
     "fate": fate,
     "icmp6": icmp6,

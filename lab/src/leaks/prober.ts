@@ -12,7 +12,7 @@ export interface Probe {
   readonly port: number;
   readonly to: string;
   readonly mark?: number;
-  /** The address to send from; default what routing chooses. */
+  /** An IPv6 address of `device` to send a datagram from; default what routing chooses. */
   readonly source?: string;
   /** SO_BINDTODEVICE. */
   readonly device?: string;
@@ -91,6 +91,12 @@ export class Prober {
     return exchangeSchema.parse(await this.#ask({ op: "exchange", probe, timeoutMs, hold }));
   }
 
+  /** Opens flows, each with an answered exchange, and keeps them. Returns by tag why one was not answered. */
+  async hold(probes: readonly Probe[], timeoutMs: number): Promise<ReadonlyMap<number, string | null>> {
+    const { outcomes } = outcomesSchema.parse(await this.#ask({ op: "hold", probes, timeoutMs }));
+    return new Map(outcomes.map(({ tag, error }) => [tag, error]));
+  }
+
   /** Sends once more on every flow that is held. */
   async resume(): Promise<ReadonlyMap<number, string | null>> {
     const { outcomes } = outcomesSchema.parse(await this.#ask({ op: "resume" }));
@@ -161,8 +167,8 @@ export class Prober {
     await this.#ask({ op: "intoTun", ...packet });
   }
 
-  /** Starts to receive UDP on a port, or ICMPv6 of every type; `seen` tells what came. */
-  async receive(what: "udp" | "icmp6", family: 4 | 6, port = 0): Promise<void> {
+  /** Starts to receive UDP on a port, or ICMPv6 of every type ("icmp6"); `seen` tells what came. */
+  async receive(what: string, family: 4 | 6, port = 0): Promise<void> {
     await this.#ask({ op: "receive", what, family, port });
   }
 

@@ -18,18 +18,24 @@ export interface Probers {
   readonly by: Readonly<Record<Sender, Prober>>;
   /** Holds the tunnel's device, and accepts what is redirected. */
   readonly daemon: Prober;
+  /** Receives what the machine's link brings: DHCP, and ICMPv6 of every type. */
+  readonly receiver: Prober;
 }
 
 /** Starts them. The outside echoes on every port of the matrix, and so does the machine. */
 export async function startProbers(machine: Machine): Promise<Probers> {
   const start = (sender: Sender) =>
     Prober.start(machine.namespace(places[sender]), sender === "user" ? NOBODY : undefined);
-  const [user, root, bridged, linked, macvlan, outside, daemon] = await Promise.all([
+  const [user, root, bridged, linked, macvlan, outside, daemon, receiver] = await Promise.all([
     ...senders.map(start),
     Prober.start(machine.namespace("machine")),
+    Prober.start(machine.namespace("machine")),
   ]);
-  if (!user || !root || !bridged || !linked || !macvlan || !outside || !daemon)
+  if (!user || !root || !bridged || !linked || !macvlan || !outside || !daemon || !receiver)
     throw new Error("A prober is missing.");
   await Promise.all([outside.serve(ports), daemon.serve(ports)]);
-  return { by: { user, root, bridged, linked, macvlan, outside }, daemon };
+  await receiver.receive("DHCPv4", 4, 68);
+  await receiver.receive("DHCPv6", 6, 546);
+  await receiver.receive("icmp6", 6);
+  return { by: { user, root, bridged, linked, macvlan, outside }, daemon, receiver };
 }

@@ -1,7 +1,7 @@
 import { setTimeout as delay, setImmediate as immediate } from "node:timers/promises";
 import { MARK, type Policy, TUNNEL_NAME } from "@atlantic/companion/src/firewall/policy.ts";
 import { account, expectedUnder, type SentCase } from "./account.ts";
-import { compileShape, senders } from "./compile.ts";
+import { compileShape } from "./compile.ts";
 import { type Machine, physicalLink, secondLink } from "./machine.ts";
 import { describeShape, endpointsAt, type Shape } from "./matrix.ts";
 import { PhaseLinks } from "./phase-links.ts";
@@ -9,6 +9,7 @@ import { type Phase, upstreamA, upstreamB } from "./phases.ts";
 import type { Guard } from "./printed-firewall.ts";
 import type { Probers } from "./probers.ts";
 import type { Seen } from "./seen.ts";
+import { dropFlows, nextTag, openFlows, sendAll } from "./sending.ts";
 import { makeDevice } from "./tunnel-device.ts";
 
 /** What one phase showed. */
@@ -38,7 +39,6 @@ export interface MatrixPlace {
 const AFTERMATH_MS = 50;
 /** While something goes on, probes are spread over it. */
 const BATCHES = 12;
-const OPEN_FLOW_MS = 5_000;
 
 /** Tries every shape in one state: first without rules, where every probe must be seen, then with them. */
 export async function runPhase(place: MatrixPlace, phase: Phase): Promise<PhaseResult> {
@@ -146,41 +146,7 @@ function judge(
   };
 }
 
-async function sendAll(probers: Probers, cases: readonly SentCase[]): Promise<void> {
-  await Promise.all(
-    senders.map(async (sender) => {
-      const own = cases.filter(({ sent }) => sent.sender === sender);
-      if (own.some(({ sent }) => sent.held)) await probers.by[sender].resume();
-      await probers.by[sender].send(own.filter(({ sent }) => !sent.held).map(({ sent }) => sent.probe));
-    }),
-  );
-}
-
 async function sendInBatches(probers: Probers, cases: readonly SentCase[]): Promise<void> {
   const size = Math.ceil(cases.length / BATCHES);
   for (let at = 0; at < cases.length; at += size) await sendAll(probers, cases.slice(at, at + size));
-}
-
-/** Opens the flows that are to be there before the rules are. */
-async function openFlows(probers: Probers, cases: readonly SentCase[]): Promise<void> {
-  for (const { sent, shape } of cases.filter((each) => each.sent.held)) {
-    const { error } = await probers.by[sent.sender].exchange(sent.probe, OPEN_FLOW_MS, true);
-    if (error !== null)
-      throw new Error(`A flow could not be opened before the rules (${error}): ${describeShape(shape)}`);
-  }
-}
-
-async function dropFlows(probers: Probers): Promise<void> {
-  await Promise.all(senders.map((sender) => probers.by[sender].drop()));
-}
-
-/** Below are ports of services, above what the kernel hands out by itself (ip_local_port_range). */
-const FIRST_TAG = 10_000;
-const LAST_TAG = 32_000;
-let lastTag = FIRST_TAG;
-
-/** Tags come again after 22,000 of them: far more than a phase sends. */
-function nextTag(): number {
-  lastTag = lastTag >= LAST_TAG ? FIRST_TAG : lastTag + 1;
-  return lastTag;
 }

@@ -8,6 +8,8 @@ export interface Seen {
   readonly vlans: readonly number[];
   readonly etherType: number;
   readonly ip: SeenPacket | null;
+  /** The IPv4 address that an ARP frame speaks for. */
+  readonly arpSender: string | null;
 }
 
 export interface SeenPacket {
@@ -38,7 +40,9 @@ export function readSeen({ at, bytes }: Frame): Seen {
     offset += 4;
   }
   const etherType = bytes.readUInt16BE(offset);
-  return { at, sourceMac, vlans, etherType, ip: readIp(etherType, bytes.subarray(offset + 2)) };
+  const body = bytes.subarray(offset + 2);
+  const arpSender = etherType === 0x0806 ? [...body.subarray(14, 18)].join(".") : null;
+  return { at, sourceMac, vlans, etherType, ip: readIp(etherType, body), arpSender };
 }
 
 function readIp(etherType: number, packet: Buffer): SeenPacket | null {

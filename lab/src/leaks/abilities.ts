@@ -1,0 +1,43 @@
+import type { Policy } from "@atlantic/companion/src/firewall/policy.ts";
+import type { Machine } from "./machine.ts";
+import type { PhaseLinks } from "./phase-links.ts";
+import type { Probers } from "./probers.ts";
+import type { TunnelDevice } from "./tunnel-device.ts";
+
+/** Where abilities are tried: a machine under a policy, with the device and its routes up. */
+export interface AbilityPlace {
+  readonly machine: Machine;
+  readonly probers: Probers;
+  readonly links: PhaseLinks;
+  readonly device: TunnelDevice;
+  /** Tags that nothing else of the run has. */
+  nextTag(): number;
+}
+
+/** Something that can be observed of a machine, besides what leaves it in the matrix. */
+export interface Ability {
+  readonly name: string;
+  /** Whether it must be so under a policy: what must not be is as much of a finding. */
+  expected(policy: Policy): boolean;
+}
+
+/** Tries some abilities, and returns the names of those that the machine has. */
+export type Trial = (place: AbilityPlace) => Promise<readonly string[]>;
+
+export const always = () => true;
+export const never = () => false;
+export const isConnected = (policy: Policy) => policy.kind === "connected";
+export const hasUpstream = (policy: Policy) => policy.kind !== "blocked" || policy.bootstrap.length > 0;
+
+/** How long something that must happen is waited for. What does not happen costs this long, once each. */
+export const PATIENCE_MS = 400;
+
+/** Asks again until it holds, or for as long as is waited for what must happen. */
+export async function eventually(holds: () => Promise<boolean>): Promise<boolean> {
+  const deadline = performance.now() + PATIENCE_MS;
+  while (performance.now() < deadline) {
+    if (await holds()) return true;
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+  return holds();
+}
