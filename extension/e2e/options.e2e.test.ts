@@ -43,12 +43,15 @@ describe("the settings page", () => {
     await page.context().close();
   });
 
-  it.each(["lost", "conflict", "first-run", "pairing"])("says what is wrong when %s", async (name) => {
-    const { page, show } = await stage.open("options", "light");
-    const model = popupStates[name];
-    if (model) await show(model);
-    await page.screenshot({ path: join(pictures, `${name}.png`), fullPage: true });
-    expect(await accessibilityFaults(page)).toEqual([]);
-    await page.context().close();
-  });
+  it.each(["lost", "conflict", "first-run", "pairing", "computer-leak", "computer-connected"])(
+    "says what is wrong when %s",
+    async (name) => {
+      const { page, show } = await stage.open("options", "light");
+      const model = popupStates[name];
+      if (model) await show(model);
+      await page.screenshot({ path: join(pictures, `${name}.png`), fullPage: true });
+      expect(await accessibilityFaults(page)).toEqual([]);
+      await page.context().close();
+    },
+  );
 });

@@ -81,7 +81,7 @@ describe("the popup by keyboard alone", () => {
     withPopup(protectedModel, async ({ page }) => {
       await page.getByRole("button", { name: "Settings" }).focus();
       const order: string[] = [];
-      for (let step = 0; step < 6; step++) {
+      for (let step = 0; step < 7; step++) {
         order.push(
           await page.evaluate(() => {
             const element = document.activeElement;
@@ -98,6 +98,7 @@ describe("the popup by keyboard alone", () => {
         "This tab",
         "Find an exit",
         "New address",
+        "Details of this computer",
       ]);
     }));
 
@@ -158,6 +159,40 @@ describe("what the popup tells the background", () => {
       expect(await page.getByRole("alert").count()).toBe(0);
     }));
 
+  it("connects the whole computer, but offers nowhere to open it", () =>
+    withPopup(state("computer-locked"), async ({ page, commands }) => {
+      await page.getByRole("heading", { name: "Nothing leaves this computer" }).waitFor();
+      expect(await page.getByRole("button", { name: /open|unlock|disconnect/i }).count()).toBe(0);
+      await page.getByText("sudo atlantic disconnect").waitFor();
+      await page.getByRole("button", { name: "Connect" }).click();
+      expect(await commands()).toEqual([{ kind: "protect" }]);
+    }));
+
+  it("shows the details of the computer and comes back to the tab", () =>
+    withPopup(state("computer-connected"), async ({ page, commands }) => {
+      await page.getByRole("button", { name: "Details of this computer" }).press("Enter");
+      await page.locator(":focus").getByText("Back to this tab").waitFor();
+      await page.getByText("Everything that leaves this computer goes through Oxylabs, Germany").waitFor();
+      await page.getByRole("button", { name: "Check now" }).press("Enter");
+      expect(await commands()).toEqual([{ kind: "validate" }]);
+      await page.getByRole("button", { name: "Back to this tab" }).press("Enter");
+      await page.getByRole("heading", { name: "Berlin, Germany" }).waitFor();
+    }));
+
+  it("says a leak with its evidence, and that blocking failed, in words", async () => {
+    await withPopup(state("computer-leak"), async ({ page }) => {
+      await page
+        .getByRole("list", { name: "What was found" })
+        .getByText("left by eth0, past the tunnel")
+        .waitFor();
+      await page.getByText("atlantic leaks").waitFor();
+    });
+    await withPopup(state("computer-blocking-failed"), async ({ page }) => {
+      await page.getByRole("status").getByText("Not protected").waitFor();
+      await page.getByText("sites may see this computer's own address").waitFor();
+    });
+  });
+
   it("applies a choice made on a page of the browser itself to everything", () =>
     withPopup(state("browser-page"), async ({ page, commands }) => {
       expect(await page.getByRole("radio", { name: "This tab" }).isDisabled()).toBe(true);
@@ -167,18 +202,24 @@ describe("what the popup tells the background", () => {
 });
 
 describe("the popup keeps its place", () => {
-  it.each(["direct", "off", "blocked", "by-site", "unchecked", "connecting"])(
-    "nothing below the headline moves between protected and %s",
-    async (name) => {
-      const staged = await stage.open("popup", "light");
-      const top = () =>
-        staged.page.evaluate(() => document.querySelector(".scope")?.getBoundingClientRect().top);
-      const model = popupStates[name];
-      if (model) await staged.show(model);
-      const before = await top();
-      await staged.show(protectedModel);
-      expect(await top()).toBe(before);
-      await staged.page.context().close();
-    },
-  );
+  it.each([
+    "direct",
+    "off",
+    "blocked",
+    "by-site",
+    "unchecked",
+    "connecting",
+    "computer-connecting",
+    "computer-failover",
+  ])("nothing below the headline moves between protected and %s", async (name) => {
+    const staged = await stage.open("popup", "light");
+    const top = () =>
+      staged.page.evaluate(() => document.querySelector(".scope")?.getBoundingClientRect().top);
+    const model = popupStates[name];
+    if (model) await staged.show(model);
+    const before = await top();
+    await staged.show(protectedModel);
+    expect(await top()).toBe(before);
+    await staged.page.context().close();
+  });
 });

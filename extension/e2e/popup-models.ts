@@ -1,5 +1,6 @@
 import type { ExitView } from "@atlantic/shared/control/messages.ts";
 import type { PopupModel } from "../src/messages.ts";
+import { computers } from "./computer-models.ts";
 
 /** A moment for every picture, so that what is shown does not depend on the clock. */
 export const NOW = Date.UTC(2026, 10, 23, 14, 2, 11);
@@ -57,6 +58,8 @@ export const protectedModel: PopupModel = {
     remainingBytes: 5_870_000_000n,
     allowanceBytes: 10_000_000_000n,
   },
+  protection: null,
+  programs: null,
   warnings: [],
 };
 
@@ -66,6 +69,13 @@ const started = { ...protectedModel, session: null, live: { tabs: 1, exits: 0 } 
 function withTab(model: PopupModel, change: Partial<NonNullable<PopupModel["tab"]>>): PopupModel {
   return tab ? { ...model, tab: { ...tab, ...change } } : model;
 }
+
+const computerStates = Object.fromEntries(
+  Object.entries(computers(NOW)).map(([name, protection]): [string, PopupModel] => [
+    `computer-${name}`,
+    { ...protectedModel, protection },
+  ]),
+);
 
 /** Every state that the popup can be in, by the name of its picture. `null`: the background has not answered. */
 export const popupStates: Readonly<Record<string, PopupModel | null>> = {
@@ -138,6 +148,19 @@ export const popupStates: Readonly<Record<string, PopupModel | null>> = {
       "Two tabs of shop.example use different exits.",
     ],
   },
+  ...computerStates,
+  "computer-warnings": {
+    ...protectedModel,
+    protection: computers(NOW).breaches ?? null,
+    warnings: ["Two tabs of shop.example use different exits."],
+  },
+  "computer-lost": {
+    ...protectedModel,
+    link: { kind: "lost", since: NOW - 4_000, problem: "The companion stopped at 14:02." },
+    live: { tabs: 0, exits: 0 },
+    protection: computers(NOW).connected ?? null,
+  },
+  programs: { ...protectedModel, programs: "New York, United States" },
   "no-exits": { ...started, exits: [], usage: null },
   "first-run": {
     ...started,

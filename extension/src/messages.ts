@@ -1,4 +1,5 @@
 import type { ExitView, RouteScope } from "@atlantic/shared/control/messages.ts";
+import type { ProtectionView } from "@atlantic/shared/control/protection.ts";
 import type { Route } from "@atlantic/shared/routing/route.ts";
 
 /** The port a popup or options page opens to the background: it receives models and sends commands. */
@@ -53,6 +54,10 @@ export interface PopupModel {
     readonly remainingBytes: bigint | null;
     readonly allowanceBytes: bigint | null;
   } | null;
+  /** The tunnel and the kill switch of the whole computer; null where the companion runs without privilege. */
+  readonly protection: ProtectionView | null;
+  /** Where programs leave that read the desktop's proxy settings, for people; null where those lead nowhere. */
+  readonly programs: string | null;
   /** Things the person should know, as sentences. */
   readonly warnings: readonly string[];
   /** Every rule of the person, for the options page: sites by name, then everything. */
@@ -66,7 +71,11 @@ export type PageCommand =
   | { readonly kind: "forget"; readonly scope: RouteScope }
   | { readonly kind: "rotate" }
   | { readonly kind: "pair"; readonly accepted: boolean }
-  | { readonly kind: "retry" };
+  | { readonly kind: "retry" }
+  /** Connect the whole computer. No browser may disconnect it. */
+  | { readonly kind: "protect" }
+  /** Look for leaks now. */
+  | { readonly kind: "validate" };
 
 /** What the background posts to a page. Bytes are bigint in the model and decimal text on the port. */
 export type PageUpdate =

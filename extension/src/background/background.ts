@@ -31,6 +31,9 @@ const TOKEN_BYTES = 32;
 /** How long requests wait for the companion after this background has started. */
 const WELCOME_MS = 3_000;
 
+/** The machine's rules, its tunnel and the first checks, on a slow line. */
+const CONNECT_MS = 90_000;
+
 /** How a page fails whose service worker got no answer: as a network error, or as the refusal itself. */
 const REFUSED_BY_WORKER: ReadonlySet<string> = new Set([
   "net::ERR_FAILED",
@@ -320,6 +323,10 @@ export class Background {
       case "retry":
         this.#companion.connect();
         return this.#settled();
+      case "protect":
+        return this.#companion.ask("protection.connect", {}, CONNECT_MS).then(() => {});
+      case "validate":
+        return this.#companion.ask("protection.validate", {}, CONNECT_MS).then(() => {});
     }
   }
 

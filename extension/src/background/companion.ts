@@ -73,8 +73,9 @@ export class Companion {
   ask<Request extends CompanionRequest>(
     request: Request,
     params: z.input<(typeof companionRequests)[Request]["params"]>,
+    timeoutMs?: number,
   ): Promise<z.output<(typeof companionRequests)[Request]["result"]>> {
-    return this.#wire.ask(request, params);
+    return this.#wire.ask(request, params, timeoutMs);
   }
 
   tell<Notice extends CompanionNotice>(

@@ -30,6 +30,8 @@ export function popupModel(parts: ModelParts): PopupModel {
     session: shown ? sessionOf(companion, shown.route) : null,
     live: liveOf(parts),
     usage: usageOf(companion),
+    protection: companion.status?.protection ?? null,
+    programs: programsOf(companion),
     warnings: [...parts.warnings, ...(parts.conductor.problem ? [parts.conductor.problem] : [])],
     rules: [
       ...Object.entries(intent.rules.sites)
@@ -75,6 +77,11 @@ function liveOf({ intent, tabs }: ModelParts): PopupModel["live"] {
     .map(({ rule, site }) => decide(intent.rules, rule, site))
     .filter(({ route }) => route.kind === "exit");
   return { tabs: pages.length, exits: new Set(exits.map((decision) => decision.routeId)).size };
+}
+
+function programsOf({ status, exits }: Companion): string | null {
+  const exit = status?.systemProxy?.exit;
+  return exit ? nameOfRoute({ kind: "exit", exit }, exits) : null;
 }
 
 function usageOf({ status }: Companion): PopupModel["usage"] {

@@ -4,6 +4,7 @@ import type { Engine } from "../engine/engine.ts";
 import { encodeModel, type PageUpdate, type PopupModel } from "../messages.ts";
 import { BadgePainter, badgeOf, type IconState } from "./badge.ts";
 import type { Companion } from "./companion.ts";
+import { computerBadge, computerIcon } from "./computer-badge.ts";
 import type { Conductor } from "./conductor.ts";
 import type { Intent } from "./intent.ts";
 import { popupModel, tabModel } from "./popup-model.ts";
@@ -104,14 +105,20 @@ export class Showing {
 
   #badge(tabId: number): ReturnType<typeof badgeOf> | null {
     const { intent, companion, book } = this.#parts;
+    const isReady = companion.link.kind === "ready";
+    const computer = isReady ? computerBadge(companion.status?.protection ?? null) : null;
+    if (computer) return computer;
     const tab = book.get(tabId);
     if (!tab || !intent().enabled) return null;
     const { route, sentence } = tabModel({ intent: intent(), companion }, tab);
-    return badgeOf(route, companion.link.kind === "ready", sentence);
+    return badgeOf(route, isReady, sentence);
   }
 
   #icon(conflict: string | null): IconState {
     const { intent, companion, book } = this.#parts;
+    const isReady = companion.link.kind === "ready";
+    const computer = isReady ? computerIcon(companion.status?.protection ?? null) : null;
+    if (computer) return computer;
     if (!intent().enabled) return "off";
     if (conflict !== null) return "conflict";
     if (companion.link.kind === "lost" || companion.link.kind === "absent") return "blocked";

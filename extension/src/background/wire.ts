@@ -65,14 +65,18 @@ export class Wire {
   }
 
   /** @throws Error with the companion's sentence, or when the link ends first. */
-  ask<Request extends CompanionRequest>(request: Request, params: Params<Request>): Promise<Result<Request>> {
+  ask<Request extends CompanionRequest>(
+    request: Request,
+    params: Params<Request>,
+    timeoutMs: number = ASK_TIMEOUT_MS,
+  ): Promise<Result<Request>> {
     const port = this.#port;
     if (!port) return Promise.reject(new Error("The companion is not connected."));
     const id = this.#nextId++;
     return new Promise<unknown>((resolve, reject) => {
       const timer = setTimeout(
         () => this.#settle(id)?.reject(new Error("The companion did not answer.")),
-        ASK_TIMEOUT_MS,
+        timeoutMs,
       );
       this.#waiting.set(id, {
         resolve: (result) => {

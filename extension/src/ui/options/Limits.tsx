@@ -14,7 +14,8 @@ export function Limits() {
           directly.
         </li>
         <li>
-          <b>Other programs are not routed.</b> Mail, chats, updates and other browsers keep their own way.
+          <b>Other programs are not routed.</b> Mail, chats, updates and other browsers keep their own way,
+          unless the companion carries the whole computer.
         </li>
         <li>
           <b>Some requests belong to no tab.</b> Those of service workers and shared workers follow their

@@ -2,6 +2,7 @@ import type { PageCommand, PopupModel } from "../../messages.ts";
 import type { Page } from "../connectPage.ts";
 import { FirstRun } from "../popup/FirstRun.tsx";
 import { usePage } from "../usePage.ts";
+import { Computer } from "./Computer.tsx";
 import { Limits } from "./Limits.tsx";
 import { Rules } from "./Rules.tsx";
 
@@ -25,6 +26,7 @@ export function Options({ page }: { readonly page: Page }) {
         </p>
       ))}
       <Companion model={model} send={page.send} />
+      <Computer model={model} send={page.send} />
       <Rules model={model} send={page.send} />
       <section className="panel" aria-labelledby="account">
         <h2 id="account">Account and usage</h2>

@@ -1,7 +1,11 @@
 import type { PageCommand, PopupModel } from "../../messages.ts";
+import { protectionWords } from "../protectionWords.ts";
 import { type Headline, headlineOf } from "./headline.ts";
 import { liveSentence } from "./liveSentence.ts";
 import { scopeToForget } from "./scope.ts";
+
+/** The rules are the kernel's. */
+const HELD_WITHOUT_COMPANION = " The kill switch stands without it.";
 
 interface HeroProps {
   readonly model: PopupModel;
@@ -59,15 +63,20 @@ function Address({ headline }: { readonly headline: Headline }) {
 
 function whyOf(model: PopupModel): string {
   if (model.link.kind === "lost") {
-    return `${model.link.problem} Exits are blocked until it is back; your own address is not used in their place.`;
+    const computer = model.protection && model.protection.state !== "open" ? HELD_WITHOUT_COMPANION : "";
+    return `${model.link.problem} Exits are blocked until it is back; your own address is not used in their place.${computer}`;
   }
   if (model.conflict !== null) return model.conflict;
   if (model.session?.problem) return model.session.problem;
+  const computer = protectionWords(model.protection);
+  // On the way from one state to the next nothing of this tab's moves.
+  if (computer.tone === "attention") return `${computer.title}. ${computer.sentence}`;
   const why = model.tab?.sentence ?? "This page is the browser's own. Choose what applies to everything.";
   return [why, liveSentence(model.live)].filter(Boolean).join(" ");
 }
 
 function Remedy({ model, send }: HeroProps) {
+  const isUnderWay = protectionWords(model.protection).tone === "attention";
   if (model.link.kind === "lost") {
     return (
       <div className="remedy row">
@@ -89,7 +98,7 @@ function Remedy({ model, send }: HeroProps) {
       </div>
     );
   }
-  const scope = model.enabled ? scopeToForget(model.tab) : null;
+  const scope = model.enabled && !isUnderWay ? scopeToForget(model.tab) : null;
   if (!scope) return null;
   return (
     <button type="button" className="forget button quiet" onClick={() => send({ kind: "forget", scope })}>

@@ -21,7 +21,10 @@ export function Opening() {
         <span className="kept" />
       </div>
       <section className="list panel" aria-hidden="true" />
-      <section className="facts panel" aria-hidden="true" />
+      <section className="facts panel" aria-hidden="true">
+        <div className="fact" />
+        <div className="fact" />
+      </section>
       <footer aria-hidden="true">
         <div className="row">&nbsp;</div>
         <div className="bar" />

@@ -2,6 +2,7 @@ import { useEffect, useState } from "react";
 import { browser } from "wxt/browser";
 import type { PageCommand, PopupModel } from "../../messages.ts";
 import type { Page } from "../connectPage.ts";
+import { protectionWords } from "../protectionWords.ts";
 import { usePage } from "../usePage.ts";
 import { ExitList } from "./ExitList.tsx";
 import { FirstRun } from "./FirstRun.tsx";
@@ -9,6 +10,8 @@ import { Hero } from "./Hero.tsx";
 import { headlineOf, type Tone } from "./headline.ts";
 import { Problem, Warnings } from "./Notices.tsx";
 import { Opening } from "./Opening.tsx";
+import { ProtectionPage } from "./ProtectionPage.tsx";
+import { ProtectionRow } from "./ProtectionRow.tsx";
 import { ScopePicker } from "./ScopePicker.tsx";
 import { SessionRow } from "./SessionRow.tsx";
 import { initialScope, type ScopeKind, scopeOf } from "./scope.ts";
@@ -39,7 +42,9 @@ export function Popup({ page }: { readonly page: Page }) {
 function stateOf(model: PopupModel): { readonly tone: Tone; readonly word: string } {
   if (model.link.kind === "absent") return { tone: "direct", word: "Not set up" };
   if (model.link.kind === "unpaired") return { tone: "direct", word: "Not paired" };
-  return headlineOf(model);
+  const computer = protectionWords(model.protection);
+  const isUnderWay = computer.tone === "attention" && headlineOf(model).tone === "on";
+  return model.link.kind === "ready" && (computer.isHeld || isUnderWay) ? computer : headlineOf(model);
 }
 
 function Header({ state }: { readonly state: { readonly tone: Tone; readonly word: string } }) {
@@ -66,6 +71,9 @@ function Body({ model, send }: BodyProps) {
   if (model.link.kind === "absent" || model.link.kind === "unpaired") {
     return <FirstRun link={model.link} send={send} />;
   }
+  if (model.link.kind === "ready" && protectionWords(model.protection).isHeld) {
+    return <ProtectionPage model={model} send={send} onBack={null} />;
+  }
   return <Routing model={model} send={send} />;
 }
 
@@ -73,6 +81,10 @@ function Routing({ model, send }: { readonly model: PopupModel; readonly send: B
   const [picked, setPicked] = useState<ScopeKind | null>(null);
   const kind = picked ?? initialScope(model.tab);
   const scope = scopeOf(kind, model.tab);
+  const [showsComputer, setShowsComputer] = useState(false);
+  if (showsComputer) {
+    return <ProtectionPage model={model} send={send} onBack={() => setShowsComputer(false)} />;
+  }
   return (
     <>
       <Hero model={model} send={send} />
@@ -82,7 +94,10 @@ function Routing({ model, send }: { readonly model: PopupModel; readonly send: B
         current={model.tab?.route ?? null}
         onChoose={(route) => send({ kind: "choose", scope, route })}
       />
-      <SessionRow model={model} onRotate={() => send({ kind: "rotate" })} />
+      <div className="facts panel">
+        <SessionRow model={model} onRotate={() => send({ kind: "rotate" })} />
+        <ProtectionRow model={model} onOpen={() => setShowsComputer(true)} />
+      </div>
       <Warnings warnings={model.warnings} />
       <UsageFooter usage={model.usage} />
     </>

@@ -21,7 +21,7 @@ export function SessionRow({ model, onRotate }: SessionRowProps) {
   }
 
   return (
-    <section className="facts panel row" aria-label="Session">
+    <section className="fact row" aria-label="Session">
       <span className="grow clip">{sessionSentence(model, now)}</span>
       <button
         type="button"
