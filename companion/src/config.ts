@@ -39,6 +39,8 @@ export const companionConfigSchema = z.object({
     .default(null),
   /** Where direct flows to these `host:port` are dialled instead, as `host:port`. */
   hosts: z.record(authority, authority).default({}),
+  /** Names are filtered: by lists, the person's own words, and a region's policy that was chosen. */
+  filtering: z.boolean().default(true),
   /** The tunnel and the kill switch of the whole machine, which need privilege; null: browsers alone are served. */
   protection: protectionConfigSchema.nullable().default(null),
 });

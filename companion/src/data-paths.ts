@@ -14,6 +14,8 @@ export interface CompanionPaths {
   readonly state: string;
   /** What stood in the desktop's proxy settings, while they lead to the companion. */
   readonly systemProxy: string;
+  /** What is filtered: lists, the person's words, the region's policy. 0700. */
+  readonly names: string;
   /** What the protection of the whole machine keeps: what is wanted, evidence, where upstreams are. */
   readonly protection: string;
   /** Where the holder of the firewall's rules listens, and where it keeps them. */
@@ -42,6 +44,7 @@ export function companionPaths(dataDir: string): CompanionPaths {
     config: join(directory, "config.json"),
     state: join(directory, "state.json"),
     systemProxy: join(directory, "system-proxy.json"),
+    names: join(directory, "names"),
     protection: join(directory, "protection"),
     firewallSocket: join(socketDirectory, "firewall.sock"),
     firewallState: join(directory, "protection", "rules"),
@@ -57,6 +60,7 @@ export const servicePaths: CompanionPaths = {
   config: "/etc/atlantic/config.json",
   state: "/var/lib/atlantic/state.json",
   systemProxy: "/var/lib/atlantic/system-proxy.json",
+  names: "/var/lib/atlantic/names",
   protection: "/var/lib/atlantic",
   firewallSocket: "/run/atlantic-fw/firewall.sock",
   firewallState: "/var/lib/atlantic-fw/rules",

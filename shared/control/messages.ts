@@ -1,7 +1,8 @@
 import { z } from "zod";
 import { exitSelectorSchema } from "../exits/selector.ts";
 import { routeIdSchema, routeSchema } from "../routing/route.ts";
-import { breachSchema, nameDecisionSchema, nameListSchema, protectionViewSchema } from "./protection.ts";
+import { nameRequests } from "./names.ts";
+import { breachSchema, protectionViewSchema } from "./protection.ts";
 import { restoredSettingsSchema, systemProxyViewSchema, systemProxyWishSchema } from "./system-proxy.ts";
 import type { Tier } from "./tiers.ts";
 
@@ -229,17 +230,7 @@ export const companionRequests = {
   "protection.leaks": { tier: "status", params: nothing, result: z.array(breachSchema) },
   /** Looks now: every check of the validator, and answers when the verdict is there. */
   "protection.validate": { tier: "status", params: nothing, result: protectionViewSchema },
-  /** Why a name is answered as it is. */
-  "dns.why": { tier: "status", params: z.object({ name: z.string().max(253) }), result: nameDecisionSchema },
-  "dns.lists": { tier: "status", params: nothing, result: z.array(nameListSchema) },
-  /** Filtering on or off for one site: its names, its plain requests. */
-  "dns.site": {
-    tier: "choose",
-    params: z.object({ site: z.string().max(253), filtered: z.boolean() }),
-    result: z.object({ site: z.string(), filtered: z.boolean() }),
-  },
-  /** Sites that are not filtered. */
-  "dns.sites": { tier: "status", params: nothing, result: z.array(z.string()) },
+  ...nameRequests,
   /** Opens a proxy for any program of this machine, and points the desktop's settings at it; answers when it is there. */
   "systemProxy.connect": { tier: "policy", params: systemProxyWishSchema, result: systemProxyViewSchema },
   /** Puts back the desktop's settings; null when there was nothing to put back. */

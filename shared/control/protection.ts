@@ -1,5 +1,7 @@
 import { z } from "zod";
 
+export type { NameDecision, NameList } from "./names.ts";
+
 /** Moments are milliseconds since 1970, UTC. */
 const moment = z.int().nonnegative();
 
@@ -76,29 +78,3 @@ export const breachSchema = z.object({
   openMs: z.number().nonnegative().nullable(),
 });
 export type Breach = z.infer<typeof breachSchema>;
-
-/** Why a DNS name is answered as it is. */
-export const nameDecisionSchema = z.object({
-  name: z.string(),
-  decision: z.enum(["blocked", "allowed", "unlisted"]),
-  /** The line of the list that decided, and the list's name; null when no list names it. */
-  rule: z.string().nullable(),
-  list: z.string().nullable(),
-  /** The whole answer in a sentence. */
-  text: z.string(),
-});
-export type NameDecision = z.infer<typeof nameDecisionSchema>;
-
-/** One filter list of the resolver. */
-export const nameListSchema = z.object({
-  name: z.string(),
-  /** Where it is fetched from; null for the list that comes with the product and for local files. */
-  url: z.string().nullable(),
-  entries: z.int().nonnegative(),
-  /** Names refused by this list since the start. */
-  blocked: z.int().nonnegative(),
-  updatedAt: moment.nullable(),
-  /** Why the last update failed; the last good list stays in use. */
-  problem: z.string().nullable(),
-});
-export type NameList = z.infer<typeof nameListSchema>;

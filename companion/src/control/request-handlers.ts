@@ -9,6 +9,8 @@ import type { PairingRequests } from "../pairing/pairing-requests.ts";
 import type { PairingStore } from "../pairing/pairing-store.ts";
 import type { Tickets } from "../pairing/tickets.ts";
 import type { Protection } from "../protection/protection.ts";
+import { nameRequests } from "../dns/name-requests.ts";
+import type { Names } from "../dns/names.ts";
 import { protectionRequests } from "../protection/protection-requests.ts";
 import type { AddressCheck } from "../sessions/address-check.ts";
 import { keepAddressesKnown } from "../sessions/keep-known.ts";
@@ -34,6 +36,7 @@ export interface RequestParts {
   /** Null where the companion runs without privilege. */
   readonly protection: Protection | null;
   readonly systemProxy: SystemProxy;
+  readonly names: Names;
   readonly doctor: () => ReturnType<RequestHandlers["doctor.run"]>;
   /** Closes what runs on the route's old session. */
   readonly endSession: (routeId: RouteId) => void;
@@ -83,6 +86,7 @@ export function requestHandlers(parts: RequestParts): RequestHandlers {
     },
     "doctor.run": () => parts.doctor(),
     ...protectionRequests(parts.protection),
+    ...nameRequests(parts.names),
     ...systemProxyRequests(parts.systemProxy, parts.addresses),
   };
 

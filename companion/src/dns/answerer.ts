@@ -98,7 +98,7 @@ export class Answerer {
 
   #block(query: Query, decision: NameDecision): Buffer {
     this.counts.blocked++;
-    this.#options.filter.count(decision);
+    this.#options.filter.count(query.name, decision);
     return writeBlocked(query, decision, this.#options.blockedAnswer());
   }
 

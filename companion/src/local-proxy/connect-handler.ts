@@ -11,6 +11,7 @@ import { HeldSocket } from "./held-socket.ts";
 import type { HelperRequests } from "./helper-requests.ts";
 import type { FlowOwner, OpenFlow, OpenFlows, Target } from "./open-flows.ts";
 import { type ProxyCredential, parseProxyCredential } from "./proxy-credential.ts";
+import { sitesOf } from "./sites-of.ts";
 
 /** More challenges than this on one connection are a circle: the browser's answers and its plan do not agree. */
 const MAX_CHALLENGES = 8;
@@ -23,6 +24,13 @@ export interface CarryParts {
   readonly flows: OpenFlows;
   readonly dialer: RouteDialer;
   readonly usage: UsageMeter;
+  readonly names: FlowFilter;
+}
+
+/** Says which flows are blocked by their host's name. */
+export interface FlowFilter {
+  /** @param sites the sites whose page the flow may belong to */
+  blocksFlow(host: string, sites: readonly string[]): boolean;
 }
 
 /** And what finds a browser's flows their owner. */
@@ -104,13 +112,16 @@ export class ConnectHandler {
 
 /** Dials as the route says and relays until both sides have ended. */
 export async function carryTunnel(
-  { flows, dialer, usage }: CarryParts,
+  { flows, dialer, usage, names }: CarryParts,
   held: HeldSocket,
   target: Target,
-  { browser, attribution, route }: FlowOwner,
+  owner: FlowOwner,
   answers: TunnelAnswers,
 ): Promise<void> {
-  if (route.kind === "block") return answers.refused(held.release(), null);
+  const { browser, attribution, route } = owner;
+  if (route.kind === "block" || names.blocksFlow(target.host, sitesOf(owner))) {
+    return answers.refused(held.release(), null);
+  }
   let close = (_reason: string) => held.abandon();
   const flow: OpenFlow = { browser, attribution, target, close: (reason) => close(reason) };
   flows.add(flow);

@@ -5,6 +5,7 @@ import type { CarryParts } from "./connect-handler.ts";
 import { endToEndHeaders } from "./end-to-end-headers.ts";
 import type { FlowOwner, OpenFlow, Target } from "./open-flows.ts";
 import { refuse } from "./refusal-page.ts";
+import { sitesOf } from "./sites-of.ts";
 
 const REFUSED_CREDENTIAL =
   "The way to the exits refused this companion's credential. Check it in the companion's configuration.";
@@ -21,8 +22,9 @@ export function forwardPlain(
   request: IncomingMessage,
   response: ServerResponse,
   url: URL,
-  { browser, attribution, route }: FlowOwner,
+  owner: FlowOwner,
 ): void {
+  const { browser, attribution, route } = owner;
   if (route.kind === "block") {
     refuse(
       response,
@@ -33,6 +35,15 @@ export function forwardPlain(
     return;
   }
   const target = targetOf(url);
+  if (parts.names.blocksFlow(target.host, sitesOf(owner))) {
+    refuse(
+      response,
+      403,
+      "Blocked",
+      `${target.host} is on a filter list. atlantic dns why ${target.host} says which.`,
+    );
+    return;
+  }
   const path = parts.dialer.plain(route, attribution.routeId, target);
   if (route.kind === "exit") parts.usage.countRequest();
   const isForwarded = path.proxyAuthorization !== null;

@@ -6,7 +6,7 @@ import type { Protection } from "./protection.ts";
 
 type ProtectionHandlers = Pick<
   RequestHandlers,
-  Extract<keyof RequestHandlers, `protection.${string}` | `dns.${string}` | `tier.${string}`>
+  Extract<keyof RequestHandlers, `protection.${string}` | `tier.${string}`>
 >;
 
 const WITHOUT_PRIVILEGE =
@@ -39,12 +39,5 @@ export function protectionRequests(protection: Protection | null): ProtectionHan
     "protection.allowLan": (_, { allowed }) => after((it) => it.setAllowLan(allowed)),
     "protection.leaks": () => [...there().breaches()],
     "protection.validate": () => after((it) => it.validate()),
-    "dns.why": (_, { name }) => there().names.why(name),
-    "dns.lists": () => [...there().names.lists()],
-    "dns.site": async (_, { site, filtered }) => {
-      await there().names.setFiltered(site, filtered);
-      return { site, filtered };
-    },
-    "dns.sites": () => [...there().names.unfiltered()],
   };
 }

@@ -30,6 +30,7 @@ export async function startTestCompanion(
       apiUrl: "http://127.0.0.1:1",
     },
     proxyPort: 0,
+    filtering: false,
     ...more,
   });
   const paths = companionPaths(dataDir);
@@ -39,6 +40,7 @@ export async function startTestCompanion(
     paths,
     log: pino({ level: "silent" }),
     announcePairing: (request) => announced.push(request),
+    restart: () => {},
   });
   return {
     ...companion,

@@ -2,6 +2,7 @@ import { createReadStream } from "node:fs";
 import { createInterface } from "node:readline";
 import { setImmediate } from "node:timers/promises";
 import { type DomainSet, DomainSetBuilder } from "@atlantic/shared/blocking/domain-set.ts";
+import type { RuleCondition } from "@atlantic/shared/blocking/list-rule.ts";
 import type { HashKey } from "@atlantic/shared/blocking/name-hash.ts";
 import { parseListLine } from "@atlantic/shared/blocking/parse-list.ts";
 import type { ListContents, SetSource } from "./set-source.ts";
@@ -43,11 +44,17 @@ async function readSource(
     const read = text.length > MAX_LINE_LENGTH ? TOO_LONG : parseListLine(text);
     if (read.kind === "not understood") notUnderstood[read.because] = (notUnderstood[read.because] ?? 0) + 1;
     if (read.kind !== "rules") continue;
-    for (const rule of read.rules) builder.add(rule, index, line, source.rank ?? undefined);
+    for (const rule of read.rules) {
+      const kept = source.oneByOne ? { ...rule, condition: rule.condition ?? ALWAYS } : rule;
+      builder.add(kept, index, line, source.rank ?? undefined);
+    }
     rules += read.rules.length;
   }
   return { rules, notUnderstood };
 }
+
+/** A condition that always holds: only JavaScript knows conditions. */
+const ALWAYS: RuleCondition = { pattern: null, types: null, except: [] };
 
 const TOO_LONG = { kind: "not understood", because: "not a name" } as const;
 

@@ -36,6 +36,8 @@ export class NameFilter {
   readonly #aliases = new Map<string, readonly string[]>();
   readonly #listeners = new Set<(set: DomainSet) => void>();
   #loading: Promise<unknown> = Promise.resolve();
+  /** Called with every name that the region's policy blocks, where names are decided one by one. */
+  onPolicy: ((name: string, source: string) => void) | null = null;
 
   /**
    * Replaces all sources at once; until the new set is whole, the old one answers.
@@ -70,12 +72,19 @@ export class NameFilter {
     return { verdict: blocks(match.rank) ? "blocked" : "allowed", match };
   }
 
-  /** Counts a query or flow that was blocked. */
-  count({ match }: NameDecision): void {
-    const id = this.#sources[match?.list ?? -1]?.id;
-    if (id !== undefined) this.countBy(id, 1);
+  isPolicy({ match }: NameDecision): boolean {
+    return this.#sources[match?.list ?? -1]?.by === "policy";
   }
 
+  /** Counts a query or flow that was blocked. */
+  count(name: string, { match }: NameDecision): void {
+    const source = this.#sources[match?.list ?? -1];
+    if (source === undefined) return;
+    this.countBy(source.id, 1);
+    if (source.by === "policy") this.onPolicy?.(name, source.id);
+  }
+
+  /** Counts what was blocked by one source where the names are not known. */
   countBy(id: string, more: number): void {
     this.#blocked.set(id, (this.#blocked.get(id) ?? 0) + more);
   }

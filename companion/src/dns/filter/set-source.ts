@@ -10,6 +10,8 @@ export interface SetSource {
   readonly title: string;
   /** The weight of all its rules; null: each as it says itself. */
   readonly rank: Rank | null;
+  /** Each decision is to be told by its name: then none of them is left to the fast path. */
+  readonly oneByOne?: boolean;
   readonly rules: { readonly file: string } | { readonly lines: readonly string[] };
 }
 

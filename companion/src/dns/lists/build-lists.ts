@@ -1,0 +1,56 @@
+import { mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { z } from "zod";
+import { type BuiltInList, builtInPath } from "./built-in-lists.ts";
+import { plainNames } from "./plain-names.ts";
+
+/**
+ * Builds the lists that come with the program from the rulesets of @adguard/dnr-rulesets, where that is installed. A program
+ * of its own: parsing them takes more memory than the companion may ever have.
+ */
+
+/** The rulesets of each list, by their numbers; `ads` takes what no other list has and nobody left out. */
+const NUMBERS: Readonly<Record<Exclude<BuiltInList, "ads">, readonly number[]>> = {
+  tracking: [3],
+  security: [208, 255, 256, 257, 259],
+};
+/** Experiments, exceptions for search ads, and what is a matter of taste: social widgets, cookie notices, annoyances. */
+const LEFT_OUT: readonly number[] = [4, 5, 10, 18, 19, 20, 21, 22, 217];
+
+function build(): void {
+  const folder = join(dirname(fileURLToPath(import.meta.resolve("@adguard/dnr-rulesets"))), "../filters");
+  const packageText = readFileSync(join(folder, "../../package.json"), "utf8");
+  const { version } = z.object({ version: z.string() }).parse(JSON.parse(packageText));
+  const others = [...LEFT_OUT, ...NUMBERS.tracking, ...NUMBERS.security];
+  const ads = rulesetsIn(folder).filter((number) => !others.includes(number));
+  for (const [id, numbers] of Object.entries({ ads, ...NUMBERS }))
+    writeList(id as BuiltInList, numbers, folder, version);
+}
+
+function writeList(id: BuiltInList, numbers: readonly number[], folder: string, version: string): void {
+  const blocked = new Set<string>();
+  const allowed = new Set<string>();
+  for (const number of numbers) {
+    const text = readFileSync(join(folder, `declarative/ruleset_${number}/ruleset_${number}.json`), "utf8");
+    const names = plainNames(JSON.parse(text));
+    for (const name of names.blocked) blocked.add(name);
+    for (const name of names.allowed) allowed.add(name);
+  }
+  const names = [...blocked].filter((name) => !allowed.has(name)).sort();
+  const head = `! What the rulesets of @adguard/dnr-rulesets ${version} block by name alone. Licence: GPL-3.0-only.`;
+  const path = builtInPath(id);
+  mkdirSync(dirname(path), { recursive: true });
+  const beside = `${path}.${process.pid}.new`;
+  writeFileSync(beside, `${[head, ...names.map((name) => `||${name}^`)].join("\n")}\n`);
+  renameSync(beside, path);
+  console.log(`Built ${path}: ${names.length} names.`);
+}
+
+function rulesetsIn(folder: string): number[] {
+  const metadata: unknown = JSON.parse(readFileSync(join(folder, "filters_i18n.json"), "utf8"));
+  const { filters } = z.object({ filters: z.record(z.string(), z.unknown()) }).parse(metadata);
+  return Object.keys(filters).map(Number);
+}
+
+build();

@@ -1,0 +1,163 @@
+import { connect, type Socket } from "node:net";
+import { join } from "node:path";
+import { listName } from "@atlantic/shared/blocking/list-name.ts";
+import type { NameDecision, NameList, NamesView } from "@atlantic/shared/control/names.ts";
+import type { Logger } from "pino";
+import { ClearError } from "../clear-error.ts";
+import type { DialTarget } from "../upstream/dialing-agent.ts";
+import { DecisionLog } from "./compliance/decision-log.ts";
+import { PolicyStore } from "./compliance/policy-store.ts";
+import { NameFilter } from "./filter/name-filter.ts";
+import { ensureBuiltInLists, isBuiltIn } from "./lists/built-in-lists.ts";
+import { FilterLists } from "./lists/filter-lists.ts";
+
+export interface NamesOptions {
+  /** Where lists, choices and the policy are kept. */
+  readonly directory: string;
+  readonly log: Logger;
+  /** False: nothing is loaded, and so nothing is blocked. */
+  readonly filtering: boolean;
+  /** How lists are fetched; as every program of the machine when left out, and so through the tunnel where there is one. */
+  readonly dial?: DialTarget;
+}
+
+/** How often subscriptions are looked at, and after what time they are asked for again. */
+const LOOK_MS = 15 * 60_000;
+const UPDATE_MS = 24 * 3_600_000;
+
+/** Which names are blocked on this machine and why: the lists, the person's words, the region's policy. */
+export class Names {
+  readonly filter = new NameFilter();
+  readonly lists: FilterLists;
+  readonly policy: PolicyStore;
+  readonly #decisions: DecisionLog;
+  readonly #log: Logger;
+  readonly #timer: NodeJS.Timeout;
+
+  private constructor({ directory, log, dial = dialPlainly }: NamesOptions) {
+    this.#log = log;
+    this.policy = new PolicyStore({
+      directory,
+      tell: ({ kind, why, sentence }) =>
+        log[kind === "refused" ? "warn" : "info"]({ policy: kind, why }, sentence),
+    });
+    const policy = () => this.policy.inForce;
+    this.lists = new FilterLists({ directory, filter: this.filter, dial, policy });
+    this.#decisions = new DecisionLog({ directory: join(directory, "decisions"), policy });
+    this.filter.onPolicy = (name, source) => this.#decisions.blocked(name, source);
+    this.#timer = setInterval(() => void this.#updateOld(), LOOK_MS);
+    this.#timer.unref();
+  }
+
+  /**
+   * Reads what was kept, and begins to load the lists; until they are there, names are answered unfiltered.
+   * @throws ClearError when what was kept cannot be read
+   */
+  static open(options: NamesOptions): Names {
+    const names = new Names(options);
+    if (options.filtering) void names.#load();
+    return names;
+  }
+
+  why(text: string): NameDecision {
+    const name = listName(text);
+    if (name === undefined) throw new ClearError(`"${text}" is no name: give one as in ads.example.com.`);
+    const { verdict, rule, sentences } = this.filter.why(name);
+    const because = rule?.by === "policy" ? this.policy.inForce?.because(name) : undefined;
+    return {
+      name,
+      decision: verdict === "unknown" ? "unlisted" : verdict,
+      rule: rule?.rule ?? null,
+      list: rule?.source ?? null,
+      text: [
+        ...sentences,
+        ...(because === undefined ? [] : [`The policy gives the reason: ${because}.`]),
+      ].join(" "),
+    };
+  }
+
+  view(): NamesView {
+    const { choices, answer, allowed, blocked, unfiltered } = this.lists.state;
+    const inForce = this.policy.inForce;
+    return {
+      answer,
+      choices,
+      allowed,
+      blocked,
+      unfiltered,
+      lists: this.listViews(),
+      policy: inForce && { id: inForce.policy.id, sentences: inForce.explain() },
+      policyProblem: this.policy.problem,
+    };
+  }
+
+  listViews(): NameList[] {
+    const { subscriptions } = this.lists.state;
+    return this.filter.lists().map(({ source, contents, blocked }) => {
+      const subscription = subscriptions.find(({ id }) => id === source.id);
+      return {
+        id: source.id,
+        name: source.title,
+        url: subscription?.url ?? null,
+        entries: contents.rules,
+        notUnderstood: Object.values(contents.notUnderstood).reduce((sum, count) => sum + count, 0),
+        blocked,
+        removable: subscription !== undefined || isBuiltIn(source.id),
+        updatedAt: subscription?.changedAt ?? null,
+        problem: subscription?.problem ?? null,
+      };
+    });
+  }
+
+  /** Whether a flow to a host is to be blocked; one that may be of an unfiltered site's page is so by the policy alone. */
+  blocksFlow(host: string, sites: readonly string[]): boolean {
+    const name = listName(host);
+    if (name === undefined) return false;
+    const decision = this.filter.decide(name);
+    if (decision.verdict !== "blocked") return false;
+    const isFree = sites.some((site) => this.lists.state.unfiltered.includes(site));
+    if (isFree && !this.filter.isPolicy(decision)) return false;
+    this.filter.count(name, decision);
+    return true;
+  }
+
+  close(): void {
+    clearInterval(this.#timer);
+    this.#decisions.close();
+  }
+
+  async #load(): Promise<void> {
+    try {
+      await ensureBuiltInLists();
+    } catch (error) {
+      this.#log.warn(
+        { err: error },
+        "The lists that come with the program are not there: npm run build:lists",
+      );
+    }
+    await this.lists
+      .load()
+      .catch((error: unknown) => this.#log.error({ err: error }, "The lists could not be read"));
+  }
+
+  async #updateOld(): Promise<void> {
+    const { subscriptions } = this.lists.state;
+    if (!subscriptions.some(({ checkedAt }) => (checkedAt ?? 0) + UPDATE_MS < Date.now())) return;
+    for (const { id, problem } of await this.lists.update()) {
+      if (problem !== null)
+        this.#log.warn({ list: id, problem }, "A list could not be updated; the last good one is used");
+    }
+  }
+}
+
+function dialPlainly({ host, port }: { readonly host: string; readonly port: number }): Promise<Socket> {
+  const { promise, resolve, reject } = Promise.withResolvers<Socket>();
+  const socket = connect({ host, port, timeout: 15_000 });
+  socket.once("connect", () => {
+    socket.setTimeout(0);
+    resolve(socket);
+  });
+  socket.once("timeout", () => socket.destroy(new Error("The server does not answer.")));
+  socket.once("error", reject);
+  return promise;
+}
