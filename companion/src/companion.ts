@@ -6,6 +6,7 @@ import { Links } from "./control/links.ts";
 import { noticeHandlers } from "./control/notice-handlers.ts";
 import { requestHandlers } from "./control/request-handlers.ts";
 import type { CompanionPaths } from "./data-paths.ts";
+import { Names } from "./dns/names.ts";
 import { examine } from "./doctor/examine.ts";
 import { browserDoors } from "./local-proxy/browser-doors.ts";
 import { ChallengeTiming } from "./local-proxy/challenge-timing.ts";
@@ -16,6 +17,7 @@ import { PairingDesk } from "./pairing/pairing-desk.ts";
 import { type PairingRequest, PairingRequests } from "./pairing/pairing-requests.ts";
 import { PairingStore } from "./pairing/pairing-store.ts";
 import { Tickets } from "./pairing/tickets.ts";
+import { openProtection } from "./protection/open-protection.ts";
 import { AddressCheck } from "./sessions/address-check.ts";
 import { keepAddressesKnown } from "./sessions/keep-known.ts";
 import { SessionBook } from "./sessions/session-book.ts";
@@ -38,6 +40,8 @@ export interface CompanionOptions {
   readonly log: Logger;
   /** Shows a pairing request at the terminal. */
   readonly announcePairing: (request: PairingRequest) => void;
+  /** Ends the process so that it is started again: a part of it is past mending. */
+  readonly restart: () => void;
   /** Runs the programs that hold the desktop's settings. */
   readonly runCommand?: RunCommand;
 }
@@ -59,6 +63,19 @@ export async function startCompanion(options: CompanionOptions): Promise<Running
   const { config, paths, log } = options;
   const state = readState(paths.state);
   const links = new Links();
+  const control = new ControlServer(paths.isService ? "group" : "own user", (socket, peer) =>
+    links.accept(socket, peer, {
+      requests: handlers,
+      notices,
+      reportFailure: (request, error) => log.error({ request, err: error }, "A control request failed"),
+      closed: (link) => {
+        desk.forget(link);
+        if (link.browser) registry.leave(link.browser);
+      },
+    }),
+  );
+  // Of two that start at once, the one that finds the other has touched nothing.
+  await control.prepare(paths.socketDirectory, paths.controlSocket);
 
   const save = () => {
     try {
@@ -67,7 +84,10 @@ export async function startCompanion(options: CompanionOptions): Promise<Running
       log.error({ err: error }, "The state could not be written");
     }
   };
-  const news = new StatusNews(() => links.publish(status()));
+  const news = new StatusNews(() => {
+    // Nobody is there before all parts are.
+    if (links.size > 0) links.publish(status());
+  });
   const pairings: PairingStore = new PairingStore(state.paired, save);
   const sessions: SessionBook = new SessionBook(
     {
@@ -79,6 +99,15 @@ export async function startCompanion(options: CompanionOptions): Promise<Running
     state.sessions,
   );
   const usage = new UsageMeter();
+  const names = Names.open({ directory: paths.names, log, filtering: config.filtering });
+  const protection = await openProtection({
+    config,
+    names,
+    paths,
+    log,
+    changed: () => news.changed(),
+    restart: options.restart,
+  });
   const upstream = new ProxyUpstream(config.upstream);
   const api = accountApi(config.upstream);
   const watch = new UpstreamWatch(upstream, api, () => news.changed());
@@ -98,9 +127,16 @@ export async function startCompanion(options: CompanionOptions): Promise<Running
   });
   const helpers = new HelperRequests();
   const timing = new ChallengeTiming(registry, helpers);
-  const proxy = new LocalProxy(browserDoors({ registry, timing, helpers, flows, dialer, usage }));
+  const proxy = new LocalProxy(browserDoors({ registry, timing, helpers, flows, dialer, usage, names }));
   const settings = new DesktopSettings(paths.systemProxy, desktopStores(options.runCommand ?? runCommand));
-  const systemProxy = new SystemProxy({ settings, flows, dialer, usage, changed: () => news.changed() });
+  const systemProxy = new SystemProxy({
+    settings,
+    flows,
+    dialer,
+    usage,
+    names,
+    changed: () => news.changed(),
+  });
   let proxyPort = config.proxyPort;
   const report = {
     startedAt: Date.now(),
@@ -109,7 +145,7 @@ export async function startCompanion(options: CompanionOptions): Promise<Running
     registry,
     sessions,
     usage,
-    protection: null,
+    protection,
     systemProxy,
   };
   const status = () => reportStatus(report, { host: PROXY_HOST, port: proxyPort });
@@ -137,8 +173,9 @@ export async function startCompanion(options: CompanionOptions): Promise<Running
       return status();
     },
     api,
-    protection: null,
+    protection,
     systemProxy,
+    names,
     doctor: () => examine({ config, paths, watch, api, registry, pairings, systemProxy }),
     endSession: (routeId) => {
       dialer.forget(routeId);
@@ -147,19 +184,6 @@ export async function startCompanion(options: CompanionOptions): Promise<Running
     linkOf: (browser) => links.of(browser),
   });
   const notices = noticeHandlers(registry, tickets);
-  const control = new ControlServer(paths.isService ? "group" : "own user", (socket, peer) =>
-    links.accept(socket, peer, {
-      requests: handlers,
-      notices,
-      reportFailure: (request, error) => log.error({ request, err: error }, "A control request failed"),
-      closed: (link) => {
-        desk.forget(link);
-        if (link.browser) registry.leave(link.browser);
-      },
-    }),
-  );
-
-  await control.prepare(paths.socketDirectory, paths.controlSocket);
   // The port first: of two that start at once, the one that does not get it has taken nothing from the other.
   proxyPort = await proxy.listen(config.proxyPort);
   await control.listen(paths.controlSocket);
@@ -187,8 +211,9 @@ export async function startCompanion(options: CompanionOptions): Promise<Running
       news.stop();
       await systemProxy.disconnect().catch((error) => log.error({ err: error }, "The proxy settings stay"));
       flows.closeAll();
-      await Promise.all([proxy.close(), control.close()]);
+      await Promise.all([proxy.close(), control.close(), protection?.close()]);
       dialer.close();
+      names.close();
       save();
     },
   };

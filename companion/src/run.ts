@@ -26,6 +26,7 @@ async function start(): Promise<RunningCompanion> {
     paths,
     log,
     announcePairing: (request) => void process.stdout.write(pairingBlock(request)),
+    restart: () => process.exit(1),
   });
 }
 

@@ -1,22 +1,16 @@
-import type {
-  Breach,
-  NameDecision,
-  NameList,
-  ProtectionView,
-  Verdict,
-} from "@atlantic/shared/control/protection.ts";
+import type { Breach, ProtectionView, Verdict } from "@atlantic/shared/control/protection.ts";
 import type { Logger } from "pino";
 import { ControlFailure } from "../control/control-failure.ts";
-import type { NameFilter } from "../dns/filter/name-filter.ts";
+import type { Names } from "../dns/names.ts";
 import type { Resolver, ResolverOptions } from "../dns/resolver.ts";
 import type { Firewall, FirewallTrouble } from "../firewall/firewall.ts";
-import type { Endpoint } from "../firewall/policy.ts";
+import type { Endpoint, TunnelLink } from "../firewall/policy.ts";
 import type { Tunnel, TunnelOptions, TunnelTrouble } from "../tunnel/tunnel.ts";
 import type { BreachLog } from "../validator/breach-log.ts";
 import type { Situation } from "../validator/situation.ts";
 import { Validator } from "../validator/validator.ts";
 import type { ProtectedUpstreams } from "./protected-upstreams.ts";
-import type { ProtectedNames, Protection } from "./protection.ts";
+import type { Protection } from "./protection.ts";
 import type { ProtectionConfig } from "./protection-config.ts";
 import { ProtectionMachine } from "./protection-machine.ts";
 import type { Effect, ProtectionState } from "./protection-state.ts";
@@ -30,7 +24,9 @@ export interface MachineProtectionParts {
   readonly firewall: Firewall;
   readonly openTunnel: (options: TunnelOptions) => Promise<Tunnel>;
   readonly startResolver: (options: ResolverOptions) => Promise<Resolver>;
-  readonly filter: NameFilter;
+  /** Leads the machine's questions for names to the resolver on this link; null: no longer. */
+  readonly leadNames: (link: TunnelLink | null) => Promise<void>;
+  readonly names: Pick<Names, "filter" | "lists">;
   readonly upstreams: ProtectedUpstreams;
   /** Rules for marked sockets, besides those to upstreams. */
   readonly bootstrap: readonly Endpoint[];
@@ -163,25 +159,6 @@ export class MachineProtection implements Protection {
     await this.#validator.look();
   }
 
-  get names(): ProtectedNames {
-    const { filter } = this.#parts;
-    return {
-      why: (name): NameDecision => {
-        const { verdict, rule, sentences } = filter.why(name.toLowerCase());
-        return {
-          name,
-          decision: verdict === "unknown" ? "unlisted" : verdict,
-          rule: rule?.rule ?? null,
-          list: rule?.source ?? null,
-          text: sentences.join(" "),
-        };
-      },
-      lists: (): NameList[] => [],
-      setFiltered: () => Promise.reject(new ControlFailure("unavailable", "No site can be left out yet.")),
-      unfiltered: () => [],
-    };
-  }
-
   #perform(effect: Exclude<Effect, { kind: "report" }>): void | Promise<void> {
     const { wanted, firewall, upstreams, restart } = this.#parts;
     switch (effect.kind) {
@@ -270,7 +247,7 @@ export class MachineProtection implements Protection {
 
   async #openTunnel(): Promise<void> {
     if (this.#tunnel) return;
-    const { openTunnel, startResolver, mark, config, filter } = this.#parts;
+    const { openTunnel, startResolver, mark, config, names } = this.#parts;
     const tunnel = await openTunnel({
       mark,
       split: config.split,
@@ -279,11 +256,13 @@ export class MachineProtection implements Protection {
     });
     try {
       const { dns4, dns6 } = tunnel.link;
+      await this.#parts.leadNames(config.split?.mode === "only" ? null : tunnel.link);
       this.#resolver = await startResolver({
         listen: [dns4, dns6].map((host) => ({ host, port: 53 })),
         dial: (target) => this.#dialCarrying(target),
         fakeAddresses: config.fakeAddresses,
-        filter,
+        filter: names.filter,
+        blockedAnswer: () => names.lists.state.answer,
       });
     } catch (error) {
       await tunnel.close();
@@ -294,6 +273,7 @@ export class MachineProtection implements Protection {
   }
 
   async #closeTunnel(): Promise<void> {
+    await this.#parts.leadNames(null);
     const [tunnel, resolver] = [this.#tunnel, this.#resolver];
     this.#tunnel = null;
     this.#resolver = null;

@@ -1,4 +1,4 @@
-import type { Breach, NameDecision, NameList, ProtectionView } from "@atlantic/shared/control/protection.ts";
+import type { Breach, ProtectionView } from "@atlantic/shared/control/protection.ts";
 
 /** The protection of the whole machine, as the control socket steers it. */
 export interface Protection {
@@ -11,14 +11,4 @@ export interface Protection {
   /** Newest first. */
   breaches(): readonly Breach[];
   validate(): Promise<void>;
-  readonly names: ProtectedNames;
-}
-
-/** The names that the resolver answers and refuses. */
-export interface ProtectedNames {
-  why(name: string): NameDecision;
-  lists(): readonly NameList[];
-  setFiltered(site: string, filtered: boolean): Promise<void>;
-  /** Sites that are not filtered. */
-  unfiltered(): readonly string[];
 }
