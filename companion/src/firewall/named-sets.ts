@@ -1,3 +1,4 @@
+import { BlockList } from "node:net";
 import { families, family, familyOf } from "./build-rule.ts";
 import type { Endpoint, SplitRules } from "./policy.ts";
 import type { RuleParts } from "./rule-parts.ts";
@@ -36,7 +37,23 @@ export function upstreamSet(upstreams: readonly Endpoint[], of: Family): NamedSe
 }
 
 function networkSet(name: string, of: Family, networks: readonly string[]): NamedSet {
-  return { holds: "networks", name, family: of, elements: networks.filter((each) => familyOf(each) === of) };
+  return { holds: "networks", name, family: of, elements: outermost(networks, of) };
+}
+
+/** Networks nest or are apart; a set takes only those that are apart. */
+function outermost(networks: readonly string[], of: Family): string[] {
+  const all = [...new Set(networks)].filter((each) => familyOf(each) === of);
+  return all.filter((inner) => !all.some((outer) => outer !== inner && isWithin(inner, outer)));
+}
+
+function isWithin(inner: string, outer: string): boolean {
+  const [address = "", innerBits = ""] = inner.split("/");
+  const [network = "", outerBits = ""] = outer.split("/");
+  if (Number(innerBits) < Number(outerBits)) return false;
+  const type = familyOf(outer) === 4 ? "ipv4" : "ipv6";
+  const list = new BlockList();
+  list.addSubnet(network, Number(outerBits), type);
+  return list.check(address, type);
 }
 
 export function upstream(side: Side, of: Family): Match[] {

@@ -254,34 +254,19 @@ fn upstream_key(ip: Ip, upstream: &Endpoint) -> Result<(Vec<u8>, bool), String> 
     Ok((key, false))
 }
 
-/// Networks as the beginnings and ends of intervals, with those joined that overlap or touch.
+/// Networks as the beginnings and ends of intervals. The kernel refuses those that overlap.
 fn network_keys(ip: Ip, networks: &[String]) -> Result<Vec<(Vec<u8>, bool)>, String> {
-    let mut all: Vec<Network> = networks
-        .iter()
-        .map(|each| each.parse())
-        .collect::<Result<_, _>>()?;
-    if let Some(other) = all.iter().find(|each| each.family() != ip) {
-        return Err(format!("{other:?} is of the other family"));
-    }
-    all.sort_by(|one, other| one.address.cmp(&other.address));
-    let mut keys: Vec<(Vec<u8>, bool)> = Vec::new();
-    let mut end: Option<Option<Vec<u8>>> = None;
-    for network in all {
-        match &end {
-            Some(None) => break,
-            Some(Some(last)) if network.address <= *last => {
-                if network.after().is_none_or(|after| after > *last) {
-                    end = Some(network.after());
-                }
-            }
-            _ => {
-                keys.extend(end.take().flatten().map(|last| (last, true)));
-                keys.push((network.address.clone(), false));
-                end = Some(network.after());
-            }
+    let mut keys = Vec::new();
+    for text in networks {
+        let network: Network = text.parse()?;
+        if network.family() != ip {
+            return Err(format!("{text} is of the other family"));
         }
+        keys.extend(network.after().map(|end| (end, true)));
+        keys.push((network.address, false));
     }
-    keys.extend(end.flatten().map(|last| (last, true)));
+    // In their order, and an end before the beginning that it touches: else the kernel takes them to overlap.
+    keys.sort_by(|(one, one_ends), (other, other_ends)| one.cmp(other).then(other_ends.cmp(one_ends)));
     Ok(keys)
 }
 

@@ -1,0 +1,279 @@
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { type Firewall, type FirewallOptions, type FirewallTrouble, openFirewall } from "./firewall.ts";
+import { MARK, type Policy } from "./policy.ts";
+import { printNft } from "./print-nft.ts";
+import { rulesOf } from "./rules-of.ts";
+import { runProgram } from "./testing/run-program.ts";
+import { sampleNames, samplePolicies, tunnel } from "./testing/sample-policies.ts";
+import { PEER4, PEER6, type Probe, Wire } from "./testing/wire.ts";
+
+const program = fileURLToPath(new URL("../../../native/dist/atlantic-fw", import.meta.url));
+
+const upstream = { address: "203.0.113.7", protocol: "tcp", port: 7777 } as const;
+const upstream6 = { address: "2001:db8:7::7", protocol: "tcp", port: 7777 } as const;
+const blocked: Policy = { kind: "blocked", bootstrap: [upstream, upstream6], allowLan: false };
+
+/** Everything that an ordinary or a root program may try, to two places in both families. */
+const attempts: readonly Probe[] = [
+  ...["198.51.100.9", PEER4, "2001:db8:9::9", PEER6].flatMap((to): Probe[] => [
+    ...[53, 443, 853, 1337].flatMap((port): Probe[] =>
+      (["tcp", "udp"] as const).flatMap((kind) => [
+        { kind, to, port },
+        { kind, to, port, device: "eth0" },
+      ]),
+    ),
+    { kind: "icmp", to, port: 0 },
+    { kind: "udp", to, port: 443, mark: MARK },
+    { kind: "udp", to, port: 443, mark: 0x1234 },
+  ]),
+  { kind: "frame", to: "198.51.100.9", port: 443, device: "eth0" },
+  { kind: "frame", to: "198.51.100.9", port: 443, device: "eth0", bypass: true },
+  { kind: "frame", to: "198.51.100.9", port: 443, device: "eth0", vlan: true, claims: 0x8100 },
+  { kind: "frame", to: "198.51.100.9", port: 443, device: "eth0", mark: MARK },
+  // Said to be ARP, and none.
+  { kind: "frame", to: "198.51.100.9", port: 443, device: "eth0", claims: 0x0806 },
+  { kind: "tcp", to: upstream.address, port: upstream.port },
+  { kind: "tcp", to: upstream6.address, port: upstream6.port },
+];
+const toUpstreams: readonly Probe[] = [
+  { kind: "tcp", to: upstream.address, port: upstream.port, mark: MARK },
+  { kind: "tcp", to: upstream6.address, port: upstream6.port, mark: MARK },
+];
+
+const everything = (probes: readonly Probe[]) => new Set(probes.keys());
+const nothing = new Set<number>();
+
+describe("the firewall in the kernel", () => {
+  let wire: Wire;
+  let folder: string;
+  let firewall: Firewall;
+  let troubles: FirewallTrouble[];
+  let heard: () => void = () => {};
+
+  beforeAll(async () => {
+    wire = await Wire.make();
+  });
+  afterAll(() => wire.remove());
+
+  beforeEach(() => {
+    folder = mkdtempSync(join(tmpdir(), "firewall-"));
+    troubles = [];
+  });
+  afterEach(async () => {
+    await firewall.open();
+    const pids = await holders();
+    await firewall.close();
+    for (const pid of pids) process.kill(pid, "SIGKILL");
+    rmSync(folder, { recursive: true });
+  });
+
+  async function start(more: Partial<FirewallOptions> = {}): Promise<void> {
+    firewall = await openFirewall({
+      socket: join(folder, "socket"),
+      state: join(folder, "rules"),
+      command: ["nsenter", `--net=/run/netns/${wire.client}`, program],
+      ...more,
+    });
+    firewall.onTrouble((trouble) => {
+      troubles.push(trouble);
+      heard();
+    });
+  }
+
+  async function told(kind: FirewallTrouble["kind"]): Promise<FirewallTrouble> {
+    for (;;) {
+      const found = troubles.find((each) => each.kind === kind);
+      if (found) return found;
+      await new Promise<void>((resolve) => {
+        heard = resolve;
+      });
+    }
+  }
+
+  /** The holders of this test: their socket is in its folder. */
+  async function holders(): Promise<number[]> {
+    const pids = (await runProgram(["ip", "netns", "pids", wire.client]))
+      .split("\n")
+      .filter((pid) => pid !== "");
+    return pids.map(Number).filter((pid) => commandOf(pid).includes(folder));
+  }
+
+  it("lets every probe out when it is open, and none when it blocks, but the marked to an upstream", async () => {
+    await start();
+    expect(await wire.seen(attempts), "the positive control").toEqual(everything(attempts));
+    await firewall.apply(blocked);
+    expect(await wire.seen(attempts)).toEqual(nothing);
+    expect(await wire.seen(toUpstreams)).toEqual(everything(toUpstreams));
+    await firewall.open();
+    expect(await wire.seen(attempts)).toEqual(everything(attempts));
+  });
+
+  it("swaps the upstreams, and the old one is closed at once", async () => {
+    await start();
+    await firewall.apply(blocked);
+    await firewall.replaceUpstreams([{ address: PEER4, protocol: "udp", port: 443 }]);
+    expect(await wire.seen([...toUpstreams, { kind: "udp", to: PEER4, port: 443, mark: MARK }])).toEqual(
+      new Set([2]),
+    );
+    expect(await firewall.inspect()).toMatchObject({ intact: true, blocking: true });
+  });
+
+  it("is what nft makes of the printed text, for every kind of policy", async () => {
+    await start();
+    const list = () =>
+      wire.inClient("nft --stateless list table inet atlantic; nft --stateless list table netdev atlantic");
+    for (const name of sampleNames) {
+      await firewall.apply(samplePolicies[name]);
+      const loaded = await list();
+      await firewall.open();
+      const text = printNft(rulesOf(samplePolicies[name]), [{ name: "eth0", internal: true }]);
+      await wire.inClient("nft -f -", text);
+      expect(sorted(loaded), name).toEqual(sorted(await list()));
+      await wire.inClient("nft flush ruleset");
+    }
+  });
+
+  it("cannot be flushed, deleted or changed by anybody else", async () => {
+    await start();
+    expect(firewall.holding).toBe("owned");
+    await firewall.apply(blocked);
+    const before = await firewall.inspect();
+    await wire.inClient(
+      `nft flush ruleset
+       for order in "delete table inet atlantic" "delete table netdev atlantic" "flush chain inet atlantic output" \
+         "add rule inet atlantic output accept" "add element inet atlantic upstream4 { 198.51.100.9 . udp . 443 }"
+       do if nft $order 2>/dev/null; then echo "$order"; exit 1; fi; done`,
+    );
+    const after = await firewall.inspect();
+    expect(after).toMatchObject({ digest: before.digest, intact: true });
+    expect(await wire.seen(attempts)).toEqual(nothing);
+  });
+
+  it("stays when its holder is killed, and the next holder takes the same rules over", async () => {
+    await start();
+    await firewall.apply(blocked);
+    const { digest } = await firewall.inspect();
+    const [holder = 0] = await holders();
+    process.kill(holder, "SIGKILL");
+    expect(await wire.seen(attempts)).toEqual(nothing);
+    await told("holder-back");
+    expect(troubles.map(({ kind }) => kind)).toContain("holder-gone");
+    expect(await firewall.inspect()).toMatchObject({ digest, intact: true, blocking: true });
+    await wire.inClient("nft flush ruleset");
+    expect(await wire.seen(attempts)).toEqual(nothing);
+  });
+
+  it("outlives the daemon, and the next daemon finds it", async () => {
+    await start();
+    await firewall.apply(blocked);
+    const before = await firewall.inspect();
+    await firewall.close();
+    await start();
+    expect(await firewall.inspect()).toEqual(before);
+    expect(await holders()).toHaveLength(1);
+  });
+
+  it("refuses rules that the kernel cannot take, says so, and those from before hold", async () => {
+    await start();
+    await firewall.apply(blocked);
+    const { digest } = await firewall.inspect();
+    const split = { mode: "all-but", cgroups: ["no/such/group"], uids: [], destinations: [] } as const;
+    await expect(
+      firewall.apply({ kind: "connected", upstreams: [], tunnel, allowLan: false, split }),
+    ).rejects.toThrow(/no\/such\/group cannot be found.*Those from before hold on/);
+    expect(await firewall.inspect()).toMatchObject({ digest, intact: true });
+  });
+
+  it("covers a link that is plugged in later, and tells how long that took", async () => {
+    await start();
+    await firewall.apply(blocked);
+    await wire.inClient("ip link add eth7 type veth peer name eth7p");
+    const { message, openMs } = await told("link");
+    expect(message).toMatch(/eth7/);
+    expect(openMs).toBeGreaterThan(0);
+    expect(await firewall.inspect()).toMatchObject({ intact: true });
+    expect(await wire.inClient("nft list table netdev atlantic")).toContain('device "eth7"');
+    await wire.inClient("ip link delete eth7");
+  });
+
+  it("stops a container on a macvlan link", async () => {
+    await start();
+    const container = `${wire.client}m`;
+    await wire.addNamespace(container);
+    await wire.inClient(`ip link add link eth0 name mac0 netns ${container} type macvlan mode bridge`);
+    await runProgram(["ip", "netns", "exec", container, "sh", "-euc", containerSetup]);
+    const probes: Probe[] = [
+      { kind: "tcp", to: PEER4, port: 443 },
+      { kind: "udp", to: PEER4, port: 443 },
+      { kind: "icmp", to: PEER4, port: 0 },
+    ];
+    expect(await wire.seen(probes, container), "the positive control").toEqual(everything(probes));
+    await firewall.apply(blocked);
+    expect(await wire.seen(probes, container)).toEqual(nothing);
+  });
+
+  it("holds the kernel's settings, and puts them back as they were when it opens", async () => {
+    await start();
+    const read = async () => (await wire.inClient("sysctl -n net.ipv4.conf.all.src_valid_mark")).trim();
+    expect(await read()).toBe("0");
+    await firewall.apply(blocked);
+    expect(await read()).toBe("1");
+    await wire.inClient("sysctl -qw net.ipv4.conf.all.src_valid_mark=0");
+    expect((await told("setting")).message).toMatch(/src_valid_mark was 0; it is 1 again/);
+    expect(await read()).toBe("1");
+    await firewall.open();
+    expect(await read()).toBe("0");
+  });
+
+  it("is put back, where it cannot be owned, when others change it, and tells for how long it was gone", async () => {
+    await start({ holding: "watched" });
+    expect(firewall.holding).toBe("watched");
+    await firewall.apply(blocked);
+    const { digest } = await firewall.inspect();
+    await wire.inClient("nft flush ruleset");
+    const { message, openMs } = await told("changed");
+    expect(message).toMatch(/^nft changed the firewall's rules/);
+    expect(openMs).toBeGreaterThan(0);
+    expect(await firewall.inspect()).toMatchObject({ digest, intact: true });
+    expect(await wire.seen(attempts)).toEqual(nothing);
+  });
+
+  it("blocks at once, before anybody has said anything, when it is told so", async () => {
+    await start({ command: ["nsenter", `--net=/run/netns/${wire.client}`, program, "--block"] });
+    expect(await wire.seen(attempts)).toEqual(nothing);
+    expect(await wire.seen(toUpstreams)).toEqual(nothing);
+  });
+
+  it("needs no more than 4 MB of memory", async () => {
+    await start();
+    for (const name of sampleNames) await firewall.apply(samplePolicies[name]);
+    const [holder = 0] = await holders();
+    const kilobytes = /VmRSS:\s*(\d+) kB/.exec(readFileSync(`/proc/${holder}/status`, "utf8"))?.[1];
+    expect(Number(kilobytes)).toBeLessThanOrEqual(4096);
+  });
+});
+
+const containerSetup = `ip addr add 192.0.2.8/24 dev mac0; ip link set mac0 up
+  ip neigh replace ${PEER4} lladdr 02:00:00:00:00:02 dev mac0 nud permanent`;
+
+function commandOf(pid: number): string {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, "utf8");
+  } catch {
+    return "";
+  }
+}
+
+/** Blocks of a listing: the kernel lists chains and sets in an order of its own, and says who owns the table. */
+function sorted(listing: string): string[] {
+  return listing
+    .replaceAll(/ # progname .*\n\tflags owner\n/g, "\n")
+    .split(/\n(?=\tchain|\tset)/)
+    .map((block) => block.replaceAll(/^}|\s+$/gm, "").trim())
+    .filter((block) => block !== "")
+    .sort();
+}
