@@ -5,10 +5,12 @@ import { ClearError } from "../clear-error.ts";
 import type { ControlClient } from "../control/control-client.ts";
 import { VERSION } from "../version.ts";
 import { type CommandContext, show, withCompanion } from "./command-context.ts";
+import { addDns } from "./dns-command.ts";
 import { examineProviders, type ProviderOptions, showFindings } from "./doctor-command.ts";
 import { explain } from "./explain-command.ts";
 import { type PairOptions, pair } from "./pair-command.ts";
 import { parseRoute, parseScope, type ScopeOptions } from "./parse-route.ts";
+import { addPolicy } from "./policy-command.ts";
 import { addProtection, connectMachine, disconnectMachine } from "./protection-commands.ts";
 import { statusInWords } from "./show-status.ts";
 import {
@@ -86,6 +88,8 @@ export function program(print: (text: string) => void): Command {
     .argument("<file>", "as the server gave it (JSON Lines)")
     .option("--key <base64>", "the server's public key, when you know it from elsewhere")
     .action((file: string, options: { key?: string }) => verifyReceipts(context(), file, options));
+  addDns(root, context);
+  addPolicy(root, context);
   // The option may stand behind the command's name as well.
   for (const command of everyCommand(root)) if (command !== root) command.option(...JSON_OPTION);
   return root;

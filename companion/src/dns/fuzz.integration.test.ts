@@ -6,7 +6,8 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import type { BlockedAnswer } from "./resolver.ts";
 import { ask, exchangeUdp, rcodeOf } from "./testing/ask.ts";
-import { listOf, openStage } from "./testing/stage.ts";
+import { listOf } from "./testing/list-of.ts";
+import { openStage } from "./testing/stage.ts";
 import { answerFromZone } from "./testing/zone.ts";
 
 const both = [{ withoutNative: false }, { withoutNative: true }] as const;

@@ -1,7 +1,8 @@
 import { type Answer, decode } from "dns-packet";
 import { describe, expect, test } from "vitest";
 import { ask, exchangeTcp, exchangeUdp, queryFor, rcodeOf } from "./testing/ask.ts";
-import { listOf, openStage as openAnyStage } from "./testing/stage.ts";
+import { listOf } from "./testing/list-of.ts";
+import { openStage as openAnyStage } from "./testing/stage.ts";
 import { answerFromZone, type ZoneEntry } from "./testing/zone.ts";
 
 const address = (name: string, data: string, ttl = 300): Answer => ({ type: "A", name, ttl, data });

@@ -11,11 +11,6 @@ export interface DnsStage {
   [Symbol.asyncDispose](): Promise<void>;
 }
 
-/** A list of given lines. */
-export function listOf(...lines: string[]): SetSource {
-  return { by: "list", id: "test", title: "Test list", rank: null, rules: { lines } };
-}
-
 /** A resolver with one server behind it, all on loopback. */
 export async function openStage(
   answer: (query: Buffer) => SiteAnswer | Promise<SiteAnswer>,
