@@ -13,6 +13,7 @@ import { memory } from "./suites/memory.ts";
 import { popup } from "./suites/popup.ts";
 import { processes } from "./suites/processes.ts";
 import { soak } from "./suites/soak.ts";
+import { tunnel } from "./suites/tunnel.ts";
 import { usage } from "./suites/usage.ts";
 import { describeRows } from "./table.ts";
 
@@ -26,6 +27,7 @@ const suites: readonly Suite[] = [
   api,
   popup,
   memory,
+  tunnel,
 ];
 
 try {

@@ -16,6 +16,7 @@ export async function runInOwnNetwork(argv: readonly string[]): Promise<number |
   // There is no way to a package server from in there.
   await ensurePackages();
   await buildLoad();
+  await buildLoad("tunnel-load");
   const prepare = "ip link set lo up && sysctl -qw net.ipv4.ip_local_port_range='1024 65535' && exec \"$@\"";
   const self = [process.execPath, ...process.execArgv, process.argv[1] ?? "", ...argv];
   const child = spawn("unshare", ["--net", "sh", "-c", prepare, "sh", ...self], {

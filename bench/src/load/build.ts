@@ -4,18 +4,19 @@ import { join } from "node:path";
 import { must } from "@atlantic/lab/src/net/run.ts";
 import { ensurePackages } from "../../../scripts/debian-packages.ts";
 
-const source = join(import.meta.dirname, "../../load/load.rs");
+const sources = join(import.meta.dirname, "../../load");
 const cache = join(import.meta.dirname, "../../../node_modules/.cache/atlantic-bench");
 
 const compiler = { name: "rustc", program: "rustc", untested: "the load generator cannot be compiled" };
 
 /**
- * Compiles the load generator once for each state of its source, with rustc, which Debian has as a package.
+ * Compiles a load generator once for each state of its source, with rustc, which Debian has as a package.
  * @returns the program's path
  */
-export async function buildLoad(): Promise<string> {
+export async function buildLoad(name: "load" | "tunnel-load" = "load"): Promise<string> {
+  const source = join(sources, `${name}.rs`);
   const digest = createHash("sha256").update(readFileSync(source)).digest("hex").slice(0, 12);
-  const program = join(cache, `load-${digest}`);
+  const program = join(cache, `${name}-${digest}`);
   if (existsSync(program)) return program;
   const { missing } = await ensurePackages([compiler]);
   const [without] = missing;

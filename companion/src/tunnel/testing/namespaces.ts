@@ -120,10 +120,15 @@ export class Namespaces {
     return `${this.#id}-${place}`;
   }
 
-  /** Starts a Node program of this folder. */
+  /** Starts a Node program of this folder, or one with a whole path. */
   start(place: Place, program: string, argv: readonly string[] = []): PlacedProgram {
     const path = fileURLToPath(new URL(program, import.meta.url));
-    const child = spawn("ip", ["netns", "exec", this.name(place), process.execPath, path, ...argv], {
+    return this.place(place, [process.execPath, path, ...argv]);
+  }
+
+  /** Starts any program. */
+  place(place: Place, argv: readonly string[]): PlacedProgram {
+    const child = spawn("ip", ["netns", "exec", this.name(place), ...argv], {
       stdio: ["pipe", "pipe", "pipe"],
     });
     const placed = new PlacedProgram(child);
