@@ -1,6 +1,13 @@
+import { setFlagsFromString } from "node:v8";
 import { type Config, readConfig } from "./config.ts";
 import { startServer } from "./server.ts";
 import { startSentence } from "./start-error.ts";
+
+/**
+ * The young generation is collected by the thread that fills it. V8's helpers wake, spin and wait for one another for
+ * what is a millisecond's work; where a process has one core nothing is won by them, and other work is held up.
+ */
+setFlagsFromString("--no-parallel-scavenge");
 
 /** How often one of several gateway processes says how it is. */
 const HEALTH_MS = 1_000;

@@ -82,7 +82,8 @@ async function openPostgres({
   // The same of one that breaks while it is in use: whoever asked over it is told by the query.
   pool.on("connect", (client) => client.on("error", () => {}));
   const stopWatching = breakSilentConnections(pool, config, silentMs);
-  const db = new Kysely<Schema>({ dialect: new PostgresDialect({ pool }) });
+  const { batchingPool } = await import("./batching-pool.ts");
+  const db = new Kysely<Schema>({ dialect: new PostgresDialect({ pool: batchingPool(pool) }) });
   // The pool connects with its first query: whether it can is to be known now.
   await pool.query("select 1").catch(async (error: unknown) => {
     stopWatching();

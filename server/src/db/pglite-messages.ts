@@ -1,3 +1,5 @@
+import type { Statement } from "./statement-batch.ts";
+
 /** With what the thread begins. */
 export interface PgliteStart {
   readonly dataDirectory: string;
@@ -16,6 +18,7 @@ export type PgliteRequest =
       readonly values: readonly unknown[];
       readonly int8AsText: boolean;
     }
+  | { readonly id: number; readonly kind: "batch"; readonly statements: readonly Statement[] }
   | { readonly id: number; readonly kind: "exec"; readonly text: string; readonly int8AsText: boolean }
   | { readonly id: number; readonly kind: "listen" | "unlisten"; readonly channel: string }
   | { readonly id: number; readonly kind: "close" };

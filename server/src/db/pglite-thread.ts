@@ -1,6 +1,7 @@
 import { parentPort, workerData } from "node:worker_threads";
 import { PGlite } from "@electric-sql/pglite";
 import { BINARY_ARRAY_TYPES } from "./binary-arrays.ts";
+import { PgliteBatches } from "./pglite-batches.ts";
 import type { PgliteAnswer, PgliteRequest, PgliteStart } from "./pglite-messages.ts";
 import { pgliteParsers } from "./value-parsers.ts";
 
@@ -19,6 +20,7 @@ const pglite = await PGlite.create({
   startParams: [...PGlite.defaultStartParams, ...settings],
 });
 acceptBinaryArrays(pglite.serializers);
+const batches = new PgliteBatches(pglite);
 
 /** What `pg` makes of an int8. */
 const AS_TEXT = { parsers: { 20: (value: string) => value } };
@@ -41,6 +43,8 @@ async function run(request: PgliteRequest): Promise<unknown> {
   switch (request.kind) {
     case "query":
       return pglite.query(request.text, [...request.values], request.int8AsText ? AS_TEXT : undefined);
+    case "batch":
+      return batches.run(request.statements);
     case "exec":
       return pglite.exec(request.text, request.int8AsText ? AS_TEXT : undefined);
     case "listen":

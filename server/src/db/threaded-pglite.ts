@@ -3,6 +3,7 @@ import { readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { Worker } from "node:worker_threads";
 import type { PgliteAnswer, PgliteRequest, PgliteStart } from "./pglite-messages.ts";
+import { BEGIN, COMMIT, type Statement, StatementBatch } from "./statement-batch.ts";
 
 /** A statement's outcome, as PGlite gives it. */
 interface PgliteResult<Row> {
@@ -69,8 +70,11 @@ export class ThreadedPglite {
     return new ThreadedPglite(thread);
   }
 
-  query<Row>(text: string, values: readonly unknown[] = []): Promise<PgliteResult<Row>> {
-    return this.#alone(() => this.#query<Row>(text, values, false));
+  query<Row>(text: string | StatementBatch, values: readonly unknown[] = []): Promise<PgliteResult<Row>> {
+    return this.#alone(async () => {
+      if (text instanceof StatementBatch) return (await this.#runBatch(text, false)) as PgliteResult<Row>;
+      return this.#query<Row>(text, values, false);
+    });
   }
 
   /** Several statements, or one with values; int8 as text. */
@@ -95,23 +99,32 @@ export class ThreadedPglite {
     }) => Promise<Result>,
   ): Promise<Result> {
     return this.#alone(async () => {
-      await this.#exec("begin");
-      let isOver = false;
+      // It begins with its first statement, and ends with its last where that is said to be the last.
+      let state = "to begin" as "to begin" | "begun" | "over";
+      const query = async <Row>(text: string | StatementBatch, values: readonly unknown[] = []) => {
+        const begins = state === "to begin";
+        state = "begun";
+        if (text instanceof StatementBatch) {
+          const result = await this.#runBatch(text, begins);
+          if (text.thenCommit) state = "over";
+          return result as PgliteResult<Row>;
+        }
+        if (begins) await this.#exec(BEGIN.text);
+        return this.#query<Row>(text, values, false);
+      };
       const rollback = async () => {
-        isOver = true;
-        await this.#exec("rollback");
+        if (state === "begun") await this.#exec("rollback");
+        state = "over";
       };
       try {
-        const result = await use({
-          query: (text, values = []) => this.#query(text, values, false),
-          rollback,
-        });
-        if (isOver) return result;
-        isOver = true;
-        await this.#commit();
+        const result = await use({ query, rollback });
+        if (state === "begun") {
+          state = "over";
+          await this.#commit();
+        }
         return result;
       } catch (error) {
-        if (!isOver) await rollback();
+        await rollback();
         throw error;
       }
     });
@@ -151,6 +164,17 @@ export class ThreadedPglite {
 
   #exec(text: string): Promise<PgliteResult<unknown>[]> {
     return this.#ask({ kind: "exec", text, int8AsText: false });
+  }
+
+  /** @returns as rows the rows of each statement */
+  async #runBatch(
+    { statements, thenCommit }: StatementBatch,
+    begins: boolean,
+  ): Promise<PgliteResult<unknown>> {
+    const before: Statement[] = begins ? [BEGIN] : [];
+    const all = [...before, ...statements, ...(thenCommit ? [COMMIT] : [])];
+    const { rows } = await this.#ask<{ rows: unknown[][] }>({ kind: "batch", statements: all });
+    return { rows: rows.slice(before.length, before.length + statements.length), fields: [] };
   }
 
   #query<Row>(text: string, values: readonly unknown[], int8AsText: boolean): Promise<PgliteResult<Row>> {

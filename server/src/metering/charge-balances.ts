@@ -1,5 +1,7 @@
-import { sql, type Transaction } from "kysely";
+import type { Transaction } from "kysely";
+import { int8s, texts } from "../db/binary-arrays.ts";
 import type { Schema } from "../db/schema.ts";
+import { runTogether, type Statement, statement } from "../db/statement-batch.ts";
 
 /** What moved for one account since it was last charged. */
 export interface Charge {
@@ -16,35 +18,54 @@ export interface BalanceAfter {
   readonly remainingBytes: bigint;
 }
 
+interface BalanceRow {
+  readonly user_id: string;
+  readonly remaining: bigint;
+}
+
 /**
- * Adds what moved to what the accounts have used, and takes as much off what the gateway has reserved for them: bytes
- * of a lease turn into used ones in the transaction that folds their events. More than the lease has is used all the
- * same. Whoever changes a lease holds its balance's row, and rows are locked in one order everywhere.
+ * Writes what is to be written and adds what moved to what the accounts have used, and takes as much off what the
+ * gateway has reserved for them: bytes of a lease turn into used ones in the transaction that folds their events. More
+ * than the lease has is used all the same. Whoever changes a lease holds its balance's row, and rows are locked in one
+ * order everywhere.
  *
+ * The transaction is committed with it.
+ *
+ * @param writes statements of the same transaction that go before, in the same exchange
  * @param charges one for each account
  */
-export async function chargeBalances(
+export async function writeAndCharge(
   transaction: Transaction<Schema>,
   gatewayId: string,
   charges: readonly Charge[],
+  writes: readonly Statement[],
 ): Promise<BalanceAfter[]> {
-  if (charges.length === 0) return [];
+  if (charges.length === 0) {
+    if (writes.length > 0) await runTogether(transaction, writes, { thenCommit: true });
+    return [];
+  }
   const users = charges.map(({ userId }) => userId);
-  // A statement of its own: what the next one sees of the leases is then what stands once the rows are ours.
-  await lockBalances(transaction, users);
-  const { rows } = await sql<{ user_id: string; remaining: bigint }>`
+  // Locked by a statement of its own: what the next one sees of the leases is then what stands once the rows are ours.
+  const statements = [...writes, lockingBalances(users), charging(gatewayId, charges)];
+  const answers = await runTogether(transaction, statements, { thenCommit: true });
+  const rows = (answers.at(-1) ?? []) as readonly BalanceRow[];
+  return rows.map(({ user_id, remaining }) => ({ userId: user_id, remainingBytes: remaining }));
+}
+
+function charging(gatewayId: string, charges: readonly Charge[]): Statement<BalanceRow> {
+  return statement<BalanceRow>`
     with charge as (
       select * from unnest(
-        ${users}::text[],
-        ${charges.map(({ chargedBytes }) => String(chargedBytes))}::bigint[],
-        ${charges.map(({ chargedBytes, unchargedBytes }) => String(chargedBytes + unchargedBytes))}::bigint[]
+        ${texts(charges, ({ userId }) => userId)}::text[],
+        ${int8s(charges, ({ chargedBytes }) => Number(chargedBytes))}::int8[],
+        ${int8s(charges, ({ chargedBytes, unchargedBytes }) => Number(chargedBytes + unchargedBytes))}::int8[]
       ) as c (user_id, charged, moved)
     ), lease as (
       select user_id, least(bytes, moved) as settled
-      from traffic_leases join charge using (user_id) where gateway_id = ${gatewayId}
+      from traffic_leases join charge using (user_id) where gateway_id = ${gatewayId}::text
     ), settled as (
       update traffic_leases l set bytes = l.bytes - lease.settled
-      from lease where l.user_id = lease.user_id and l.gateway_id = ${gatewayId}
+      from lease where l.user_id = lease.user_id and l.gateway_id = ${gatewayId}::text
     )
     update traffic_balances b set
       used_bytes = b.used_bytes + charge.charged,
@@ -53,9 +74,7 @@ export async function chargeBalances(
       updated_at = current_timestamp
     from charge left join lease using (user_id)
     where b.user_id = charge.user_id
-    returning b.user_id, b.allowance_bytes - b.used_bytes as remaining
-  `.execute(transaction);
-  return rows.map(({ user_id, remaining }) => ({ userId: user_id, remainingBytes: remaining }));
+    returning b.user_id, b.allowance_bytes - b.used_bytes as remaining`;
 }
 
 /** Locks the accounts' balances in the order in which everybody does. */
@@ -63,7 +82,11 @@ export async function lockBalances(
   transaction: Transaction<Schema>,
   users: readonly string[],
 ): Promise<void> {
-  await sql`
-    select user_id from traffic_balances where user_id = any(${users}::text[]) order by user_id for update
-  `.execute(transaction);
+  await runTogether(transaction, [lockingBalances(users)]);
+}
+
+function lockingBalances(users: readonly string[]): Statement {
+  return statement`
+    select user_id from traffic_balances where user_id = any(${texts(users, (id) => id)}::text[])
+    order by user_id for update`;
 }

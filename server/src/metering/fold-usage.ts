@@ -1,11 +1,11 @@
 import type { Kysely } from "kysely";
 import type { Schema } from "../db/schema.ts";
-import { type BalanceAfter, type Charge, chargeBalances } from "./charge-balances.ts";
+import { type BalanceAfter, type Charge, writeAndCharge } from "./charge-balances.ts";
 import { type Standing, standingAfter } from "./connection-state.ts";
 import { type FoldedBatch, foldBatch } from "./fold-batch.ts";
 import { ReceiptChain } from "./receipt-chain.ts";
 import type { UsageEvent } from "./usage-event.ts";
-import { lockCredentials, lockGateway, lockStandings, writeBatch } from "./write-batch.ts";
+import { lockForFold, lockStandings, writingBatch } from "./write-batch.ts";
 
 /** What a fold tells the gateway. */
 export interface FoldOutcome {
@@ -48,8 +48,9 @@ function foldOnce(
   { lookUpAll }: { lookUpAll: boolean },
 ): Promise<FoldOutcome> {
   return db.transaction().execute(async (transaction) => {
-    const epoch = await lockGateway(transaction, gatewayId);
-    const chains = await lockChains(transaction, events);
+    const { ids, withChains } = credentialsIn(events);
+    const { epoch, credentials } = await lockForFold(transaction, gatewayId, ids, { withChains });
+    const chains = new Map(credentials.map((credential) => [credential.id, new ReceiptChain(credential)]));
     const standings = new Map<string, Standing>();
     const lookUp = new Set<string>();
     for (const { connection, connectionStored, base, seq } of events) {
@@ -59,8 +60,8 @@ function foldOnce(
     }
     for (const [id, standing] of await lockStandings(transaction, [...lookUp])) standings.set(id, standing);
     const batch = foldBatch(events, standings, chains);
-    await writeBatch(transaction, gatewayId, batch, chains);
-    const balances = await chargeBalances(transaction, gatewayId, chargesOf(batch));
+    const writes = writingBatch(gatewayId, batch, chains);
+    const balances = await writeAndCharge(transaction, gatewayId, chargesOf(batch), writes);
     return { balances, closedElsewhere: batch.closedElsewhere, epoch };
   });
 }
@@ -80,18 +81,15 @@ function chargesOf({ hours }: FoldedBatch): Charge[] {
   }));
 }
 
-async function lockChains(
-  transaction: Kysely<Schema>,
-  events: readonly UsageEvent[],
-): Promise<Map<string, ReceiptChain>> {
+/** The credentials that events are of, and whether any of them gets a receipt. */
+function credentialsIn(events: readonly UsageEvent[]): { ids: readonly string[]; withChains: boolean } {
   const ids = new Set<string>();
   let withChains = false;
   for (const { connection, end } of events) {
     ids.add(connection.credentialId);
     if (end) withChains = true;
   }
-  const locked = await lockCredentials(transaction, [...ids], { withChains });
-  return new Map(locked.map((credential) => [credential.id, new ReceiptChain(credential)]));
+  return { ids: [...ids], withChains };
 }
 
 function isUniqueViolation(error: unknown): boolean {

@@ -1,5 +1,6 @@
 import { type Kysely, sql, type Transaction } from "kysely";
 import type { Schema } from "../db/schema.ts";
+import { runTogether, statement } from "../db/statement-batch.ts";
 import { lockBalances } from "./charge-balances.ts";
 import {
   HELD_MOST_BYTES,
@@ -45,13 +46,13 @@ class StoredLeases implements LeaseStore {
   }
 
   async #tryToTake(userId: string, bytes: number): Promise<Lease> {
-    const { rows } = await sql<{ granted: bigint; held: bigint; free: bigint }>`
+    const taking = statement<{ granted: bigint; held: bigint; free: bigint }>`
       with balance as materialized (
         select allowance_bytes - used_bytes - reserved_bytes as free
-        from traffic_balances where user_id = ${userId} for update
+        from traffic_balances where user_id = ${userId}::text for update
       ), held as (
         select coalesce(sum(bytes), 0)::bigint as bytes
-        from traffic_leases where user_id = ${userId} and gateway_id = ${this.#gatewayId}
+        from traffic_leases where user_id = ${userId}::text and gateway_id = ${this.#gatewayId}::text
       ), wanted as (
         select free, greatest(0, least(
           ${bytes}::bigint, ${HELD_MOST_BYTES}::bigint - held.bytes, free,
@@ -59,21 +60,21 @@ class StoredLeases implements LeaseStore {
         )) as bytes
         from balance, held
         where exists (
-          select from lease_holders where gateway_id = ${this.#gatewayId} and expires_at > clock_timestamp()
+          select from lease_holders where gateway_id = ${this.#gatewayId}::text and expires_at > clock_timestamp()
         )
       ), reserved as (
         update traffic_balances b set reserved_bytes = b.reserved_bytes + wanted.bytes
-        from wanted where b.user_id = ${userId} and wanted.bytes > 0
+        from wanted where b.user_id = ${userId}::text and wanted.bytes > 0
       ), lease as (
         insert into traffic_leases as l (user_id, gateway_id, bytes)
-        select ${userId}, ${this.#gatewayId}, bytes from wanted where bytes > 0
+        select ${userId}::text, ${this.#gatewayId}::text, bytes from wanted where bytes > 0
         on conflict (user_id, gateway_id) do update set bytes = l.bytes + excluded.bytes
         returning l.bytes
       )
       select wanted.bytes as granted, wanted.free, coalesce(lease.bytes, held.bytes) as held
       from wanted cross join held left join lease on true
-    `.execute(this.#db);
-    const row = rows[0];
+    `;
+    const [[row]] = await runTogether(this.#db, [taking]);
     return {
       grantedBytes: Number(row?.granted ?? 0n),
       heldBytes: Number(row?.held ?? 0n),

@@ -1,10 +1,18 @@
 import { type Kysely, sql } from "kysely";
 import { byteas, int4s, int8s, texts, timestamps, uuids } from "../db/binary-arrays.ts";
 import type { Schema } from "../db/schema.ts";
+import { runTogether, type Statement, statement } from "../db/statement-batch.ts";
 import type { ConnectionState, Standing } from "./connection-state.ts";
 import type { FoldedBatch } from "./fold-batch.ts";
 import type { HourlyUsage } from "./hourly-usage.ts";
 import type { LockedCredential, ReceiptChain } from "./receipt-chain.ts";
+
+interface CredentialRow {
+  readonly id: string;
+  readonly user_id: string;
+  readonly last_number: bigint;
+  readonly last_hash: Uint8Array;
+}
 
 /**
  * Keeps credentials from being deleted until the transaction ends and, where receipts are to be written, their chains
@@ -13,25 +21,35 @@ import type { LockedCredential, ReceiptChain } from "./receipt-chain.ts";
 export async function lockCredentials(
   transaction: Kysely<Schema>,
   ids: readonly string[],
-  { withChains }: { withChains: boolean },
+  options: { withChains: boolean },
 ): Promise<LockedCredential[]> {
-  const lock = withChains ? sql`for key share of k for update of c` : sql`for key share of k`;
-  const { rows } = await sql<{
-    id: string;
-    user_id: string;
-    last_number: bigint;
-    last_hash: Uint8Array;
-  }>`
-    select k.id, k.user_id, c.last_number, c.last_hash
-    from proxy_credentials k join receipt_chains c on c.credential_id = k.id
-    where k.id = any(${texts(ids, (id) => id)}::text[]) order by k.id ${lock}
-  `.execute(transaction);
-  return rows.map((row) => ({
+  const [rows] = await runTogether(transaction, [lockingCredentials(ids, options)]);
+  return rows.map(lockedCredential);
+}
+
+function lockingCredentials(
+  ids: readonly string[],
+  { withChains }: { withChains: boolean },
+): Statement<CredentialRow> {
+  const wanted = texts(ids, (id) => id);
+  return withChains
+    ? statement<CredentialRow>`
+        select k.id, k.user_id, c.last_number, c.last_hash
+        from proxy_credentials k join receipt_chains c on c.credential_id = k.id
+        where k.id = any(${wanted}::text[]) order by k.id for key share of k for update of c`
+    : statement<CredentialRow>`
+        select k.id, k.user_id, c.last_number, c.last_hash
+        from proxy_credentials k join receipt_chains c on c.credential_id = k.id
+        where k.id = any(${wanted}::text[]) order by k.id for key share of k`;
+}
+
+function lockedCredential(row: CredentialRow): LockedCredential {
+  return {
     id: row.id,
     userId: row.user_id,
     lastNumber: Number(row.last_number),
     lastHash: row.last_hash,
-  }));
+  };
 }
 
 /**
@@ -39,13 +57,33 @@ export async function lockCredentials(
  * @returns the gateway's epoch: while it stays the same, nobody else has closed its connections
  */
 export async function lockGateway(transaction: Kysely<Schema>, gatewayId: string): Promise<bigint> {
-  const { epoch } = await transaction
-    .insertInto("usage_gateways")
-    .values({ id: gatewayId })
-    .onConflict((on) => on.column("id").doUpdateSet({ id: gatewayId }))
-    .returning("epoch")
-    .executeTakeFirstOrThrow();
-  return epoch;
+  const [[row]] = await runTogether(transaction, [lockingGateway(gatewayId)]);
+  return epochOf(row);
+}
+
+function lockingGateway(gatewayId: string): Statement<{ epoch: bigint }> {
+  return statement<{ epoch: bigint }>`
+    insert into usage_gateways as g (id) values (${gatewayId}::text)
+    on conflict (id) do update set id = excluded.id returning g.epoch`;
+}
+
+function epochOf(row: { epoch: bigint } | undefined): bigint {
+  if (row === undefined) throw new Error("The gateway's row was not written.");
+  return row.epoch;
+}
+
+/** The locks that every fold takes, in one exchange: the gateway first, then the credentials. */
+export async function lockForFold(
+  transaction: Kysely<Schema>,
+  gatewayId: string,
+  credentials: readonly string[],
+  options: { withChains: boolean },
+): Promise<{ epoch: bigint; credentials: LockedCredential[] }> {
+  const [[gateway], rows] = await runTogether(transaction, [
+    lockingGateway(gatewayId),
+    lockingCredentials(credentials, options),
+  ]);
+  return { epoch: epochOf(gateway), credentials: rows.map(lockedCredential) };
 }
 
 /** How stored connections stand; their rows are locked, in one order everywhere. */
@@ -101,29 +139,29 @@ export const latestTotals = sql`
   coalesce(e.tls_bytes_total, c.tls_bytes) as tls_bytes
 `;
 
-/** Writes connections, events, hours and the heads of chains. @throws a unique violation when a connection was there */
-export async function writeBatch(
-  transaction: Kysely<Schema>,
+/** What writes connections, events, hours and the heads of chains. A unique violation: a connection was there. */
+export function writingBatch(
   gatewayId: string,
   batch: FoldedBatch,
   chains: ReadonlyMap<string, ReceiptChain>,
-): Promise<void> {
-  if (batch.begun.length > 0) await insertConnections(transaction, gatewayId, batch.begun, chains);
-  if (batch.ended.length > 0) await closeConnections(transaction, batch.ended);
-  if (batch.moved.length > 0) await updateExits(transaction, batch.moved);
-  if (batch.events.length > 0) await insertEvents(transaction, batch.events);
-  if (batch.hours.length > 0) await addToHours(transaction, batch.hours);
+): Statement[] {
   const grown = [...chains.values()].filter((chain) => chain.grown);
-  if (grown.length > 0) await updateChains(transaction, grown);
+  const statements: Statement[] = [];
+  if (batch.begun.length > 0) statements.push(insertingConnections(gatewayId, batch.begun, chains));
+  if (batch.ended.length > 0) statements.push(closingConnections(batch.ended));
+  if (batch.moved.length > 0) statements.push(updatingExits(batch.moved));
+  if (batch.events.length > 0) statements.push(insertingEvents(batch.events));
+  if (batch.hours.length > 0) statements.push(addingToHours(batch.hours));
+  if (grown.length > 0) statements.push(updatingChains(grown));
+  return statements;
 }
 
-async function insertConnections(
-  transaction: Kysely<Schema>,
+function insertingConnections(
   gatewayId: string,
   rows: readonly ConnectionState[],
   chains: ReadonlyMap<string, ReceiptChain>,
-): Promise<void> {
-  await sql`
+): Statement {
+  return statement`
     insert into proxy_connections (
       gateway_id, id, user_id, credential_id, client, protocol, target_host, target_port,
       exit_country, exit_city, exit_label, exit_address, upstream, opened_at,
@@ -157,14 +195,11 @@ async function insertConnections(
       ${int8s(rows, ({ receiptNumber }) => receiptNumber)}::int8[],
       ${byteas(rows, ({ receiptHash }) => receiptHash)}::bytea[]
     ) as n
-  `.execute(transaction);
+  `;
 }
 
-async function closeConnections(
-  transaction: Kysely<Schema>,
-  rows: readonly ConnectionState[],
-): Promise<void> {
-  await sql`
+function closingConnections(rows: readonly ConnectionState[]): Statement {
+  return statement`
     update proxy_connections c set
       sent_bytes = n.sent, received_bytes = n.received, requests = n.requests,
       uncharged_sent_bytes = n.uncharged_sent, uncharged_received_bytes = n.uncharged_received, tls_bytes = n.tls,
@@ -187,12 +222,12 @@ async function closeConnections(
       closed_at, outcome, receipt_number, receipt_hash
     )
     where c.id = n.id
-  `.execute(transaction);
+  `;
 }
 
 /** For connections that were moved to another exit after their row was written. */
-async function updateExits(transaction: Kysely<Schema>, rows: readonly ConnectionState[]): Promise<void> {
-  await sql`
+function updatingExits(rows: readonly ConnectionState[]): Statement {
+  return statement`
     update proxy_connections c set
       exit_country = n.country, exit_city = n.city, exit_label = n.label, exit_address = n.address,
       upstream = n.upstream, failed_attempts = n.attempts
@@ -206,15 +241,15 @@ async function updateExits(transaction: Kysely<Schema>, rows: readonly Connectio
       ${texts(rows, attemptsText)}::text[]::jsonb[]
     ) as n (id, country, city, label, address, upstream, attempts)
     where c.id = n.id
-  `.execute(transaction);
+  `;
 }
 
 function attemptsText({ record }: ConnectionState): string | null {
   return record.attempts === undefined ? null : JSON.stringify(record.attempts);
 }
 
-async function insertEvents(transaction: Kysely<Schema>, events: FoldedBatch["events"]): Promise<void> {
-  await sql`
+function insertingEvents(events: FoldedBatch["events"]): Statement {
+  return statement`
     insert into usage_events (
       connection_id, seq, sent_bytes_total, received_bytes_total, requests_total,
       uncharged_sent_bytes_total, uncharged_received_bytes_total, tls_bytes_total, at
@@ -230,11 +265,11 @@ async function insertEvents(transaction: Kysely<Schema>, events: FoldedBatch["ev
       ${int8s(events, ({ totals }) => totals.tlsBytes ?? 0)}::int8[],
       ${timestamps(events, ({ at }) => at)}::timestamptz[]
     )
-  `.execute(transaction);
+  `;
 }
 
-async function addToHours(transaction: Kysely<Schema>, hours: readonly HourlyUsage[]): Promise<void> {
-  await sql`
+function addingToHours(hours: readonly HourlyUsage[]): Statement {
+  return statement`
     insert into proxy_usage (
       user_id, credential_id, hour, exit_country, protocol, sent_bytes, received_bytes, requests, failed,
       uncharged_sent_bytes, uncharged_received_bytes, tls_bytes
@@ -261,7 +296,7 @@ async function addToHours(transaction: Kysely<Schema>, hours: readonly HourlyUsa
       uncharged_sent_bytes = proxy_usage.uncharged_sent_bytes + excluded.uncharged_sent_bytes,
       uncharged_received_bytes = proxy_usage.uncharged_received_bytes + excluded.uncharged_received_bytes,
       tls_bytes = proxy_usage.tls_bytes + excluded.tls_bytes
-  `.execute(transaction);
+  `;
 }
 
 /** The rows are locked already. */
@@ -269,7 +304,11 @@ export async function updateChains(
   transaction: Kysely<Schema>,
   chains: readonly ReceiptChain[],
 ): Promise<void> {
-  await sql`
+  await runTogether(transaction, [updatingChains(chains)]);
+}
+
+function updatingChains(chains: readonly ReceiptChain[]): Statement {
+  return statement`
     update receipt_chains c set last_number = n.number, last_hash = n.hash
     from unnest(
       ${texts(chains, ({ credentialId }) => credentialId)}::text[],
@@ -277,5 +316,5 @@ export async function updateChains(
       ${byteas(chains, ({ hash }) => Buffer.from(hash, "hex"))}::bytea[]
     ) as n (credential_id, number, hash)
     where c.credential_id = n.credential_id
-  `.execute(transaction);
+  `;
 }
