@@ -8,6 +8,7 @@ use rustix::net::{Shutdown, shutdown};
 
 use crate::dial::{Dial, Failure, Opened, Plan, Step};
 use crate::driver::{Cx, Driver, NEVER, Next};
+use crate::greeting;
 use crate::protocol::{Outcome, event, verb};
 use crate::relay::{End, Limits, Relay};
 use crate::sockets::{Moved, local_address, read_some, reset, write_some};
@@ -16,6 +17,8 @@ use crate::wire::{Reader, put_bytes, put_f64, put_u32};
 /// The client's reports are numbered so; a dial's begin at 1.
 pub const CLIENT: u8 = 0;
 const READ_ON: u32 = 1;
+/// Beside the listener's number: the greeting that the client's words begin with has been answered.
+const GREETED: u32 = 1 << 31;
 /// The last six bytes of the reply are the address and port that the exit's connection is bound to.
 const REPLY_ENDS_IN_ADDRESS: u32 = 1;
 
@@ -39,10 +42,14 @@ pub struct Client {
     header_ms: u64,
     readable: bool,
     hung_up: bool,
+    /// Whether SOCKS5 greetings are answered here.
+    greets: bool,
+    /// The greeting that was answered.
+    greeting: Vec<u8>,
 }
 
 impl Client {
-    pub fn new(socket: OwnedFd, address: SocketAddr, listener: u32, header_ms: u64) -> Self {
+    pub fn new(socket: OwnedFd, address: SocketAddr, listener: u32, header_ms: u64, greets: bool) -> Self {
         Client {
             socket: Some(socket),
             address: Some(address),
@@ -51,6 +58,8 @@ impl Client {
             header_ms,
             readable: false,
             hung_up: false,
+            greets,
+            greeting: Vec::new(),
         }
     }
 
@@ -64,6 +73,8 @@ impl Client {
             header_ms: 0,
             readable: false,
             hung_up: false,
+            greets: false,
+            greeting: Vec::new(),
         }
     }
 
@@ -78,6 +89,11 @@ impl Client {
         match read_some(socket, &mut cx.parts.scratch) {
             Moved::Bytes(count) => {
                 self.readable = count == room || self.hung_up;
+                let said = cx.parts.scratch.get(..count).unwrap_or_default();
+                if self.greets && self.greeting.is_empty() && greeting::is_plain(said) {
+                    self.greeting = said.to_vec();
+                    return self.greet(cx);
+                }
                 self.heard(cx, count);
                 Next::Stay
             }
@@ -90,6 +106,18 @@ impl Client {
         }
     }
 
+    /// Answers the greeting, and shows the client to JavaScript with what it says next.
+    fn greet(&mut self, cx: &mut Cx) -> Next {
+        let Some(socket) = &self.socket else {
+            return Next::End;
+        };
+        if write_some(socket, greeting::WELCOME) != Moved::Bytes(greeting::WELCOME.len()) {
+            return self.gone(cx, Outcome::ClientReset);
+        }
+        cx.set_deadline(cx.now() + self.header_ms);
+        self.listen(cx)
+    }
+
     fn heard(&mut self, cx: &mut Cx, count: usize) {
         if self.state == State::Silent {
             cx.parts.silent -= 1;
@@ -98,10 +126,13 @@ impl Client {
         cx.set_deadline(NEVER);
         let address = self.address.take().map(|address| address.ip().to_string());
         let scratch = std::mem::take(&mut cx.parts.scratch);
-        let listener = self.listener;
+        let greeting = std::mem::take(&mut self.greeting);
+        self.greets = false;
+        let listener = self.listener | if greeting.is_empty() { 0 } else { GREETED };
         cx.tell(event::DATA, |out| {
             put_u32(out, listener);
             put_bytes(out, address.unwrap_or_default().as_bytes());
+            out.extend_from_slice(&greeting);
             out.extend_from_slice(scratch.get(..count).unwrap_or_default());
         });
         cx.parts.scratch = scratch;
@@ -175,6 +206,7 @@ impl Client {
         let client = Client {
             socket: self.socket.take(),
             address: None,
+            greeting: Vec::new(),
             ..*self
         };
         Next::Become(Box::new(Dialling {
@@ -319,6 +351,7 @@ impl Dialling {
             socket: self.client.socket.take(),
             address: None,
             state: State::Paused,
+            greeting: Vec::new(),
             ..self.client
         };
         Next::Become(Box::new(client))

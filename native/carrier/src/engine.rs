@@ -64,6 +64,7 @@ struct Listener {
     socket: OwnedFd,
     header_ms: u64,
     max_silent: usize,
+    greets: bool,
     diverts: bool,
     /// The kernel is not asked before this moment.
     paused_until: Option<u64>,
@@ -188,6 +189,7 @@ impl Engine {
                     socket,
                     header_ms,
                     max_silent,
+                    greets,
                     diverts,
                 } => {
                     let _ = epoll::add(&self.parts.epoll, &socket, listener_data(number), EventFlags::IN);
@@ -195,6 +197,7 @@ impl Engine {
                         socket,
                         header_ms,
                         max_silent,
+                        greets,
                         diverts,
                         paused_until: None,
                     };
@@ -335,7 +338,8 @@ impl Engine {
                             self.divert(Diverted::new(socket, address, number));
                             continue;
                         }
-                        let client = Client::new(socket, address, number, listener.header_ms);
+                        let client =
+                            Client::new(socket, address, number, listener.header_ms, listener.greets);
                         let max_silent = listener.max_silent;
                         self.welcome(client, max_silent);
                     }

@@ -19,6 +19,7 @@ use crate::forward::{Forward, Order};
 use crate::id::Id;
 use crate::rate::Rate;
 use crate::shared::{Adopted, Message, Shared};
+use crate::slice::ask_for_short_turns;
 use crate::sockets::listen_on;
 
 type Tell = ThreadsafeFunction<(), (), (), Status, false, true>;
@@ -42,6 +43,8 @@ pub struct ListenOptions {
     pub reuse_port: bool,
     pub header_ms: u32,
     pub max_silent: u32,
+    /// SOCKS5 greetings that offer user name and password are answered without asking.
+    pub greets: bool,
     pub diverts: bool,
 }
 
@@ -99,6 +102,7 @@ impl Carrier {
         let mut engine = Engine::new(Arc::clone(&shared), Box::new(move || call(&tell))).map_err(failure)?;
         let own = Arc::clone(&shared);
         let body = move || {
+            ask_for_short_turns();
             // Whatever ends it, JavaScript learns that it is gone.
             let _ = catch_unwind(AssertUnwindSafe(|| engine.run()));
             own.alive.store(false, Ordering::SeqCst);
@@ -138,6 +142,7 @@ impl Carrier {
             socket,
             header_ms: u64::from(options.header_ms),
             max_silent: options.max_silent as usize,
+            greets: options.greets,
             diverts: options.diverts,
         });
         Ok(BoundAddress {

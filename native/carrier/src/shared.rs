@@ -23,6 +23,8 @@ pub enum Message {
         header_ms: u64,
         /// How many clients may be connected without having said anything; the oldest of more is closed.
         max_silent: usize,
+        /// Whether SOCKS5 greetings that offer a login are answered without asking.
+        greets: bool,
         /// Its clients were going elsewhere: JavaScript decides before they say anything.
         diverts: bool,
     },

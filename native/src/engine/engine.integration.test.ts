@@ -173,6 +173,28 @@ function theEngineCarries(engine: CarrierEngine): void {
     expect(silent.slice(1).every(({ destroyed }) => !destroyed)).toBe(true);
   });
 
+  test("a SOCKS5 greeting is answered at once where that is wished, and shown with what comes next", async () => {
+    const shown = Promise.withResolvers<{ said: Buffer; greeted: boolean }>();
+    const listener = engine.listen({
+      host: "127.0.0.1",
+      port: 0,
+      reusePort: false,
+      headerMs: 5_000,
+      maxSilent: 1_000,
+      greets: true,
+      onClient: (client, first, greeted) => {
+        shown.resolve({ said: Buffer.from(first), greeted });
+        client.close();
+      },
+    });
+    onTestFinished(() => listener.stop());
+    const client = await clientOf(listener.port);
+    client.write(Buffer.from([5, 2, 0, 2]));
+    expect((await once(client, "data"))[0]).toEqual(Buffer.from([5, 2]));
+    client.write(Buffer.from([1, 1, 97, 1, 98]));
+    expect(await shown.promise).toEqual({ said: Buffer.from([5, 2, 0, 2, 1, 1, 97, 1, 98]), greeted: true });
+  });
+
   test("a taken client is a socket with nothing lost", async () => {
     const { Socket: NodeSocket } = await import("node:net");
     const { port } = door((client, said) => {

@@ -13,6 +13,9 @@ import { events, FIRST_ADOPTED, outcomes, verbs } from "./protocol.ts";
 import { SharedAllowance } from "./shared-allowance.ts";
 import { SharedRate } from "./shared-rate.ts";
 
+/** Beside the listener's number. */
+const GREETED = 1 << 31;
+
 export interface CarrierListenOptions {
   /** An address. */
   readonly host: string;
@@ -24,8 +27,13 @@ export interface CarrierListenOptions {
   readonly headerMs: number;
   /** How many clients may be connected without having said anything. Of more, the oldest is closed. */
   readonly maxSilent: number;
-  /** A client has said its first bytes: whoever decides about it listens to it before this returns. */
-  readonly onClient: (client: CarriedConnection, first: Buffer) => void;
+  /** SOCKS5 greetings that offer user name and password are answered so at once (RFC 1928 §3), without a decision. */
+  readonly greets?: boolean;
+  /**
+   * A client has said its first bytes: whoever decides about it listens to it before this returns. `greeted`: they
+   * begin with a greeting that was answered.
+   */
+  readonly onClient: (client: CarriedConnection, first: Buffer, greeted: boolean) => void;
 }
 
 export interface CarrierListener {
@@ -98,9 +106,9 @@ export class CarrierEngine implements ConnectionOwner {
   }
 
   /** @throws the listen error, EADDRINUSE among them */
-  listen({ onClient, ...options }: CarrierListenOptions): CarrierListener {
+  listen({ onClient, greets = false, ...options }: CarrierListenOptions): CarrierListener {
     const number = this.#nextListener++;
-    const bound = this.#bind({ ...options, number, backlog: BACKLOG, diverts: false });
+    const bound = this.#bind({ ...options, greets, number, backlog: BACKLOG, diverts: false });
     this.#listeners.set(number, onClient);
     return this.#listenerOf(number, bound);
   }
@@ -113,7 +121,14 @@ export class CarrierEngine implements ConnectionOwner {
   divert({ onFlow, ...options }: CarrierDivertOptions): CarrierListener {
     const number = this.#nextListener++;
     const unused = { reusePort: false, headerMs: 0, maxSilent: 0 };
-    const bound = this.#bind({ ...options, ...unused, number, backlog: BACKLOG, diverts: true });
+    const bound = this.#bind({
+      ...options,
+      ...unused,
+      number,
+      backlog: BACKLOG,
+      greets: false,
+      diverts: true,
+    });
     this.#diverts.set(number, onFlow);
     return this.#listenerOf(number, bound);
   }
@@ -322,8 +337,9 @@ export class CarrierEngine implements ConnectionOwner {
     const address = this.#events.toString("latin1", at + 8, addressEnd);
     const connection = new CarriedConnection(this, index, generation, address);
     this.#accepted[index] = connection;
-    const onClient = this.#listeners.get(this.#events.readUInt32LE(at));
-    if (onClient) onClient(connection, said);
+    const listener = this.#events.readUInt32LE(at);
+    const onClient = this.#listeners.get(listener & ~GREETED);
+    if (onClient) onClient(connection, said, (listener & GREETED) !== 0);
     else connection.close();
   }
 

@@ -42,6 +42,7 @@ export interface NativeCarrier {
     reusePort: boolean;
     headerMs: number;
     maxSilent: number;
+    greets: boolean;
     diverts: boolean;
   }): { address: string; port: number };
   stopListening(listener: number): void;

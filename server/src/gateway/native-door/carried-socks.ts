@@ -29,10 +29,13 @@ export class CarriedSocks implements CarriedClientListener, SocksDialogueListene
   readonly #deadline: number;
   /** Answers that wait to be sent together. */
   #answers = NOTHING;
+  /** Whether the first answer has been given by the engine. */
+  #greeted: boolean;
 
-  constructor(door: Door, client: CarriedConnection) {
+  constructor(door: Door, client: CarriedConnection, greeted: boolean) {
     this.#door = door;
     this.#client = client;
+    this.#greeted = greeted;
     this.#deadline = decisionDeadline(door);
     this.#dialogue = new SocksDialogue(door.context.authenticator, client.address, this);
     client.listen(this);
@@ -56,7 +59,8 @@ export class CarriedSocks implements CarriedClientListener, SocksDialogueListene
   }
 
   onAnswer(bytes: Buffer): void {
-    this.#answers = this.#answers.length === 0 ? bytes : Buffer.concat([this.#answers, bytes]);
+    if (this.#greeted) this.#greeted = false;
+    else this.#answers = this.#answers.length === 0 ? bytes : Buffer.concat([this.#answers, bytes]);
   }
 
   onMore(): void {

@@ -44,7 +44,8 @@ export class NativeDoor implements Door {
       ...where,
       headerMs,
       maxSilent: silentClients,
-      onClient: (client, first) => this.#welcome(client, first),
+      greets: true,
+      onClient: (client, first, greeted) => this.#welcome(client, first, greeted),
     });
   }
 
@@ -61,10 +62,10 @@ export class NativeDoor implements Door {
     this.#listener.stop();
   }
 
-  #welcome(client: CarriedConnection, first: Buffer): void {
+  #welcome(client: CarriedConnection, first: Buffer, greeted: boolean): void {
     const kind = firstByteSays(first[0]);
     if (kind === "socks5" && !this.#mayCome(client)) return;
-    if (kind === "socks5") new CarriedSocks(this, client).onData(first);
+    if (kind === "socks5") new CarriedSocks(this, client, greeted).onData(first);
     else if (kind === "http") this.#welcomeHttp(client, first);
     else this.#refuse(client, kind);
   }
