@@ -233,7 +233,7 @@ export const companionRequests = {
   ...nameRequests,
   /** Opens a proxy for any program of this machine, and points the desktop's settings at it; answers when it is there. */
   "systemProxy.connect": { tier: "policy", params: systemProxyWishSchema, result: systemProxyViewSchema },
-  /** Puts back the desktop's settings; null when there was nothing to put back. */
+  /** Puts back the desktop's settings and closes the proxy; null when there was nothing to do. */
   "systemProxy.disconnect": { tier: "policy", params: nothing, result: restoredSettingsSchema.nullable() },
   "doctor.run": {
     tier: "status",

@@ -1,6 +1,6 @@
 import type { Status } from "@atlantic/shared/control/messages.ts";
 import { protectionInWords } from "./show-protection.ts";
-import { bytesInWords, durationInWords } from "./words.ts";
+import { bytesInWords, durationInWords, routeInWords } from "./words.ts";
 
 /** The status as a person reads it. */
 export function statusInWords(status: Status, now: number): string {
@@ -11,6 +11,7 @@ export function statusInWords(status: Status, now: number): string {
     `Exits by     ${upstream.name}, ${upstream.reachable ? "reachable" : "NOT reachable"}`,
     ...(upstream.problem === null ? [] : [`             ${upstream.problem}`]),
     ...protectionLines(status),
+    ...programsLines(status),
     ...browsersInWords(status),
     ...sessionsInWords(status, now),
     `Usage        ${bytesInWords(usage.sentBytes)} sent, ${bytesInWords(usage.receivedBytes)} received, ${usage.requests} requests since the start`,
@@ -27,6 +28,13 @@ function protectionLines({ protection }: Status): string[] {
   return protectionInWords(protection).map(
     (line, index) => `${index === 0 ? "Machine      " : "             "}${line}`,
   );
+}
+
+function programsLines({ systemProxy }: Status): string[] {
+  if (systemProxy === null) return [];
+  const { port, exit, desktops } = systemProxy;
+  const whose = desktops.length === 0 ? "no desktop leads there" : `${desktops.join(" and ")} leads there`;
+  return [`Programs     127.0.0.1:${port} to ${routeInWords({ kind: "exit", exit })}; ${whose}`];
 }
 
 function browsersInWords({ browsers }: Status): string[] {

@@ -100,8 +100,7 @@ function missingExit(): never {
 function connectedInWords(view: SystemProxyView, session: SessionView | undefined): string {
   const { port, exit, desktops, problems } = view;
   const http = `http://127.0.0.1:${port}`;
-  const whose =
-    desktops.length === 0 ? "No desktop's settings lead" : `The settings of ${desktops.join(" and ")} lead`;
+  const whose = desktops.length === 0 ? "The proxy leads" : `The settings of ${desktops.join(" and ")} lead`;
   const seen = session?.address
     ? `sites see ${session.address}`
     : (session?.problem ?? "the address is not checked");
@@ -109,15 +108,16 @@ function connectedInWords(view: SystemProxyView, session: SessionView | undefine
     `${whose} to ${routeInWords({ kind: "exit", exit })}; ${seen}.`,
     ...problems.map((problem) => `  Not changed  ${problem}`),
     `  Proxy        127.0.0.1:${port}, HTTP and SOCKS5. It asks for no password: any program here may use it.`,
-    `  Terminals    export http_proxy=${http} https_proxy=${http} all_proxy=socks5h://127.0.0.1:${port}`,
+    `  Terminals    export http_proxy=${http} https_proxy=${http} all_proxy=socks5h://127.0.0.1:${port} no_proxy=localhost,127.0.0.1,::1`,
     "  Not carried  programs that do not read these settings, and UDP. This is no kill switch.",
     "  Back         atlantic disconnect --system-proxy; or end the companion.",
   ].join("\n");
 }
 
 function restoredInWords(restored: RestoredSettings | null): string {
-  if (restored === null) return "Your proxy settings were your own already.";
+  if (restored === null) return "Nothing to do: your proxy settings are your own.";
   const { desktops, left } = restored;
+  if (desktops.length === 0) return "The proxy is closed; nobody's settings had been changed.";
   return [
     `The proxy settings of ${desktops.join(" and ")} are as they were.`,
     ...left.map((name) => `  Left as somebody has set it since: ${name}`),

@@ -10,7 +10,7 @@ type ProtectionHandlers = Pick<
 >;
 
 const WITHOUT_PRIVILEGE =
-  "This companion runs without privilege, so it protects browsers and not the whole machine: sudo atlantic install.";
+  "This companion runs without privilege, so it protects browsers and not the whole machine: sudo atlantic install. Without privilege: atlantic connect --system-proxy.";
 
 /** What the companion does with requests about the whole machine; `null`: it runs without privilege. */
 export function protectionRequests(protection: Protection | null): ProtectionHandlers {

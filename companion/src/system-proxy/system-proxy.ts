@@ -102,7 +102,7 @@ export class SystemProxy {
 
   /**
    * Puts the settings back and closes the proxy; what earlier runs left is put back as well.
-   * @returns null when there was nothing to put back
+   * @returns null when there was nothing to end and nothing to put back
    * @throws ClearError when the settings could not be put back; the proxy is closed all the same
    */
   disconnect(): Promise<RestoredSettings | null> {
@@ -111,10 +111,11 @@ export class SystemProxy {
 
   /** First the settings, so that no program is sent to a proxy that is closed. */
   async #close(): Promise<RestoredSettings | null> {
+    const before = this.#connected;
     try {
-      return await this.#parts.settings.restore();
+      const restored = await this.#parts.settings.restore();
+      return restored ?? (before && { desktops: [], left: [] });
     } finally {
-      const before = this.#connected;
       this.#connected = null;
       this.#parts.flows.closeOfPrograms();
       await before?.proxy.close();
