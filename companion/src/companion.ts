@@ -44,6 +44,8 @@ export interface CompanionOptions {
   readonly restart: () => void;
   /** Runs the programs that hold the desktop's settings. */
   readonly runCommand?: RunCommand;
+  /** How long a request for a tunnel waits for a browser while none is connected. */
+  readonly wakeWaitMs?: number;
 }
 
 export interface RunningCompanion {
@@ -126,7 +128,7 @@ export async function startCompanion(options: CompanionOptions): Promise<Running
     },
   });
   const helpers = new HelperRequests();
-  const timing = new ChallengeTiming(registry, helpers);
+  const timing = new ChallengeTiming(registry, helpers, options.wakeWaitMs);
   const proxy = new LocalProxy(browserDoors({ registry, timing, helpers, flows, dialer, usage, names }));
   const settings = new DesktopSettings(paths.systemProxy, desktopStores(options.runCommand ?? runCommand));
   const systemProxy = new SystemProxy({

@@ -268,6 +268,8 @@ export type CompanionNotice = keyof typeof companionNotices;
 /** Requests from the companion to an extension. */
 export const browserRequests = {
   "route.set": { params: z.object({ scope: routeScopeSchema, route: routeSchema }), result: nothing },
+  /** Is answered when all that the browser has seen until then is told, and the plan that it wants is applied. */
+  "news.told": { params: nothing, result: nothing },
 } as const;
 export type BrowserRequest = keyof typeof browserRequests;
 

@@ -2,6 +2,7 @@ import { createHash, randomBytes, timingSafeEqual } from "node:crypto";
 import type { BrowserNotice, BrowserPlan, browserNotices } from "@atlantic/shared/control/messages.ts";
 import type { z } from "zod";
 import { PendingRequests } from "./pending-requests.ts";
+import { Sounding } from "./sounding.ts";
 
 /** The secrets of one paired browser. They hold as long as the companion runs and the browser is connected. */
 export interface BrowserSecrets {
@@ -22,14 +23,23 @@ export class Browser {
   readonly secrets: BrowserSecrets;
   readonly pending = new PendingRequests();
   readonly tell: TellBrowser;
+  /** Whether it has told everything that it had seen. */
+  readonly sounding: Sounding;
   /** Null until the browser has applied one: until then nothing of it is accepted. */
   plan: BrowserPlan | null = null;
 
-  constructor(id: string, name: string, secrets: BrowserSecrets, tell: TellBrowser) {
-    this.id = id;
-    this.name = name;
-    this.secrets = secrets;
-    this.tell = tell;
+  constructor(parts: {
+    id: string;
+    name: string;
+    secrets: BrowserSecrets;
+    tell: TellBrowser;
+    hasToldAll: () => Promise<unknown>;
+  }) {
+    this.id = parts.id;
+    this.name = parts.name;
+    this.secrets = parts.secrets;
+    this.tell = parts.tell;
+    this.sounding = new Sounding(parts.hasToldAll);
   }
 }
 

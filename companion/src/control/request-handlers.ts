@@ -122,7 +122,13 @@ function welcomeBrowser(
   link.tier = "none";
   if (!paired) return { tier: link.tier, version: VERSION, browser: null };
   const secrets = registry.secretsOf(paired.id);
-  const browser = new Browser(paired.id, link.name, secrets, (notice, params) => link.tell(notice, params));
+  const browser = new Browser({
+    id: paired.id,
+    name: link.name,
+    secrets,
+    tell: (notice, params) => link.tell(notice, params),
+    hasToldAll: () => link.ask("news.told", {}),
+  });
   link.browser = browser;
   link.tier = "choose";
   registry.join(browser);

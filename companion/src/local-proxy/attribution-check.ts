@@ -3,6 +3,7 @@ import type { Attribution } from "@atlantic/shared/control/attribution.ts";
 import type { Browser } from "../browsers/browser.ts";
 import type { BrowserRegistry } from "../browsers/browser-registry.ts";
 import { agrees, routeOf } from "../browsers/plan-rules.ts";
+import { Soundings } from "../browsers/soundings.ts";
 import type { FlowOwner } from "./open-flows.ts";
 
 /** A flow whose browser, tab and route are known and agree with the browser's plan. */
@@ -10,24 +11,28 @@ export interface Identified extends FlowOwner {
   readonly browser: Browser;
 }
 
-/**
- * How long a plan that is under way may take to arrive: it travels by another way than the request. While thirty tabs
- * open on a busy machine that is seconds; waiting lets nothing wrong through.
- */
-const PLAN_WAIT_MS = 5_000;
+/** A plan travels by another way than the request. Mostly it is there by then; otherwise the browser is asked for it. */
+const PLAN_WAIT_MS = 500;
 
-/** Checks an attribution against the browser's plan, waiting shortly for a plan that is on its way. */
+/** The longest wait for a browser that does not answer. Waiting lets nothing wrong through. */
+const SILENCE_MS = 60_000;
+
+/** Checks an attribution against the browser's plan, waiting for a plan that is on its way however slow the machine is. */
 export async function checkAttribution(
   registry: BrowserRegistry,
   browser: Browser,
   attribution: Attribution,
   signal: AbortSignal,
 ): Promise<Identified | undefined> {
-  const deadline = performance.now() + PLAN_WAIT_MS;
+  const start = performance.now();
+  const soundings = new Soundings(registry);
   for (;;) {
     const found = identified(registry, browser, attribution);
-    if (found || signal.aborted || performance.now() >= deadline) return found;
-    await registry.nextChange(deadline - performance.now(), signal);
+    if (found || signal.aborted || registry.get(browser.id) !== browser) return found;
+    const waited = performance.now() - start;
+    if (waited >= SILENCE_MS || (waited >= PLAN_WAIT_MS && soundings.haveAnswered([browser])))
+      return undefined;
+    await registry.nextChange((waited < PLAN_WAIT_MS ? PLAN_WAIT_MS : SILENCE_MS) - waited, signal);
     // Changes come in bursts: let the burst pass.
     await delay(0);
   }

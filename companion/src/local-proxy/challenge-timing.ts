@@ -4,15 +4,19 @@ import type { BrowserPlan } from "@atlantic/shared/control/messages.ts";
 import type { Browser } from "../browsers/browser.ts";
 import type { BrowserRegistry } from "../browsers/browser-registry.ts";
 import type { Pending } from "../browsers/pending-requests.ts";
+import { Soundings } from "../browsers/soundings.ts";
 import { type GateVerdict, judgeGate } from "./challenge-gate.ts";
 import type { HelperRequests } from "./helper-requests.ts";
 import type { Target } from "./open-flows.ts";
 
-/** How long the notice of a request may come after the request for its tunnel. */
+/** The notice of a request comes shortly after the request for its tunnel. When it does not, the browsers are asked. */
 const NOTICE_WAIT_MS = 1_500;
 
-/** The same while no browser is connected, or one has no plan yet: its extension may be waking up. */
-const WAKE_WAIT_MS = 3_000;
+/** While no browser is connected, the extension may be waking up, and its relay be starting on a busy machine. */
+const WAKE_WAIT_MS = 15_000;
+
+/** The longest wait for browsers that do not answer. */
+const SILENCE_MS = 60_000;
 
 /** How long a tunnel waits for a helper. Most such requests move onto the helper's own tunnel long before. */
 const HELPER_WAIT_MS = 10_000;
@@ -36,11 +40,13 @@ interface Waiting {
 export class ChallengeTiming {
   readonly #registry: BrowserRegistry;
   readonly #helpers: HelperRequests;
+  readonly #wakeWaitMs: number;
   readonly #delicate = new Map<string, number>();
 
-  constructor(registry: BrowserRegistry, helpers: HelperRequests) {
+  constructor(registry: BrowserRegistry, helpers: HelperRequests, wakeWaitMs: number = WAKE_WAIT_MS) {
     this.#registry = registry;
     this.#helpers = helpers;
+    this.#wakeWaitMs = wakeWaitMs;
   }
 
   /**
@@ -54,18 +60,22 @@ export class ChallengeTiming {
     signal: AbortSignal,
   ): Promise<Challenge["kind"] | undefined> {
     const start = performance.now();
-    let unseenPatience = 0;
+    const soundings = new Soundings(this.#registry);
+    let patience = NOTICE_WAIT_MS;
     while (!signal.aborted) {
       const now = performance.now();
       const waiting = this.#waitingFor(target, known, now);
       const verdict = judgeAll(waiting);
       if (verdict === "open" && this.#mayChallenge(target, waiting, now)) return challengeKind(waiting);
       if (verdict === "helpless") this.#askForHelpers(target, waiting, now);
-      // A browser that was away may have more to tell than it could in the moment in which it came back.
-      unseenPatience = Math.max(unseenPatience, this.#unseenPatience());
-      const left = start + (verdict === "unseen" ? unseenPatience : HELPER_WAIT_MS) - now;
-      if (left <= 0) return undefined;
-      await this.#registry.nextChange(Math.min(left, LOOK_MS), signal);
+      const waited = now - start;
+      if (this.#registry.all().length === 0) patience = this.#wakeWaitMs;
+      const isOver =
+        verdict === "unseen"
+          ? waited >= SILENCE_MS || (waited >= patience && soundings.haveAnswered(this.#registry.all()))
+          : waited >= HELPER_WAIT_MS;
+      if (isOver) return undefined;
+      await this.#registry.nextChange(LOOK_MS, signal);
       await delay(0);
     }
     return undefined;
@@ -107,12 +117,6 @@ export class ChallengeTiming {
   #isGivenUp(browser: Browser, request: Pending, now: number): boolean {
     if (request.tabId < 0) return true;
     return now - request.since > GIVE_UP_MS && !this.#helpers.hasOpened(browser, request);
-  }
-
-  #unseenPatience(): number {
-    const browsers = this.#registry.all();
-    const isReady = browsers.length > 0 && browsers.every((browser) => browser.plan !== null);
-    return isReady ? NOTICE_WAIT_MS : WAKE_WAIT_MS;
   }
 
   #askForHelpers(target: Target, waiting: readonly Waiting[], now: number): void {

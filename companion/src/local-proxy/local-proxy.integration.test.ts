@@ -110,6 +110,22 @@ describe("attribution by 407", () => {
     expect((await answer)?.status).toBe(407);
   });
 
+  test("the connection waits for the notice as long as the browser has not said that it told everything", async () => {
+    await browser.attributed([{ tabId: 1, site: "a.test", route: US }]);
+    const asked = Promise.withResolvers<void>();
+    const told = Promise.withResolvers<void>();
+    browser.control.onAsk = async () => {
+      asked.resolve();
+      await told.promise;
+      return {};
+    };
+    const answer = (await open()).connect("site.test:443");
+    await asked.promise;
+    browser.requestStarted("site.test", 443);
+    told.resolve();
+    expect((await answer)?.status).toBe(407);
+  });
+
   test("a settled request opens the gate for nobody", async () => {
     await browser.attributed([{ tabId: 1, site: "a.test", route: US }]);
     const requestId = browser.requestStarted("site.test", 443);
@@ -139,6 +155,29 @@ describe("attribution by 407", () => {
     ]);
     expect((await answer)?.status).toBe(200);
     expect(await connection.line()).toMatch(/^127\.1\.2\./);
+  });
+
+  test("an answer waits for its plan as long as the browser has not said that it told everything", async () => {
+    await browser.attributed([{ tabId: 1, site: "a.test", route: US }]);
+    browser.requestStarted("site.test", 443, { tabId: 2 });
+    const connection = await open();
+    const issued = await connection.connect("site.test:443");
+    const asked = Promise.withResolvers<void>();
+    const told = Promise.withResolvers<void>();
+    browser.control.onAsk = async () => {
+      asked.resolve();
+      await told.promise;
+      return {};
+    };
+    const credential = browser.credential(tabAttribution(2, "b.test", DE), issued?.nonce);
+    const answer = connection.connect("site.test:443", credential);
+    await asked.promise;
+    await browser.attributed([
+      { tabId: 1, site: "a.test", route: US },
+      { tabId: 2, site: "b.test", route: DE },
+    ]);
+    told.resolve();
+    expect((await answer)?.status).toBe(200);
   });
 
   test("a worker goes where its site goes, and nowhere while the site has two routes", async () => {

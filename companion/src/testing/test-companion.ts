@@ -41,6 +41,7 @@ export async function startTestCompanion(
     log: pino({ level: "silent" }),
     announcePairing: (request) => announced.push(request),
     restart: () => {},
+    wakeWaitMs: 1_000,
   });
   return {
     ...companion,

@@ -79,6 +79,7 @@ export class Background {
         const { scope, route } = browserRequests["route.set"].params.parse(params);
         await this.choose(scope, route);
       },
+      settled: () => this.#conductor.settle(),
       pairingToken: async () => this.#pairingToken(),
     });
     this.#notices = new RequestNotices(this.#companion, this.#book);

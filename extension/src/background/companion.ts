@@ -23,6 +23,8 @@ export interface CompanionEvents {
   ready(welcome: Welcome): void;
   helperWanted(wanted: { tabId: number; frameId: number; host: string; port: number }): void;
   routeSet(params: unknown): Promise<void>;
+  /** Resolves when the plan that the tabs want is applied, or cannot be. */
+  settled(): Promise<void>;
   /** The token under which this browser asks to be paired, made and kept at first use. */
   pairingToken(): Promise<string>;
 }
@@ -48,8 +50,7 @@ export class Companion {
       closed: (problem) => this.#closed(problem),
       told: (notice, params) => this.#told(notice, params),
       asked: async (request, params) => {
-        if (request !== "route.set") throw new Error("This browser does not know that request.");
-        await this.#events.routeSet(params);
+        await this.#answer(request, params);
         return {};
       },
     });
@@ -94,6 +95,14 @@ export class Companion {
     if (!this.#welcome) return;
     this.exits = await this.#wire.ask("exits.list", {});
     this.#events.changed();
+  }
+
+  /** @throws Error when this browser cannot do it */
+  #answer(request: string, params: unknown): Promise<void> {
+    if (request === "route.set") return this.#events.routeSet(params);
+    // What has been seen was told at once, on the same way as the answer.
+    if (request === "news.told") return this.#events.settled();
+    throw new Error("This browser does not know that request.");
   }
 
   async #greet(): Promise<void> {

@@ -33,7 +33,7 @@ interface Waiting {
   reject(error: Error): void;
 }
 
-const ASK_TIMEOUT_MS = 10_000;
+const ASK_TIMEOUT_MS = 30_000;
 
 /** The control messages to and from the companion over one native-messaging port at a time. */
 export class Wire {

@@ -8,6 +8,8 @@ import { gateRules, sessionRules } from "./session-rules.ts";
 
 const CONFIRM_ATTEMPTS = 40;
 const CONFIRM_PAUSE_MS = 5;
+/** A probe that is led nowhere is refused at once, so only a busy machine takes long. */
+const CONFIRM_TIMEOUT_MS = 10_000;
 
 /** Chrome: a proxy script, session rules, and no proxy API that knows tabs. */
 export class ChromeEngine implements Engine {
@@ -81,7 +83,7 @@ async function confirmScript(generation: number): Promise<void> {
   for (let attempt = 0; attempt < CONFIRM_ATTEMPTS; attempt += 1) {
     const answered = await fetch(`http://${probeHost(generation)}/`, {
       cache: "no-store",
-      signal: AbortSignal.timeout(1_000),
+      signal: AbortSignal.timeout(CONFIRM_TIMEOUT_MS),
     }).then(
       () => true,
       () => false,
