@@ -13,12 +13,12 @@ const commands: Readonly<Record<string, () => Promise<number>>> = {
   up: () => inLab((lab) => stay(lab, true)),
   bare: () => inLab((lab) => stay(lab, false)),
   check: () => inLab(check),
-  leaks: () => leaksCommand(values.json),
+  leaks: () => leaksCommand(values.json, values.rules),
   mutation: () => mutationCommand(values.json),
 };
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { json: { type: "string" } },
+  options: { json: { type: "string" }, rules: { type: "string" } },
 });
 const [command = "up"] = positionals;
 

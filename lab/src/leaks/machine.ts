@@ -100,6 +100,7 @@ export async function buildMachine(): Promise<Machine> {
         await batch(namespace("outside"), [
           outsideEnd("p1", 2),
           ...outsideCommands("p1", addresses.outside2, macs.machine2, addresses.machine2),
+          ...containerRoutes(addresses.machine2, 10),
         ]);
         const second = await capture("p1");
         await batch(namespace("wire"), [
@@ -144,8 +145,7 @@ async function makeNamespaces(namespace: (role: MachineRole) => string): Promise
     ...neighbours("p0", addresses.macvlan, macs.macvlan),
     `addr add ${addresses.neighbour[4]}/32 dev p0`,
     `addr add ${addresses.neighbour[6]}/128 dev p0 nodad`,
-    ...["10.88.0.0/24", "10.89.0.0/24"].map((net) => `route add ${net} via ${addresses.machine[4]}`),
-    ...["fd88::/64", "fd89::/64"].map((net) => `route add ${net} via ${addresses.machine[6]}`),
+    ...containerRoutes(addresses.machine, 100),
   ]);
   await batch(machine, [
     "link set lo up",
@@ -246,6 +246,14 @@ function linkCommands(link: string, number: "" | "2", metric: number): string[] 
     ...neighbours(link, gateway, mac),
     `route add default via ${gateway[4]} dev ${link} metric ${metric}`,
     `route add ::/0 via ${gateway[6]} dev ${link} metric ${metric}`,
+  ];
+}
+
+/** How the outside reaches the containers; answers take the link that the machine asked by. */
+function containerRoutes(machine: Pair, metric: number): string[] {
+  return [
+    ...["10.88.0.0/24", "10.89.0.0/24"].map((net) => `route add ${net} via ${machine[4]} metric ${metric}`),
+    ...["fd88::/64", "fd89::/64"].map((net) => `route add ${net} via ${machine[6]} metric ${metric}`),
   ];
 }
 

@@ -141,7 +141,12 @@ export class Prober {
     await this.#ask({ op: "frame", link, hex: bytes.toString("hex") });
   }
 
-  /** Echoes TCP and UDP on ports, on every address or on one host's. */
+  /** Sends one raw frame again and again for so long, as fast as it can. Returns how many. */
+  async blast(probe: Probe, forMs: number): Promise<number> {
+    return z.object({ count: z.number() }).parse(await this.#ask({ op: "blast", probe, forMs })).count;
+  }
+
+  /** Echoes TCP and UDP on ports, on every address. */
   async serve(ports: readonly number[]): Promise<void> {
     await this.#ask({ op: "serve", ports });
   }

@@ -1,4 +1,5 @@
-import { buildMachine } from "./machine.ts";
+import { heldFirewall } from "./held-firewall.ts";
+import { buildMachine, type Machine } from "./machine.ts";
 import { shapes as allShapes, type Shape } from "./matrix.ts";
 import { phases as allPhases, type Phase } from "./phases.ts";
 import { type Guard, printedFirewall } from "./printed-firewall.ts";
@@ -11,29 +12,40 @@ export interface MatrixReport {
   /** Probes that were seen without rules: all of them, or the run is void. */
   readonly control: number;
   readonly leaked: number;
+  readonly rules: RuleKind;
   /** What must pass and did not. */
   readonly broken: number;
   readonly phases: readonly PhaseResult[];
   readonly seconds: number;
 }
 
+/**
+ * How the rules get into the kernel: "owned" and "watched" are held by a process, "printed" is the text that nft loads,
+ * "none" is a firewall that does nothing, to see that the matrix finds that.
+ */
+export const ruleKinds = ["owned", "watched", "printed", "none"] as const;
+export type RuleKind = (typeof ruleKinds)[number];
+
 export interface MatrixOptions {
+  /** Default "owned". */
+  readonly rules?: RuleKind;
   readonly shapes?: readonly Shape[];
   readonly phases?: readonly Phase[];
-  /** The firewall of the machine's namespace; default the printed rules. */
-  readonly guard?: (namespace: string) => Guard;
   readonly onPhase?: (result: PhaseResult) => void;
 }
 
 /** Builds a machine, tries every shape in every phase, and removes it. Throws where the run itself failed. */
 export async function runMatrix(options: MatrixOptions = {}): Promise<MatrixReport> {
-  const { shapes = allShapes, phases = allPhases, onPhase } = options;
-  const guard = options.guard ?? ((namespace) => printedFirewall({ namespace }));
+  const { rules = "owned", shapes = allShapes, onPhase } = options;
+  // Nobody watches for links behind printed rules.
+  const possible = allPhases.filter(({ secondLink }) => rules !== "printed" || secondLink !== "after");
+  const { phases = possible } = options;
   const begun = performance.now();
   const machine = await buildMachine();
+  let firewall: Awaited<ReturnType<typeof guardOf>> | undefined;
   try {
     const probers = await startProbers(machine);
-    const firewall = guard(machine.namespace("machine"));
+    firewall = await guardOf(machine, rules);
     const results: PhaseResult[] = [];
     for (const phase of phases) {
       const result = await runPhase({ machine, probers, firewall, shapes }, phase);
@@ -41,11 +53,21 @@ export async function runMatrix(options: MatrixOptions = {}): Promise<MatrixRepo
       onPhase?.(result);
     }
     await machine.capture.stop();
-    return { ...sums(results), phases: results, seconds: (performance.now() - begun) / 1000 };
+    return { ...sums(results), rules, phases: results, seconds: (performance.now() - begun) / 1000 };
   } finally {
+    // First: it would start its holder again.
+    await firewall?.close?.();
     await machine.close();
   }
 }
+
+async function guardOf(machine: Machine, rules: RuleKind): Promise<Guard & { close?(): Promise<void> }> {
+  if (rules === "printed") return printedFirewall({ namespace: machine.namespace("machine") });
+  if (rules === "none") return { apply: nothing, replaceUpstreams: nothing, open: nothing };
+  return heldFirewall(machine, rules);
+}
+
+async function nothing(): Promise<void> {}
 
 function sums(
   results: readonly PhaseResult[],

@@ -12,7 +12,7 @@ export async function openFlows(probers: Probers, cases: readonly SentCase[]): P
     const own = held.filter(({ sent }) => sent.sender === sender);
     const probes = own.map(({ sent }) => sent.probe);
     const errors = await probers.by[sender].hold(probes, OPEN_FLOW_MS);
-    const failed = own.find(({ sent }) => errors.get(sent.probe.tag) !== null);
+    const failed = own.find(({ sent }) => (errors.get(sent.probe.tag) ?? null) !== null);
     if (failed) {
       const error = errors.get(failed.sent.probe.tag);
       throw new Error(
