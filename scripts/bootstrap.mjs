@@ -18,6 +18,7 @@ const entries = {
   "proof-crash": "server/src/metering/testing/proof-crash.ts",
   "proof-quota": "server/src/metering/testing/quota-proof.ts",
   atlantic: "companion/src/cli/main.ts",
+  package: "companion/src/service/package-main.ts",
 };
 
 const [command = "", ...commandArguments] = process.argv.slice(2);

@@ -1,0 +1,185 @@
+import { RELEASE_ACTION } from "./ask-polkit.ts";
+
+/** One file of the service, beside the product itself. */
+export interface ServiceFile {
+  /** From the root of the system. */
+  readonly path: string;
+  readonly text: string;
+  readonly mode: number;
+}
+
+/** Where the product lies on a system that it is installed on. */
+export const PRODUCT = "/usr/lib/atlantic";
+export const COMMAND = "/usr/bin/atlantic";
+const NODE = `${PRODUCT}/node/bin/node`;
+
+export const units = ["atlantic-early-boot.service", "atlantic-fw.service", "atlanticd.service"] as const;
+
+/** What both services may not do. Each adds the addresses, directories and capabilities that it needs. */
+const hardening = `User=atlantic
+Group=atlantic
+NoNewPrivileges=yes
+ProtectSystem=strict
+ProtectHome=yes
+PrivateTmp=yes
+ProtectControlGroups=yes
+ProtectKernelModules=yes
+ProtectKernelLogs=yes
+ProtectClock=yes
+ProtectHostname=yes
+LockPersonality=yes
+RestrictNamespaces=yes
+RestrictRealtime=yes
+RestrictSUIDSGID=yes
+SystemCallArchitectures=native
+SystemCallFilter=@system-service
+ProtectKernelTunables=yes
+UMask=0077`;
+
+const earlyBoot = `[Unit]
+Description=Atlantic Proxy: block everything before the network comes up
+Documentation=file:${PRODUCT}/docs/companion.md
+# The file is there while the machine is wanted protected, or locked.
+ConditionPathExists=/var/lib/atlantic/blocked-at-boot
+DefaultDependencies=no
+RequiresMountsFor=/var/lib/atlantic /usr
+After=local-fs.target
+Before=network-pre.target
+Wants=network-pre.target
+
+[Service]
+Type=oneshot
+RemainAfterExit=yes
+# Static rules, without Node: atlantic-fw takes the table over.
+ExecStart=/usr/sbin/nft -f ${PRODUCT}/blocked.nft
+NoNewPrivileges=yes
+ProtectSystem=strict
+ProtectHome=yes
+CapabilityBoundingSet=CAP_NET_ADMIN
+RestrictAddressFamilies=AF_NETLINK
+
+[Install]
+WantedBy=sysinit.target
+`;
+
+const firewall = `[Unit]
+Description=Atlantic Proxy: holder of the firewall's rules
+Documentation=file:${PRODUCT}/docs/companion.md
+# Early: where rules stood when the machine went down, it blocks everything again, static rules or not.
+DefaultDependencies=no
+RequiresMountsFor=/var/lib/atlantic-fw /usr
+After=local-fs.target systemd-sysusers.service systemd-tmpfiles-setup.service atlantic-early-boot.service
+Before=network-pre.target shutdown.target
+Wants=network-pre.target
+Conflicts=shutdown.target
+StartLimitIntervalSec=0
+
+[Service]
+ExecStart=${PRODUCT}/native/dist/atlantic-fw --socket /run/atlantic-fw/firewall.sock --state /var/lib/atlantic-fw/rules
+# Rules stay when this ends, whatever ends it: there is nothing to clean up, and nothing may.
+Restart=always
+RestartSec=200ms
+${hardening}
+AmbientCapabilities=CAP_NET_ADMIN
+CapabilityBoundingSet=CAP_NET_ADMIN
+RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6 AF_NETLINK
+# A few settings of the links themselves (src_valid_mark, arp_ignore).
+ReadWritePaths=/proc/sys/net
+MemoryDenyWriteExecute=yes
+PrivateDevices=yes
+RuntimeDirectory=atlantic-fw
+RuntimeDirectoryMode=0700
+RuntimeDirectoryPreserve=yes
+StateDirectory=atlantic-fw
+StateDirectoryMode=0700
+OOMScoreAdjust=-900
+
+[Install]
+WantedBy=multi-user.target
+`;
+
+const daemon = `[Unit]
+Description=Atlantic Proxy: tunnel, kill switch and local proxy
+Documentation=file:${PRODUCT}/docs/companion.md
+Wants=atlantic-fw.service
+After=local-fs.target atlantic-fw.service
+StartLimitIntervalSec=0
+# Which upstreams there are is yours to say: docs/companion.md.
+ConditionPathExists=/etc/atlantic/config.json
+
+[Service]
+Environment=ATLANTIC_SERVICE=1 ATLANTIC_LOG=info
+ExecStart=${NODE} --disable-warning=ExperimentalWarning ${PRODUCT}/companion/src/main.ts
+# No clean-up after it: what it leaves blocked stays blocked until it runs again.
+Restart=always
+RestartSec=1
+RestartKillSignal=SIGUSR1
+${hardening}
+# NET_RAW: the validator watches links for packets that should not leave. Nothing else uses it.
+AmbientCapabilities=CAP_NET_ADMIN CAP_NET_BIND_SERVICE CAP_NET_RAW
+CapabilityBoundingSet=CAP_NET_ADMIN CAP_NET_BIND_SERVICE CAP_NET_RAW
+RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6 AF_NETLINK AF_PACKET
+ReadWritePaths=/proc/sys/net
+DevicePolicy=closed
+DeviceAllow=/dev/net/tun rw
+# Not MemoryDenyWriteExecute: V8 compiles at run time.
+RuntimeDirectory=atlantic
+RuntimeDirectoryMode=0750
+StateDirectory=atlantic
+StateDirectoryMode=0700
+ConfigurationDirectory=atlantic
+ConfigurationDirectoryMode=0750
+LimitNOFILE=65536
+OOMScoreAdjust=-500
+
+[Install]
+WantedBy=multi-user.target
+`;
+
+const polkitPolicy = `<?xml version="1.0" encoding="UTF-8"?>
+<!DOCTYPE policyconfig PUBLIC "-//freedesktop//DTD PolicyKit Policy Configuration 1.0//EN"
+ "http://www.freedesktop.org/standards/PolicyKit/1.0/policyconfig.dtd">
+<policyconfig>
+  <vendor>Atlantic Proxy</vendor>
+  <action id="${RELEASE_ACTION}">
+    <description>Disconnect or unlock Atlantic Proxy</description>
+    <message>Authentication is required to let this machine talk without protection</message>
+    <defaults>
+      <allow_any>auth_admin</allow_any>
+      <allow_inactive>auth_admin</allow_inactive>
+      <allow_active>auth_admin</allow_active>
+    </defaults>
+    <!-- The service may ask about this action although it is not root. -->
+    <annotate key="org.freedesktop.policykit.owner">unix-user:atlantic</annotate>
+  </action>
+</policyconfig>
+`;
+
+const user = `# The service's own user; members of its group may steer the service.
+u atlantic - "Atlantic Proxy" /var/lib/atlantic
+`;
+
+const command = `#!/bin/sh
+exec ${NODE} --disable-warning=ExperimentalWarning ${PRODUCT}/companion/src/cli/main.ts "$@"
+`;
+
+/**
+ * Every file of the service but the product itself.
+ * @param blocked the rules of early boot, for `nft -f`
+ */
+export function serviceFiles(blocked: string): readonly ServiceFile[] {
+  const unit = (name: (typeof units)[number], text: string) => file(`/usr/lib/systemd/system/${name}`, text);
+  return [
+    unit("atlantic-early-boot.service", earlyBoot),
+    unit("atlantic-fw.service", firewall),
+    unit("atlanticd.service", daemon),
+    file("/usr/share/polkit-1/actions/org.atlantic_proxy.policy", polkitPolicy),
+    file("/usr/lib/sysusers.d/atlantic.conf", user),
+    file(`${PRODUCT}/blocked.nft`, blocked),
+    file(COMMAND, command, 0o755),
+  ];
+}
+
+function file(path: string, text: string, mode = 0o644): ServiceFile {
+  return { path, text, mode };
+}
