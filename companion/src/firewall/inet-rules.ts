@@ -20,7 +20,7 @@ import {
   rule,
   subChain,
 } from "./build-rule.ts";
-import { linkScopeIn, linkScopeOut, loopbackIn, loopbackOut } from "./link-scope.ts";
+import { fromAnywhere, linkScopeIn, linkScopeOut, loopbackIn, loopbackOut } from "./link-scope.ts";
 import { chosen, chosenDestinations, lan, setsOf, upstream } from "./named-sets.ts";
 import {
   ANSWER_MARK,
@@ -139,15 +139,18 @@ function routing({ beside, only, mark: own }: RuleParts): Chain[] {
 }
 
 function output(parts: RuleParts): Rule[] {
-  const head = [loopbackOut, ...linkScopeOut(0), ...toUpstreams(parts)];
   if (parts.only)
     return [
-      ...head,
+      loopbackOut,
+      ...toUpstreams(parts),
       ...chosen(parts.only).map(({ why, matches }) => rule(why, matches, jump(ONLY_THROUGH))),
       rule("chosen before, when its socket is gone", [mark(TUNNEL_MARK)], jump(ONLY_THROUGH)),
     ];
   return [
-    ...head,
+    loopbackOut,
+    // The local network, where it is allowed, has all of that in it.
+    ...(parts.lan ? [] : linkScopeOut(0)),
+    ...toUpstreams(parts),
     ...(parts.beside ? [besideTunnel] : []),
     ...(parts.tunnel
       ? [
@@ -198,7 +201,7 @@ function input(parts: RuleParts): Rule[] {
   if (only) return [loopbackIn, ...ofTunnel, ...tunnelAddresses(parts)];
   return [
     loopbackIn,
-    ...linkScopeIn,
+    ...(parts.lan ? fromAnywhere : linkScopeIn),
     ...fromUpstreams(parts),
     ...(parts.beside ? [besideTunnelBack] : []),
     ...ofTunnel,

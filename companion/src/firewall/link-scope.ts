@@ -1,6 +1,10 @@
 import { accept, family, into, network, out, port, protocol, rule } from "./build-rule.ts";
 import { LOOPBACK_INDEX, type Match, type Rule } from "./rule-set.ts";
 
+const ROUTER_SOLICIT = 133;
+const NEIGHBOUR_SOLICIT = 135;
+const NEIGHBOUR_ADVERT = 136;
+
 /**
  * What a machine must say on its link to be on it at all: DHCP, router and neighbour discovery. Ordinary programs
  * cannot send it, root can dress payload as it: so each is limited in size and rate (RFC 2131, 8415, 4861).
@@ -54,13 +58,19 @@ export function linkScopeOut(header: number): Rule[] {
   ];
 }
 
-/** What comes back for it. */
-export const linkScopeIn: readonly Rule[] = [
+/** What comes back for it from addresses that need not be the local network's. */
+export const fromAnywhere: readonly Rule[] = [
   rule(
     "DHCPv4 from a server",
     [family(4), protocol("udp"), port("source", 67), port("destination", 68)],
     accept,
   ),
+  rule("neighbour advertisement", [family(6), protocol("icmpv6"), icmp(NEIGHBOUR_ADVERT)], accept),
+];
+
+/** All that comes back for it. */
+export const linkScopeIn: readonly Rule[] = [
+  ...fromAnywhere,
   rule(
     "DHCPv6 from a server",
     [
@@ -73,16 +83,15 @@ export const linkScopeIn: readonly Rule[] = [
     ],
     accept,
   ),
-  ...[134, 135, 137].map((type) =>
-    rule(
-      { 134: "router advertisement", 135: "neighbour solicitation", 137: "redirect to a better router" }[
-        type
-      ] ?? "",
-      [family(6), network("source", "fe80::/10"), protocol("icmpv6"), icmp(type)],
-      accept,
-    ),
+  ...(
+    [
+      [134, "router advertisement"],
+      [NEIGHBOUR_SOLICIT, "neighbour solicitation"],
+      [137, "redirect to a better router"],
+    ] as const
+  ).map(([type, why]) =>
+    rule(why, [family(6), network("source", "fe80::/10"), protocol("icmpv6"), icmp(type)], accept),
   ),
-  rule("neighbour advertisement", [family(6), protocol("icmpv6"), icmp(136)], accept),
 ];
 
 /** Frames below IP that a link needs, each recognised by what is written in the frame itself. */
@@ -98,10 +107,6 @@ export const frames: readonly Rule[] = [
 
 export const loopbackOut: Rule = rule("loopback", [out(LOOPBACK_INDEX)], accept);
 export const loopbackIn: Rule = rule("loopback", [into(LOOPBACK_INDEX)], accept);
-
-const ROUTER_SOLICIT = 133;
-const NEIGHBOUR_SOLICIT = 135;
-const NEIGHBOUR_ADVERT = 136;
 
 function discovery(type: number, to: string): Match[] {
   return [family(6), network("destination", to), protocol("icmpv6"), icmp(type)];

@@ -314,11 +314,15 @@ impl Holder {
 
     fn load_once(&mut self, rules: &RuleSet) -> Result<(), LoadError> {
         let table = self.options.table.clone();
-        let mut messages: Vec<Message> = self
-            .present()?
+        let present = self.present()?;
+        let links: Vec<Link> = links::list(&mut self.routes)?
             .into_iter()
-            .map(|family| nft::delete_table(family, &table))
+            .filter(|link| is_filtered(link, rules))
             .collect();
+        let mut messages = Vec::new();
+        if present.contains(&Family::Inet) {
+            messages.push(nft::delete_table(Family::Inet, &table));
+        }
         messages.push(nft::new_table(Family::Inet, &table, self.abilities.owned));
         messages.extend(nft::table_contents(
             Family::Inet,
@@ -328,7 +332,12 @@ impl Holder {
             &control_groups::id_of,
         )?);
         if self.abilities.egress {
-            messages.push(nft::new_table(Family::Netdev, &table, self.abilities.owned));
+            if present.contains(&Family::Netdev) {
+                let there = nft::snapshot(&mut self.requests, &table)?;
+                messages.extend(nft::empty_but_links(Family::Netdev, &table, &there, &links));
+            } else {
+                messages.push(nft::new_table(Family::Netdev, &table, self.abilities.owned));
+            }
             messages.extend(nft::table_contents(
                 Family::Netdev,
                 &table,
@@ -336,10 +345,7 @@ impl Holder {
                 &rules.egress.chains,
                 &control_groups::id_of,
             )?);
-            for link in links::list(&mut self.routes)?
-                .iter()
-                .filter(|link| is_filtered(link, rules))
-            {
+            for link in &links {
                 messages.extend(nft::egress_chain(
                     &table,
                     &rules.egress,

@@ -1,5 +1,6 @@
 //! The messages that make, fill, swap and take away the tables.
 
+use crate::links::Link;
 use crate::netlink::{Message, NLM_F_APPEND, NLM_F_CREATE, NLM_F_REQUEST};
 use crate::rules::{
     Base, BaseKind, Chain, Egress, Endpoint, Family as Ip, Hook, NamedSet, Policy, Rule, Verdict,
@@ -8,6 +9,7 @@ use crate::rules::{
 use super::constants::*;
 use super::expressions::{GroupIds, encode, number_of};
 use super::network::{Network, bytes_of};
+use super::snapshot::Digests;
 
 /// The family of a table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,6 +70,34 @@ pub fn delete_table(family: Family, name: &str) -> Message {
     let mut request = message(family, NFT_MSG_DELTABLE, 0);
     request.text(NFTA_TABLE_NAME, name);
     request
+}
+
+/// Empties a table for new contents, except for the chains that filter links: each of these is there all the time, for
+/// while the kernel takes one away and puts another in its place, frames pass by both.
+pub fn empty_but_links(family: Family, table: &str, there: &Digests, links: &[Link]) -> Vec<Message> {
+    let prefix = match family {
+        Family::Inet => "inet",
+        Family::Netdev => "netdev",
+    };
+    let names = |what: &str| -> Vec<&str> {
+        let start = format!("{prefix}/{what}/");
+        there.keys().filter_map(|key| key.strip_prefix(&start)).collect()
+    };
+    let is_kept = |name: &str| links.iter().any(|link| link_chain_name(&link.name) == name);
+    let mut no_rules = message(family, NFT_MSG_DELRULE, 0);
+    no_rules.text(NFTA_RULE_TABLE, table);
+    let mut all = vec![no_rules];
+    for name in names("chain").into_iter().filter(|name| !is_kept(name)) {
+        let mut gone = message(family, NFT_MSG_DELCHAIN, 0);
+        gone.text(NFTA_CHAIN_TABLE, table).text(NFTA_CHAIN_NAME, name);
+        all.push(gone);
+    }
+    for name in names("set") {
+        let mut gone = message(family, NFT_MSG_DELSET, 0);
+        gone.text(NFTA_SET_TABLE, table).text(NFTA_SET_NAME, name);
+        all.push(gone);
+    }
+    all
 }
 
 /// Everything that is in a table: chains before rules, for rules jump to chains.
