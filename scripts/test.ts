@@ -10,6 +10,7 @@ import { repository } from "./settings.ts";
 /**
  * `npm test`: lint, types, dead code, native code, unit, integration and end-to-end tests, in this order, all of them
  * even when one fails. What cannot run here is listed with its reason; with CI=true it counts as a failure.
+ * At the end stands how long each took.
  */
 
 interface Tally {
@@ -26,6 +27,7 @@ const reportSchema = z.object({
 
 const total: Tally = { passed: 0, failed: 0 };
 const notRun: string[] = [];
+const took: string[] = [];
 const bin = (name: string) => join(repository, "node_modules/.bin", name);
 process.env.PATH = `${join(repository, "node_modules/.bin")}:${process.env.PATH ?? ""}`;
 
@@ -36,9 +38,13 @@ await check("lint", [bin("biome"), "check", "--error-on-warnings", "."]);
 await check("types", ["npm", "run", "--silent", "types"]);
 await check("dead code", [bin("knip")]);
 await checkNative();
-await checkBuild();
-for (const project of ["unit", "integration", "pages", "e2e"]) await runVitest(project);
+await timed("builds", checkBuild);
+await runVitest("unit");
+await runVitest("integration");
+// In one run, so that no worker is idle while the other ends its last file.
+await runVitest("pages", "e2e");
 
+process.stdout.write(`\n${took.join(", ")}\n`);
 for (const line of notRun) process.stdout.write(`not run: ${line}\n`);
 if (process.env.CI === "true") total.failed += notRun.length;
 process.stdout.write(`${total.passed} passed, ${total.failed} failed\n`);
@@ -46,8 +52,15 @@ process.exitCode = total.failed === 0 ? 0 : 1;
 
 async function check(name: string, command: readonly [string, ...string[]], cwd = repository): Promise<void> {
   process.stdout.write(`\n# ${name}\n`);
-  const code = await runVisibly(command, cwd);
+  const code = await timed(name, () => runVisibly(command, cwd));
   count(code === 0, name);
+}
+
+async function timed<Result>(name: string, run: () => Promise<Result>): Promise<Result> {
+  const began = performance.now();
+  const result = await run();
+  took.push(`${name} ${Math.round((performance.now() - began) / 1_000)} s`);
+  return result;
 }
 
 function count(passed: boolean, name: string): void {
@@ -87,27 +100,27 @@ async function checkBuild(): Promise<void> {
   }
 }
 
-async function runVitest(project: string): Promise<void> {
-  process.stdout.write(`\n# ${project} tests\n`);
-  const file = join(tmpdir(), `atlantic-${process.pid}-${project}.json`);
+async function runVitest(...projects: readonly string[]): Promise<void> {
+  const name = projects.join(" and ");
+  process.stdout.write(`\n# ${name} tests\n`);
+  const file = join(tmpdir(), `atlantic-${process.pid}-${projects.join("-")}.json`);
   const command = [
     bin("vitest"),
     "run",
-    "--project",
-    project,
+    ...projects.flatMap((project) => ["--project", project]),
     "--reporter=default",
     "--reporter=json",
     `--outputFile.json=${file}`,
   ] as const;
-  const code = await runVisibly(command, repository);
+  const code = await timed(name, () => runVisibly(command, repository));
   try {
     const report = reportSchema.parse(JSON.parse(await readFile(file, "utf8")));
     total.passed += report.numPassedTests;
     // A file that could not even be loaded fails the run without counting a test.
     total.failed += Math.max(report.numFailedTests, code === 0 ? 0 : 1);
-    if (report.numPendingTests > 0) notRun.push(`${report.numPendingTests} ${project} tests were skipped`);
+    if (report.numPendingTests > 0) notRun.push(`${report.numPendingTests} ${name} tests were skipped`);
   } catch {
-    count(false, `${project} tests ended without a report`);
+    count(false, `${name} tests ended without a report`);
   } finally {
     await rm(file, { force: true });
   }

@@ -20,12 +20,18 @@ import {
   restored,
 } from "./scenarios-ways.ts";
 
-/** Everything that is shown with the policy installed, the one that restarts the browser last. */
-export const withPolicy: readonly Scenario[] = [
+/** Many requests at once. */
+export const underLoad: readonly Scenario[] = [
   threeTabs,
   threeTabsSteadily,
   oldSites,
   thirtyTabs,
+  plainHttp,
+  turnedInMidLoad,
+];
+
+/** One thing after another, the one that restarts the browser last. */
+export const stepByStep: readonly Scenario[] = [
   oneSiteTwoRoutes,
   byClick,
   byForm,
@@ -33,16 +39,17 @@ export const withPolicy: readonly Scenario[] = [
   byPost,
   postToNobodys,
   openedByPages,
-  plainHttp,
   workers,
   webRtc,
-  turnedInMidLoad,
   asleep,
   companionKilled,
   hiddenHost,
   switchedOff,
   restored,
 ];
+
+/** Everything that is shown with the policy installed. */
+export const withPolicy: readonly Scenario[] = [...underLoad, ...stepByStep];
 
 /** What the policy makes a difference to. */
 export const withoutPolicy: readonly Scenario[] = [threeTabsShort, threeTabsSteadily, plainHttp];
