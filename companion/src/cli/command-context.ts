@@ -1,5 +1,5 @@
 import { ControlClient } from "../control/control-client.ts";
-import { pathsToSpeakTo } from "../data-paths.ts";
+import { type CompanionPaths, pathsToSpeakTo } from "../data-paths.ts";
 import { VERSION } from "../version.ts";
 
 /** What every command is given. */
@@ -9,11 +9,12 @@ export interface CommandContext {
   readonly print: (text: string) => void;
 }
 
-/** Asks the companion, and hangs up whatever comes of it. */
+/** Asks the companion at `paths`, and hangs up whatever comes of it. */
 export async function withCompanion<Result>(
   use: (client: ControlClient) => Promise<Result>,
+  paths: CompanionPaths = pathsToSpeakTo(),
 ): Promise<Result> {
-  const client = await ControlClient.open(pathsToSpeakTo().controlSocket, "atlantic", VERSION);
+  const client = await ControlClient.open(paths.controlSocket, "atlantic", VERSION);
   try {
     return await use(client);
   } finally {

@@ -7,7 +7,7 @@ import type {
 import { desktopKindSchema } from "@atlantic/shared/control/system-proxy.ts";
 import type { Command } from "commander";
 import { ClearError } from "../clear-error.ts";
-import { companionPaths, dataDirectory } from "../data-paths.ts";
+import { type CompanionPaths, companionPaths, dataDirectory } from "../data-paths.ts";
 import { desktopStores, desktopsOf } from "../system-proxy/desktop-kinds.ts";
 import { DesktopSettings } from "../system-proxy/desktop-settings.ts";
 import { runCommand } from "../system-proxy/run-command.ts";
@@ -46,17 +46,18 @@ export async function connectSystemProxy(
     const { sessions } = await client.request("status.get", {});
     const session = sessions.find(({ routeId }) => routeId === view.routeId);
     show(context, view, () => connectedInWords(view, session));
-  });
+  }, ownCompanion());
 }
 
 /** Puts the desktop's proxy settings back, with the companion or without it. @throws ClearError, ControlFailure */
 export async function disconnectSystemProxy(context: CommandContext): Promise<void> {
-  const restored = await withCompanion((client) => client.request("systemProxy.disconnect", {})).catch(
-    (error) => {
-      if (error instanceof ClearError) return restoreByOurselves();
-      throw error;
-    },
-  );
+  const restored = await withCompanion(
+    (client) => client.request("systemProxy.disconnect", {}),
+    ownCompanion(),
+  ).catch((error) => {
+    if (error instanceof ClearError) return restoreByOurselves();
+    throw error;
+  });
   show(context, restored, restoredInWords);
 }
 
@@ -66,9 +67,13 @@ export async function restoreLeftSettings({ json, print }: CommandContext): Prom
   if (restored && !json) print(restoredInWords(restored));
 }
 
+/** The person's own, in their session, and never the system's service: that one has no desktop. */
+function ownCompanion(): CompanionPaths {
+  return companionPaths(dataDirectory());
+}
+
 function restoreByOurselves(): Promise<RestoredSettings | null> {
-  const { systemProxy } = companionPaths(dataDirectory());
-  return new DesktopSettings(systemProxy, desktopStores(runCommand)).restore();
+  return new DesktopSettings(ownCompanion().systemProxy, desktopStores(runCommand)).restore();
 }
 
 function wantedDesktops(asked: string | undefined): DesktopKind[] {
