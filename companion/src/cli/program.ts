@@ -11,7 +11,7 @@ import { explain } from "./explain-command.ts";
 import { type PairOptions, pair } from "./pair-command.ts";
 import { parseRoute, parseScope, type ScopeOptions } from "./parse-route.ts";
 import { addPolicy } from "./policy-command.ts";
-import { addProtection, connectMachine, disconnectMachine } from "./protection-commands.ts";
+import { addInstall, addProtection, connectMachine, disconnectMachine } from "./protection-commands.ts";
 import { statusInWords } from "./show-status.ts";
 import {
   connectSystemProxy,
@@ -47,6 +47,7 @@ export function program(print: (text: string) => void): Command {
     .action((search?: string) => withCompanion(async (client) => showExits(context(), client, search ?? "")));
   addConnect(root, context);
   addProtection(root, context);
+  addInstall(root, context);
   addRoute(root, context);
   root
     .command("rotate")

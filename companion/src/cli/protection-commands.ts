@@ -39,6 +39,29 @@ export function addProtection(root: Command, context: () => CommandContext): voi
     .action(() => withCompanion(async (client) => showLeaks(context(), client)));
 }
 
+/** `install` and `uninstall`, from a checkout. */
+export function addInstall(root: Command, context: () => CommandContext): void {
+  const say = (lines: string[]) => show(context(), lines, (list) => list.join("\n"));
+  root
+    .command("install")
+    .description("as root, from a checkout: install the service that protects the whole machine")
+    .action(async () => {
+      const { install } = await import("../service/install.ts");
+      const lines: string[] = [];
+      install({ root: "/", say: (line) => lines.push(line) });
+      say(lines);
+    });
+  root
+    .command("uninstall")
+    .description("as root: take the service away; what it keeps stays")
+    .action(async () => {
+      const { uninstall } = await import("../service/install.ts");
+      const lines: string[] = [];
+      uninstall({ root: "/", say: (line) => lines.push(line) });
+      say(lines);
+    });
+}
+
 function setLockdown(context: CommandContext, on: boolean): Promise<void> {
   return ask(context, async (client) => {
     if (on) return client.request("protection.lockdown", {});
