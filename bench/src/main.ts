@@ -7,6 +7,7 @@ import { type Row, rowSchema } from "./row.ts";
 import type { Suite, SuiteContext } from "./suite.ts";
 import { api } from "./suites/api.ts";
 import { attribution } from "./suites/attribution.ts";
+import { dns } from "./suites/dns.ts";
 import { gateway } from "./suites/gateway.ts";
 import { idleTunnels } from "./suites/idle-tunnels.ts";
 import { memory } from "./suites/memory.ts";
@@ -28,6 +29,7 @@ const suites: readonly Suite[] = [
   popup,
   memory,
   tunnel,
+  dns,
 ];
 
 try {

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { DomainSetBuilder } from "./domain-set.ts";
+import { DomainSet, DomainSetBuilder } from "./domain-set.ts";
 import { type ListRule, RANK, type Rank } from "./list-rule.ts";
 import { hashName } from "./name-hash.ts";
 import { parseListLine } from "./parse-list.ts";
@@ -16,7 +16,7 @@ function setOf(...lines: string[]) {
     if (read.kind !== "rules") throw new Error(`${line} is no rule`);
     for (const rule of read.rules) builder.add(rule, list, 1);
   }
-  return builder.build();
+  return new DomainSet(builder.build());
 }
 
 test("a rule of a whole name holds for it and all below it, and for nothing beside it", () => {
@@ -95,7 +95,7 @@ test("the table finds what a search through all rules finds", () => {
     fc.property(fc.array(rules, { maxLength: 60 }), fc.array(names, { maxLength: 40 }), (known, asked) => {
       const builder = new DomainSetBuilder(KEY);
       for (const [index, rule] of known.entries()) builder.add(rule, 0, index + 1, rule.rank);
-      const set = builder.build();
+      const set = new DomainSet(builder.build());
       for (const name of asked) expect(set.find(name, A)?.rank).toBe(heaviest(known, name));
     }),
     { numRuns: 300 },

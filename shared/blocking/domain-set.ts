@@ -41,6 +41,14 @@ interface Condition extends SetMatch {
 /** The most lists that one set can hold. */
 export const MAX_LISTS = LIST_MASK + 1;
 
+/** What a set is made of: plain data, which can be sent from thread to thread. */
+export interface SetParts {
+  readonly table: Uint32Array;
+  readonly conditions: readonly Condition[];
+  /** Conditions that can hold for any name, because their pattern has no whole labels at its end. */
+  readonly anywhere: readonly Condition[];
+}
+
 /** Collects rules, and makes the set of them. */
 export class DomainSetBuilder {
   readonly #key: HashKey;
@@ -75,9 +83,8 @@ export class DomainSetBuilder {
   #push(name: string, third: number, meta: number): void {
     const at = this.#count * SLOT_WORDS;
     if (at === this.#words.length) {
-      const larger = new Uint32Array(this.#words.length * 2);
-      larger.set(this.#words);
-      this.#words = larger;
+      // Moves the bytes where it can, so that the old ones do not wait for the garbage collector.
+      this.#words = new Uint32Array(this.#words.buffer.transfer(this.#words.byteLength * 2));
     }
     const [low, high] = hashName(name, this.#key);
     this.#words[at] = low;
@@ -87,7 +94,8 @@ export class DomainSetBuilder {
     this.#count++;
   }
 
-  build(): DomainSet {
+  /** All that was added, as a set's parts; nothing can be added any more. */
+  build(): SetParts {
     const capacity = Math.max(8, Math.ceil(this.#count / 0.8));
     const table = new Uint32Array(HEADER_WORDS + capacity * SLOT_WORDS);
     let taken = 0;
@@ -95,10 +103,11 @@ export class DomainSetBuilder {
       const from = entry * SLOT_WORDS;
       if (insert(table, capacity, this.#words.subarray(from, from + SLOT_WORDS))) taken++;
     }
+    this.#words.buffer.transfer(0);
     const allowedAnywhere = this.#anywhere.map(({ rank }) => rank).filter((rank) => !blocks(rank));
     const heaviest = Math.max(0, ...allowedAnywhere);
     table.set([TABLE_MAGIC, TABLE_VERSION, capacity, taken, this.#key.low, this.#key.high, heaviest]);
-    return new DomainSet(table, this.#conditions, this.#anywhere);
+    return { table, conditions: this.#conditions, anywhere: this.#anywhere };
   }
 }
 
@@ -140,7 +149,7 @@ export class DomainSet {
   readonly #capacity: number;
   readonly #key: HashKey;
 
-  constructor(table: Uint32Array, conditions: readonly Condition[], anywhere: readonly Condition[]) {
+  constructor({ table, conditions, anywhere }: SetParts) {
     this.table = table;
     this.#conditions = conditions;
     this.#anywhere = anywhere;

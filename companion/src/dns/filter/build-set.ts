@@ -1,14 +1,14 @@
 import { createReadStream } from "node:fs";
 import { createInterface } from "node:readline";
 import { setImmediate } from "node:timers/promises";
-import { type DomainSet, DomainSetBuilder } from "@atlantic/shared/blocking/domain-set.ts";
+import { DomainSetBuilder, type SetParts } from "@atlantic/shared/blocking/domain-set.ts";
 import type { RuleCondition } from "@atlantic/shared/blocking/list-rule.ts";
 import type { HashKey } from "@atlantic/shared/blocking/name-hash.ts";
 import { parseListLine } from "@atlantic/shared/blocking/parse-list.ts";
 import type { ListContents, SetSource } from "./set-source.ts";
 
 export interface BuiltSet {
-  readonly set: DomainSet;
+  readonly parts: SetParts;
   /** In the order of the sources. */
   readonly contents: readonly ListContents[];
 }
@@ -27,7 +27,7 @@ export async function buildSet(sources: readonly SetSource[], key: HashKey): Pro
   const builder = new DomainSetBuilder(key);
   const contents: ListContents[] = [];
   for (const [index, source] of sources.entries()) contents.push(await readSource(builder, source, index));
-  return { set: builder.build(), contents };
+  return { parts: builder.build(), contents };
 }
 
 async function readSource(

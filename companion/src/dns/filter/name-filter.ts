@@ -1,9 +1,9 @@
 import { randomBytes } from "node:crypto";
-import type { DomainSet, SetMatch } from "@atlantic/shared/blocking/domain-set.ts";
+import { DomainSet, type SetMatch } from "@atlantic/shared/blocking/domain-set.ts";
 import { blocks } from "@atlantic/shared/blocking/list-rule.ts";
 import type { NameReason, NameRule } from "@atlantic/shared/blocking/name-reason.ts";
 import { TYPE } from "../wire/codes.ts";
-import { buildSet } from "./build-set.ts";
+import { buildAside } from "./build-aside.ts";
 import { lineOfFile } from "./line-of-file.ts";
 import type { ListContents, SetSource } from "./set-source.ts";
 
@@ -50,7 +50,8 @@ export class NameFilter {
   }
 
   async #replace(sources: readonly SetSource[]): Promise<void> {
-    const { set, contents } = await buildSet(sources, this.#key);
+    const { parts, contents } = await buildAside(sources, this.#key);
+    const set = new DomainSet(parts);
     this.#set = set;
     this.#sources = sources;
     this.#contents = contents;
