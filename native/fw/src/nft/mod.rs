@@ -10,6 +10,6 @@ pub use constants::{GENERATION_EVENT, GROUPS, NFTA_GEN_PROC_NAME, NFTA_GEN_PROC_
 
 pub use snapshot::{Digests, generation, snapshot, table_exists};
 pub use table::{
-    Family, batch_begin, batch_end, claim_table, delete_table, egress_chain, empty_but_links, empty_egress_chain,
-    link_chain_name, new_table, swap, table_contents,
+    Family, batch_begin, batch_end, claim_table, delete_table, egress_chain, empty_but_links,
+    empty_egress_chain, link_chain_name, new_table, swap, table_contents,
 };
