@@ -64,16 +64,19 @@ export function doorPage(query: PageQuery, to: string): string {
 <input id="words" name="words" value=""><button id="post-button">post</button></form>`;
 }
 
-/** Registers a service worker and starts a shared worker, both of which ask the site. */
+/**
+ * Registers a service worker, and then starts a shared worker; both ask the site. Once a worker has asked, each request
+ * has a tunnel of its own, and Chrome asks nobody for the tunnel of a service worker's script.
+ */
 export function workersPage(query: PageQuery): string {
   const tail = `?t=${query.letter}&n=${query.round}`;
   return `${head("workers")}${ledger}<script>
 window.service = navigator.serviceWorker.register("/service-worker.js${tail}").then(() => navigator.serviceWorker.ready).then(() => "ready", (error) => String(error));
-window.shared = new Promise((done) => {
+window.shared = service.then(() => new Promise((done) => {
   const worker = new SharedWorker("/shared-worker.js${tail}");
   worker.port.onmessage = ({ data }) => done(data);
   worker.onerror = () => done("failed to start");
-});
+}));
 </script>`;
 }
 
