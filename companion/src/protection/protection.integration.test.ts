@@ -139,8 +139,7 @@ async function tryToLeak(): Promise<void> {
   const { v4, v6 } = addresses.origin;
   const attempts = [
     ["curl", "-sS", "--max-time", "2", "--interface", "eth0", site],
-    ["ping", "-c", "1", "-W", "1", "-I", "eth0", v4],
-    ["ping", "-c", "1", "-W", "1", v6],
+    ["curl", "-sS", "--max-time", "2", "--interface", "eth0", `http://[${v6}]:443/`],
     [
       "bash",
       "-c",
