@@ -8,7 +8,22 @@ import { freePort, startPinned } from "./pinned-process.ts";
  * haproxy with one thread. It is no open forward proxy: it leads to the one origin. Requests are checked for
  * credentials as a proxy would; it has no CONNECT of its own, so its tunnel is a bare TCP relay.
  */
-export async function startHaproxy({ core, originPort, folder }: PeerOptions): Promise<Peer> {
+export function startHaproxy(options: PeerOptions): Promise<Peer> {
+  return start("haproxy", options, []);
+}
+
+/** The same with splicing switched on for the relay, which it is not as Debian ships it: only that way differs. */
+export async function startSplicingHaproxy(options: PeerOptions): Promise<Peer> {
+  const haproxy = await start("haproxy, splicing", options, ["  option splice-auto"]);
+  const { tunnel } = haproxy.ways;
+  return { ...haproxy, ways: tunnel ? { tunnel } : {} };
+}
+
+async function start(
+  name: string,
+  { core, originPort, folder }: PeerOptions,
+  relayOptions: readonly string[],
+): Promise<Peer> {
   const httpPort = await freePort();
   const tcpPort = await freePort();
   const credential = newCredential();
@@ -35,7 +50,7 @@ export async function startHaproxy({ core, originPort, folder }: PeerOptions): P
       `  server origin 127.0.0.1:${originPort}`,
       "listen relay",
       "  mode tcp",
-      "  option splice-auto",
+      ...relayOptions,
       `  bind 127.0.0.1:${tcpPort}`,
       `  server origin 127.0.0.1:${originPort}`,
       "",
@@ -43,7 +58,7 @@ export async function startHaproxy({ core, originPort, folder }: PeerOptions): P
   );
   const { pid, close } = await startPinned(core, ["haproxy", "-db", "-q", "-f", configuration], tcpPort);
   return {
-    name: "haproxy",
+    name,
     pid,
     ways: {
       forward: {

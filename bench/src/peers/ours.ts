@@ -27,7 +27,9 @@ export async function startOurServer(
   databaseUrl = "",
   processes = 1,
 ): Promise<OurServer> {
-  const child = spawn(...pinned(core, [process.execPath, "--disable-warning=ExperimentalWarning", entry]), {
+  // As `npm start` runs it.
+  const flags = ["--disable-warning=ExperimentalWarning", "--liftoff-only"];
+  const child = spawn(...pinned(core, [process.execPath, ...flags, entry]), {
     stdio: ["ignore", "ignore", "inherit", "ipc"],
     env: { ...process.env, ...ourEnvironment(data, databaseUrl, processes) },
   });

@@ -8,7 +8,7 @@ import { LOAD_CORE, PROXY_CORE, pinningProblem } from "../measure/pinned.ts";
 import { cpuSecondsOf } from "../measure/process-cpu.ts";
 import { median } from "../measure/statistics.ts";
 import { startDante } from "../peers/dante.ts";
-import { startHaproxy } from "../peers/haproxy.ts";
+import { startHaproxy, startSplicingHaproxy } from "../peers/haproxy.ts";
 import { startNodePipe } from "../peers/node-pipe.ts";
 import { startOursOnPglite, startOursOnPostgres } from "../peers/ours.ts";
 import type { Peer, PeerOptions, PeerWay } from "../peers/peer.ts";
@@ -118,7 +118,12 @@ function bulkCase(protocol: string, way: PeerWay, direction: "down" | "up"): Cas
         name: "CPU",
         unit: "s/GB",
         better: "lower",
-        bars: { haproxy: atMost(0.45), dante: atMost(0.5), "node pipe": atMost(0.4) },
+        bars: {
+          haproxy: atMost(0.45),
+          "haproxy, splicing": atMost(0.45),
+          dante: atMost(0.5),
+          "node pipe": atMost(0.4),
+        },
       },
     ],
     async run(load, path) {
@@ -197,6 +202,7 @@ const rivals: Starters = {
   "proxy-chain": startProxyChain,
   squid: startSquid,
   haproxy: startHaproxy,
+  "haproxy, splicing": startSplicingHaproxy,
   dante: startDante,
   "node pipe": startNodePipe,
 };
