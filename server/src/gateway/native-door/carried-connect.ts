@@ -15,6 +15,14 @@ import type { Door } from "./native-door.ts";
 const CONN = 0x4e_4e_4f_43;
 
 /**
+ * Requests that were read lately, by their header sections: clients ask for the same few targets again and again, and
+ * the same text always means the same.
+ */
+const lately = new Map<string, ProxyRequest>();
+const MOST_KNOWN = 256;
+const LONGEST_KNOWN = 2_048;
+
+/**
  * The CONNECT request that a client's first bytes begin with, when it is all there and nothing about it is special.
  * Undefined for everything else: what is wrong with that is said where all requests are read.
  */
@@ -23,9 +31,14 @@ export function connectRequestIn(first: Buffer): { request: ProxyRequest; used: 
   try {
     const used = findHeadEnd(first, REQUEST_HEAD_LIMITS);
     if (used < 0) return undefined;
-    const head = parseHead(first.toString("latin1", 0, used - 4), REQUEST_HEAD_LIMITS);
-    const request = readRequest(head);
-    return request.method === "CONNECT" && request.nodes === undefined ? { request, used } : undefined;
+    const text = first.toString("latin1", 0, used - 4);
+    const known = lately.get(text);
+    if (known !== undefined) return { request: known, used };
+    const request = readRequest(parseHead(text, REQUEST_HEAD_LIMITS));
+    if (request.method !== "CONNECT" || request.nodes !== undefined) return undefined;
+    if (lately.size >= MOST_KNOWN) lately.clear();
+    if (text.length <= LONGEST_KNOWN) lately.set(text, request);
+    return { request, used };
   } catch {
     return undefined;
   }
