@@ -8,6 +8,7 @@ import type { Suite, SuiteContext } from "./suite.ts";
 import { api } from "./suites/api.ts";
 import { attribution } from "./suites/attribution.ts";
 import { dns } from "./suites/dns.ts";
+import { firewall } from "./suites/firewall.ts";
 import { gateway } from "./suites/gateway.ts";
 import { idleTunnels } from "./suites/idle-tunnels.ts";
 import { memory } from "./suites/memory.ts";
@@ -30,6 +31,7 @@ const suites: readonly Suite[] = [
   memory,
   tunnel,
   dns,
+  firewall,
 ];
 
 try {

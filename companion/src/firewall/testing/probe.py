@@ -1,9 +1,11 @@
-"""Sends packets that can be told apart (send), and tells which came (watch DEVICE). For tests, inside a namespace.
+"""Sends packets that can be told apart (send), and tells which came (watch DEVICE); sends to an address as many as it
+can until its input ends, and tells how many it tried (flood ADDRESS PORT). For tests, inside a namespace.
 
 A probe is told by its number: the source port is 30000 and the number, of an echo it is the identifier.
 """
 import json
 import os
+import select
 import socket
 import struct
 import sys
@@ -130,9 +132,23 @@ def watch(device):
                 print(number, flush=True)
 
 
+def flood(address, port):
+    tried = 0
+    with socket.socket(family_of(address), socket.SOCK_DGRAM) as s:
+        s.setblocking(False)
+        print("ready", flush=True)
+        while not select.select([sys.stdin], [], [], 0)[0]:
+            for _ in range(500):
+                attempt(lambda: s.sendto(b"probe", (address, port)))
+            tried += 500
+    print(tried, flush=True)
+
+
 if __name__ == "__main__":
     if sys.argv[1] == "send":
         send()
+    elif sys.argv[1] == "flood":
+        flood(sys.argv[2], int(sys.argv[3]))
     else:
         watch(sys.argv[2])
     os._exit(0)

@@ -22,6 +22,11 @@ export const CLIENT4 = "192.0.2.1";
 export const PEER4 = "192.0.2.2";
 export const PEER6 = "2001:db8::2";
 
+export interface Flood {
+  /** @returns how many packets it tried to send */
+  stop(): Promise<number>;
+}
+
 /** A machine and what is outside of it, each in a network namespace of its own, joined by one link. */
 export class Wire {
   readonly client: string;
@@ -86,6 +91,26 @@ export class Wire {
     );
     await this.#send(this.client, [{ kind: "end", device: "eth0" }]);
     return watcher.untilEnd();
+  }
+
+  /** Sends UDP from the client to an address as fast as it can, until it is stopped. */
+  async flood(to: string, port: number): Promise<Flood> {
+    const argv = ["netns", "exec", this.client, "python3", probeProgram, "flood", to, `${port}`];
+    const child = spawn("ip", argv, { stdio: ["pipe", "pipe", "inherit"] });
+    const lines: string[] = [];
+    const closed = new Promise((resolve) => child.once("close", resolve));
+    await new Promise<void>((resolve) => {
+      child.stdout.setEncoding("utf8").on("data", (text: string) => {
+        lines.push(...text.trim().split("\n"));
+        resolve();
+      });
+    });
+    const stop = async () => {
+      child.stdin.end("\n");
+      await closed;
+      return Number(lines.at(-1));
+    };
+    return { stop };
   }
 
   async remove(): Promise<void> {
