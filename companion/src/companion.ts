@@ -178,7 +178,7 @@ export async function startCompanion(options: CompanionOptions): Promise<Running
     protection,
     systemProxy,
     names,
-    doctor: () => examine({ config, paths, watch, api, registry, pairings, systemProxy }),
+    doctor: () => examine({ config, paths, watch, api, registry, pairings, systemProxy, protection }),
     endSession: (routeId) => {
       dialer.forget(routeId);
       flows.closeOn(routeId);

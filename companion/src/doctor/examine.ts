@@ -4,10 +4,12 @@ import type { BrowserRegistry } from "../browsers/browser-registry.ts";
 import type { CompanionConfig } from "../config.ts";
 import type { CompanionPaths } from "../data-paths.ts";
 import type { PairingStore } from "../pairing/pairing-store.ts";
+import type { Protection } from "../protection/protection.ts";
 import type { UpstreamWatch } from "../status/upstream-watch.ts";
 import type { SystemProxy } from "../system-proxy/system-proxy.ts";
 import { systemProxyFinding } from "../system-proxy/system-proxy-finding.ts";
 import type { AccountApi } from "../upstream/account-api.ts";
+import { examineProtection } from "./examine-protection.ts";
 
 export interface Finding {
   readonly name: string;
@@ -24,6 +26,8 @@ export interface ExamineParts {
   readonly registry: BrowserRegistry;
   readonly pairings: PairingStore;
   readonly systemProxy: SystemProxy;
+  /** Null where the companion runs without privilege. */
+  readonly protection: Protection | null;
 }
 
 /** Looks at everything that must be right for a tab to go where it should, and says what to do where it is not. */
@@ -36,6 +40,7 @@ export async function examine(parts: ExamineParts): Promise<Finding[]> {
     addressFinding(parts),
     addonFinding(),
     systemProxyFinding(parts.systemProxy, process.platform),
+    ...examineProtection(parts.protection?.view() ?? null),
   ];
 }
 
