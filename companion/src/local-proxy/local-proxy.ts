@@ -10,6 +10,10 @@ import type { Target } from "./open-flows.ts";
 import { parseTarget } from "./parse-target.ts";
 
 export const PROXY_HOST = "127.0.0.1";
+/** A browser reaches `*.localhost` here first: were it left free, another user could stand in for the companion. */
+const PROXY_HOST6 = "::1";
+/** How often another free port is tried, when any will do and only one of the two addresses had it. */
+const FREE_PORT_TRIES = 20;
 
 const SOCKS5 = 0x05;
 
@@ -23,12 +27,12 @@ export interface ProxyDoors {
 /** Makes the doors; `takeBack` reads the next request of a connection whose CONNECT was not granted. */
 export type MakeDoors = (takeBack: (socket: Socket) => void) => ProxyDoors;
 
-/** CONNECT, plain http and SOCKS5 on one loopback port. */
+/** CONNECT, plain http and SOCKS5 on one port of both loopback addresses. */
 export class LocalProxy {
   readonly #sockets = new Set<Socket>();
   readonly #doors: ProxyDoors;
   readonly #http: HttpServer;
-  readonly #server: Server;
+  readonly #servers: readonly [Server, Server];
 
   constructor(makeDoors: MakeDoors) {
     this.#doors = makeDoors((socket) => {
@@ -37,27 +41,47 @@ export class LocalProxy {
       socket.resume();
     });
     this.#http = httpServer(this.#doors);
-    this.#server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => this.#accept(socket));
+    const server = () =>
+      createServer({ allowHalfOpen: true, noDelay: true }, (socket) => this.#accept(socket));
+    this.#servers = [server(), server()];
   }
 
   /**
+   * @param port 0 for any that is free
    * @returns the port that it listens on
-   * @throws ClearError when the port is taken
+   * @throws ClearError when the port is taken on either address
    */
   async listen(port: number): Promise<number> {
-    await new Promise<void>((resolve, reject) => {
-      this.#server.once("error", (cause) => reject(portProblem(port, cause)));
-      this.#server.listen(port, PROXY_HOST, resolve);
-    });
-    const address = this.#server.address();
-    return typeof address === "object" && address ? address.port : port;
+    for (let tries = 1; ; tries += 1) {
+      try {
+        return await this.#listenOnBoth(port);
+      } catch (cause) {
+        if (port === 0 && tries < FREE_PORT_TRIES && codeOf(cause) === "EADDRINUSE") continue;
+        throw portProblem(port, cause);
+      }
+    }
   }
 
   async close(): Promise<void> {
-    const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
+    const closed = Promise.all(this.#servers.map(stopListening));
     for (const socket of this.#sockets) socket.destroy();
     this.#http.closeAllConnections();
     await closed;
+  }
+
+  async #listenOnBoth(port: number): Promise<number> {
+    const [server, server6] = this.#servers;
+    const bound = await listenOn(server, port, PROXY_HOST);
+    try {
+      await listenOn(server6, bound, PROXY_HOST6);
+    } catch (error) {
+      // A machine without IPv6 has nobody there either.
+      if (codeOf(error) !== "EADDRNOTAVAIL" && codeOf(error) !== "EAFNOSUPPORT") {
+        await stopListening(server);
+        throw error;
+      }
+    }
+    return bound;
   }
 
   #accept(socket: Socket): void {
@@ -94,13 +118,32 @@ function httpServer(doors: ProxyDoors): HttpServer {
   return server;
 }
 
-function portProblem(port: number, cause: Error): Error {
-  if (!("code" in cause)) return cause;
-  if (cause.code === "EADDRINUSE") {
-    const sentence = `Port ${port} on ${PROXY_HOST} is in use: end the program that holds it, or set ATLANTIC_PROXY_PORT to another.`;
+async function listenOn(server: Server, port: number, host: string): Promise<number> {
+  await new Promise<void>((resolve, reject) => {
+    server.once("error", reject);
+    server.listen({ port, host, ipv6Only: true }, () => {
+      server.off("error", reject);
+      resolve();
+    });
+  });
+  const address = server.address();
+  return typeof address === "object" && address ? address.port : port;
+}
+
+function stopListening(server: Server): Promise<void> {
+  return new Promise((resolve) => server.close(() => resolve()));
+}
+
+function codeOf(error: unknown): unknown {
+  return error instanceof Error && "code" in error ? error.code : undefined;
+}
+
+function portProblem(port: number, cause: unknown): unknown {
+  if (!(cause instanceof Error) || codeOf(cause) === undefined) return cause;
+  const host = "address" in cause ? String(cause.address) : PROXY_HOST;
+  if (codeOf(cause) === "EADDRINUSE") {
+    const sentence = `Port ${port} on ${host} is in use: end the program that holds it, or set ATLANTIC_PROXY_PORT to another.`;
     return new ClearError(sentence, { cause });
   }
-  return new ClearError(`The local proxy cannot listen on ${PROXY_HOST}:${port}: ${cause.message}.`, {
-    cause,
-  });
+  return new ClearError(`The local proxy cannot listen on ${host}:${port}: ${cause.message}.`, { cause });
 }
