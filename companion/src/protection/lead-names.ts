@@ -4,6 +4,12 @@ import { MARK, type TunnelLink } from "../firewall/policy.ts";
 /** Beside the firewall's own table: what stands here protects nothing, it only makes names work. */
 const NAMES_TABLE = "atlantic_names";
 
+/**
+ * Where the resolver takes the questions that were led to it. Not 53: the rules see a packet with the link that it was
+ * to leave by, and refuse whatever still asks for that port there.
+ */
+export const LED_PORT = 1053;
+
 const PATH = `${process.env.PATH ?? ""}:/usr/sbin:/sbin`;
 
 /**
@@ -20,8 +26,8 @@ export function leadNames({ dns4, dns6 }: TunnelLink): Promise<void> {
         type nat hook output priority -110; policy accept;
         meta mark ${MARK} return
         oif lo return
-        meta nfproto ipv4 meta l4proto { tcp, udp } th dport 53 dnat ip to ${dns4}
-        meta nfproto ipv6 meta l4proto { tcp, udp } th dport 53 dnat ip6 to ${dns6}
+        meta nfproto ipv4 meta l4proto { tcp, udp } th dport 53 dnat ip to ${dns4}:${LED_PORT}
+        meta nfproto ipv6 meta l4proto { tcp, udp } th dport 53 dnat ip6 to [${dns6}]:${LED_PORT}
       }
     }`);
 }

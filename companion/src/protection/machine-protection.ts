@@ -9,6 +9,7 @@ import type { Tunnel, TunnelOptions, TunnelTrouble } from "../tunnel/tunnel.ts";
 import type { BreachLog } from "../validator/breach-log.ts";
 import type { Situation } from "../validator/situation.ts";
 import { Validator } from "../validator/validator.ts";
+import { LED_PORT } from "./lead-names.ts";
 import type { ProtectedUpstreams } from "./protected-upstreams.ts";
 import type { Protection } from "./protection.ts";
 import type { ProtectionConfig } from "./protection-config.ts";
@@ -258,7 +259,7 @@ export class MachineProtection implements Protection {
       const { dns4, dns6 } = tunnel.link;
       await this.#parts.leadNames(config.split?.mode === "only" ? null : tunnel.link);
       this.#resolver = await startResolver({
-        listen: [dns4, dns6].map((host) => ({ host, port: 53 })),
+        listen: [dns4, dns6].flatMap((host) => [53, LED_PORT].map((port) => ({ host, port }))),
         dial: (target) => this.#dialCarrying(target),
         fakeAddresses: config.fakeAddresses,
         filter: names.filter,

@@ -136,8 +136,11 @@ export class Routes {
     const rules = [`fwmark ${mark} lookup main`, `to ${ownRanges[family]} ${ours}`];
     if (split?.mode === "only") return [...rules, `fwmark ${TUNNEL_MARK} ${ours}`, ...chosen(ours)];
     if (split) rules.push(`fwmark ${DIRECT_MARK} lookup main`, ...chosen("lookup main"));
-    const lan = this.#allowLan ? lanRanges[family] : [];
-    return [...rules, ...lan.map((one) => `to ${one} lookup main suppress_prefixlength 0`), ours];
+    if (!this.#allowLan) return [...rules, ours];
+    const lan = lanRanges[family].map((one) => `to ${one} lookup main suppress_prefixlength 0`);
+    // Questions for names go to our resolver, also where a server of the local network is asked.
+    const names = ["udp", "tcp"].map((protocol) => `ipproto ${protocol} dport 53 ${ours}`);
+    return [...rules, ...names, ...lan, ours];
   }
 }
 
