@@ -1,6 +1,7 @@
 import { mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { isSharedSuffix } from "@atlantic/shared/blocking/shared-suffix.ts";
 import { z } from "zod";
 import { type BuiltInList, builtInPath } from "./built-in-lists.ts";
 import { plainNames } from "./plain-names.ts";
@@ -37,7 +38,7 @@ function writeList(id: BuiltInList, numbers: readonly number[], folder: string, 
     for (const name of names.blocked) blocked.add(name);
     for (const name of names.allowed) allowed.add(name);
   }
-  const names = [...blocked].filter((name) => !allowed.has(name)).sort();
+  const names = [...blocked].filter((name) => !allowed.has(name) && !isSharedSuffix(name)).sort();
   const head = `! What the rulesets of @adguard/dnr-rulesets ${version} block by name alone. Licence: GPL-3.0-only.`;
   const path = builtInPath(id);
   mkdirSync(dirname(path), { recursive: true });

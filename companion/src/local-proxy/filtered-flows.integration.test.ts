@@ -1,0 +1,75 @@
+import { request as httpRequest } from "node:http";
+import { ATTRIBUTION_HEADER } from "@atlantic/shared/control/attribution.ts";
+import { DIRECT } from "@atlantic/shared/routing/route.ts";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { ControlClient } from "../control/control-client.ts";
+import { type EchoSite, startEchoSite } from "../testing/echo-site.ts";
+import { TestBrowser, tabAttribution } from "../testing/test-browser.ts";
+import { startTestCompanion, type TestCompanion } from "../testing/test-companion.ts";
+
+let echo: EchoSite;
+let companion: TestCompanion;
+let browser: TestBrowser;
+let control: ControlClient;
+
+beforeEach(async () => {
+  echo = await startEchoSite();
+  const here = `127.0.0.1:${echo.port}`;
+  companion = await startTestCompanion(1, { hosts: { "ads.test:80": here, "page.test:80": here } });
+  browser = await TestBrowser.open(companion.controlSocket);
+  await browser.attributed([
+    { tabId: 1, site: "page.test", route: DIRECT },
+    { tabId: 2, site: "other.test", route: DIRECT },
+  ]);
+  control = await ControlClient.open(companion.controlSocket, "test", "0");
+  // Nothing but the person's word is tested here.
+  for (const id of ["ads", "tracking", "security"]) await control.request("dns.list.remove", { id });
+});
+
+afterEach(async () => {
+  control.close();
+  await browser.control.close();
+  await companion.close();
+  echo.close();
+});
+
+function plain(host: string, tabId: number, site: string): Promise<number> {
+  const { promise, resolve, reject } = Promise.withResolvers<number>();
+  const headers = { host, [ATTRIBUTION_HEADER]: browser.header(tabAttribution(tabId, site, DIRECT)) };
+  const options = { host: "127.0.0.1", port: companion.proxyPort, path: `http://${host}/`, headers };
+  const asked = httpRequest(options, (response) => {
+    response.resume();
+    resolve(response.statusCode ?? 0);
+  });
+  asked.once("error", reject);
+  asked.end();
+  return promise;
+}
+
+test("a browser's plain request to a blocked name is refused, without privilege", async () => {
+  expect(await plain("ads.test", 1, "page.test")).toBe(200);
+  await control.request("dns.say", { name: "ads.test", word: "block" });
+  expect(await plain("ads.test", 1, "page.test")).toBe(403);
+  expect(await plain("page.test", 1, "page.test")).toBe(200);
+  expect(await control.request("dns.why", { name: "x.ads.test" })).toMatchObject({
+    decision: "blocked",
+    list: "user",
+  });
+});
+
+test("a site without blocking has its flows let through, and other sites have not", async () => {
+  await control.request("dns.say", { name: "ads.test", word: "block" });
+  await control.request("dns.site", { site: "page.test", filtered: false });
+  expect(await plain("ads.test", 1, "page.test")).toBe(200);
+  expect(await plain("ads.test", 2, "other.test")).toBe(403);
+  await control.request("dns.site", { site: "page.test", filtered: true });
+  expect(await plain("ads.test", 1, "page.test")).toBe(403);
+});
+
+test("what the person blocks is listed, and its flows are counted", async () => {
+  await control.request("dns.say", { name: "ads.test", word: "block" });
+  expect(await plain("ads.test", 1, "page.test")).toBe(403);
+  const { blocked, lists } = await control.request("dns.status", {});
+  expect(blocked).toEqual(["ads.test"]);
+  expect(lists.find(({ id, entries }) => id === "user" && entries === 1)?.blocked).toBe(1);
+});
