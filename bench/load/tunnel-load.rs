@@ -1,5 +1,5 @@
 //! Load for the tunnel's bench: the site, the applications, and a SOCKS5 proxy that takes datagrams and counts them.
-//! Compiled with rustc alone. Every mode prints one line of JSON, or the port that it listens on.
+//! Compiled with rustc alone. Every mode prints lines of JSON.
 
 use std::io::{Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream, ToSocketAddrs, UdpSocket};
@@ -108,7 +108,7 @@ fn marked(target: SocketAddr, mark: i32) -> std::io::Result<TcpStream> {
 /// C: one byte back, and closes. D n: sends n bytes. U n: reads n bytes, and says so.
 fn origin() {
     let listener = TcpListener::bind("0.0.0.0:0").expect("a port");
-    println!("{}", listener.local_addr().expect("its port").port());
+    println!("{{\"port\":{}}}", listener.local_addr().expect("its port").port());
     for stream in listener.incoming().flatten() {
         let _ = thread::Builder::new().stack_size(512 << 10).spawn(move || serve(stream));
     }
@@ -270,7 +270,7 @@ fn sink() {
     set(fd, SOL_SOCKET, SO_RCVBUFFORCE, 64 << 20);
     set(fd, SOL_UDP, UDP_GRO, 1);
     let relay_port = relay.local_addr().expect("its port").port();
-    println!("{}", listener.local_addr().expect("its port").port());
+    println!("{{\"port\":{}}}", listener.local_addr().expect("its port").port());
     let bytes = Arc::new(AtomicU64::new(0));
     let counting = Arc::clone(&bytes);
     thread::spawn(move || {
@@ -293,6 +293,6 @@ fn sink() {
         }
     });
     for _ in std::io::stdin().lines() {
-        println!("{}", bytes.load(Ordering::Relaxed));
+        println!("{{\"bytes\":{}}}", bytes.load(Ordering::Relaxed));
     }
 }

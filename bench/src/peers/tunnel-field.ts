@@ -71,7 +71,7 @@ export class TunnelField {
     ];
     for (const [place, line] of lines) await this.#must(place, ["sh", "-c", line]);
     this.#site = this.#namespaces.place("origin", [this.#load, "origin"]);
-    this.#sitePort = Number(await this.#site.hears("its port", () => true));
+    this.#sitePort = portSchema.parse(await this.#site.hears("its port", () => true)).port;
     const upstream = this.#namespaces.start("upstream", program("tunnel-upstream-program.ts"));
     this.#upstreamPort = portSchema.parse(await upstream.hears("its port", () => true)).port;
     this.#tunnel = this.#namespaces.start("client", "tunnel-program.ts", [
@@ -120,9 +120,7 @@ export class TunnelField {
       "  mode tcp",
       "  option splice-auto",
       `  bind 127.0.0.1:${port}`,
-      ...SITE_ADDRESSES.map(
-        (address, at) => `  server site${at} ${address}:${this.#sitePort}`,
-      ),
+      ...SITE_ADDRESSES.map((address, at) => `  server site${at} ${address}:${this.#sitePort}`),
     ];
     writeFileSync(path, `${lines.join("\n")}\n`);
     const started = this.#namespaces.place("client", ["haproxy", "-db", "-q", "-f", path]);
@@ -177,7 +175,7 @@ export class TunnelField {
   ): Promise<{ sent: number; arrived: number }> {
     if (this.#sink === undefined) {
       this.#sink = this.#namespaces.place("upstream", [this.#load, "sink"]);
-      const port = Number(await this.#sink.hears("its port", () => true));
+      const { port } = portSchema.parse(await this.#sink.hears("its port", () => true));
       await this.#use("sink", port, true);
     }
     const before = await this.#counted();
@@ -209,7 +207,8 @@ export class TunnelField {
     if (sink === undefined) throw new Error("There is no sink.");
     const from = sink.said.length;
     sink.child.stdin?.write("\n");
-    return Number(await sink.hears("how many bytes came", () => true, from));
+    return z.object({ bytes: z.int() }).parse(await sink.hears("how many bytes came", () => true, from))
+      .bytes;
   }
 
   async #use(name: string, port: number, udp: boolean): Promise<void> {

@@ -12,6 +12,7 @@ import {
 } from "../firewall/policy.ts";
 import type { TunnelTarget } from "../upstream/exit-upstream.ts";
 import { bringUp, isUp } from "./device-link.ts";
+import { KernelSettings } from "./kernel-settings.ts";
 import { RemoteLeg } from "./remote-leg.ts";
 import { Routes } from "./routes.ts";
 import { TcpFlows } from "./tcp-flows.ts";
@@ -43,7 +44,7 @@ export class OpenTunnel implements Tunnel {
   readonly #stopWatching: (() => void) | undefined;
   #device: TunnelDevice | undefined;
   #index = 0;
-  #putBack: () => void = () => {};
+  readonly #settings = new KernelSettings();
   #upstream: TunnelUpstream | null = null;
   #own: RemoteLeg | undefined;
   #timer: NodeJS.Timeout | undefined;
@@ -90,7 +91,10 @@ export class OpenTunnel implements Tunnel {
   }
 
   routesUp(): Promise<void> {
-    return this.#after(() => this.#routes.up());
+    return this.#after(() => {
+      this.#settings.set();
+      return this.#routes.up();
+    });
   }
 
   routesDown(): Promise<void> {
@@ -153,19 +157,16 @@ export class OpenTunnel implements Tunnel {
     this.#own?.close({ keep: false });
     this.#flows.close();
     this.#device?.close();
-    this.#putBack();
+    this.#settings.putBack();
   }
 
   async #make(): Promise<void> {
+    // Before the device has an address that others could ask for.
+    this.#settings.set();
     const device = this.#openDevice();
     this.#device = device;
     this.#index = device.index;
-    const putBack = await bringUp(this.#name);
-    const before = this.#putBack;
-    this.#putBack = () => {
-      putBack();
-      before();
-    };
+    await bringUp(this.#name);
     this.#associations.serve(device);
   }
 

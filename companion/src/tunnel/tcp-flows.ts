@@ -39,6 +39,8 @@ interface Flow {
   upstream: TunnelUpstream | null;
   /** A leg that is relayed here: through TLS or HTTP/2. */
   leg: { abandon(): void; totals(): { sentBytes: number; receivedBytes: number } } | undefined;
+  /** While it is held: a dial that is still under way may come about. */
+  keep: boolean;
   timer: NodeJS.Timeout | undefined;
 }
 
@@ -84,8 +86,10 @@ export class TcpFlows {
     for (const flow of this.#flows) {
       if (flow.state === "carried") {
         if (!keep && !isSameUpstream(flow.upstream, upstream)) this.#cut(flow);
-      } else if (upstream === null) this.#hold(flow);
-      else if (flow.state === "held" || !isSameUpstream(flow.upstream, upstream))
+      } else if (upstream === null) {
+        flow.keep = keep;
+        this.#hold(flow);
+      } else if (flow.state === "held" || !isSameUpstream(flow.upstream, upstream))
         this.#dial(flow, upstream, keep);
     }
   }
@@ -140,14 +144,18 @@ export class TcpFlows {
       state: "dialling",
       upstream: null,
       leg: undefined,
+      keep: false,
       timer: undefined,
     };
     this.#flows.add(flow);
     connection.listen({
       onData: () => {},
       onDialled: () => {
+        const isLeft = flow.state === "held" && !flow.keep;
         this.#release(flow);
         flow.state = "carried";
+        // Its upstream was left while nobody here knew that it was open.
+        if (isLeft) this.#cut(flow);
       },
       onFailed: (error) => this.#failed(flow, error),
       onTaken: (fd) => this.#taken(flow, fd),

@@ -19,7 +19,7 @@ use crate::pipes::Pipes;
 use crate::protocol::{Outcome, event, verb};
 use crate::relay::{End, Relay};
 use crate::shared::{Adopted, Message, Shared};
-use crate::tunnel::Diverted;
+use crate::tunnel::{Diverted, Diverts};
 use crate::wheel::{Entry, Wheel};
 use crate::wire::{Events, Reader, put_f64, put_u32};
 
@@ -50,6 +50,7 @@ pub struct Parts {
     /// The next port to leave from, of each address that flows leave from.
     pub(crate) next_port: HashMap<IpAddr, u16>,
     pub(crate) silent: usize,
+    pub(crate) diverts: Diverts,
 }
 
 struct Place {
@@ -103,6 +104,7 @@ impl Engine {
                 again: Vec::new(),
                 next_port: HashMap::new(),
                 silent: 0,
+                diverts: Diverts::default(),
             },
             began: Instant::now(),
             wheel: Wheel::new(0),
@@ -450,6 +452,7 @@ impl Engine {
     }
 
     fn free_place(&mut self, id: Id) {
+        self.parts.diverts.end(id);
         if let Some(place) = self.place(id) {
             place.driver = None;
             place.deadline = NEVER;

@@ -1,7 +1,7 @@
 //! What a connection is called, on both sides of the language boundary.
 
 /// A place in the table of connections, and which of the connections that held it in turn.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Id {
     pub index: u32,
     pub generation: u32,

@@ -456,7 +456,9 @@ impl Relay {
             put_f64(out, received);
             put_u32(out, outcome as u32);
         });
-        if outcome != Outcome::Ended {
+        if outcome == Outcome::Ended {
+            cx.parts.diverts.forget(cx.id, &self.client.socket);
+        } else {
             reset(&self.client.socket);
             reset(&self.upstream.socket);
         }

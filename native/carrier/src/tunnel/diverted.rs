@@ -41,6 +41,9 @@ impl Driver for Diverted {
             reset(&socket);
             return Next::End;
         };
+        if let Some(local) = local_address(&socket) {
+            cx.parts.diverts.begin(cx.id, plain(local), plain(self.address));
+        }
         let (from, listener) = (plain(self.address), self.listener);
         cx.tell(event::DIVERTED, |out| {
             put_u32(out, listener);

@@ -14,6 +14,9 @@ use crate::sockets::new_socket;
 /// a link that went away tells nobody.
 const UNACKNOWLEDGED_MS: u32 = 20_000;
 
+/// How long a flow may be silent before it is looked whether the other side is still there.
+const SILENT_SECONDS: u32 = 30;
+
 /// Marks a socket; 0 is no mark. Whoever cannot mark it must not use it.
 pub fn mark(socket: &impl AsFd, value: u32) -> io::Result<()> {
     if value == 0 {
@@ -21,8 +24,11 @@ pub fn mark(socket: &impl AsFd, value: u32) -> io::Result<()> {
     }
     let failure = |error: nix::Error| Errno::from_raw_os_error(error as i32);
     setsockopt(socket, sockopt::Mark, &value).map_err(failure)?;
-    // Only TCP has it.
+    // Only TCP has these.
     let _ = setsockopt(socket, sockopt::TcpUserTimeout, &UNACKNOWLEDGED_MS);
+    let _ = setsockopt(socket, sockopt::TcpKeepIdle, &SILENT_SECONDS);
+    let _ = setsockopt(socket, sockopt::TcpKeepInterval, &SILENT_SECONDS);
+    let _ = setsockopt(socket, sockopt::KeepAlive, &true);
     Ok(())
 }
 

@@ -6,6 +6,7 @@ mod associations;
 mod device;
 mod device_file;
 mod diverted;
+mod diverts;
 mod interface;
 mod mark;
 mod meter;
@@ -17,4 +18,5 @@ mod refusal;
 mod socks_datagram;
 
 pub use diverted::Diverted;
+pub use diverts::Diverts;
 pub use mark::mark;
