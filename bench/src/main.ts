@@ -14,6 +14,7 @@ import { idleTunnels } from "./suites/idle-tunnels.ts";
 import { memory } from "./suites/memory.ts";
 import { popup } from "./suites/popup.ts";
 import { processes } from "./suites/processes.ts";
+import { protection } from "./suites/protection.ts";
 import { soak } from "./suites/soak.ts";
 import { tunnel } from "./suites/tunnel.ts";
 import { usage } from "./suites/usage.ts";
@@ -32,6 +33,7 @@ const suites: readonly Suite[] = [
   tunnel,
   dns,
   firewall,
+  protection,
 ];
 
 try {

@@ -113,7 +113,7 @@ ExecStart=${NODE} --disable-warning=ExperimentalWarning ${PRODUCT}/companion/src
 # No clean-up after it: what it leaves blocked stays blocked until it runs again.
 Restart=always
 RestartSec=1
-RestartKillSignal=SIGUSR1
+TimeoutStopSec=10
 ${hardening}
 # NET_RAW: the validator watches links for packets that should not leave. Nothing else uses it.
 AmbientCapabilities=CAP_NET_ADMIN CAP_NET_BIND_SERVICE CAP_NET_RAW
