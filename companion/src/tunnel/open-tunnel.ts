@@ -59,7 +59,8 @@ export class OpenTunnel implements Tunnel {
     const onDialFailed = (upstream: TunnelUpstream, error: DialError): void =>
       this.#tell({ kind: "dial failed", upstream: upstream.name, stage: error.stage ?? "reach", error });
     this.#routes = new Routes({ device: this.#name, mark, split, allowLan });
-    this.#associations = new UdpAssociations({ mark, onDialFailed });
+    const { admitRelays = async () => {} } = options;
+    this.#associations = new UdpAssociations({ mark, admitRelays, onDialFailed });
     const hostOf = (address: string): string | undefined =>
       isFake(address) ? options.nameOf(address) : address;
     this.#flows = new TcpFlows({ mark, holdMs, hostOf, onDialFailed });

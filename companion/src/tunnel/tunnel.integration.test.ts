@@ -220,6 +220,30 @@ test.skipIf(!canRun)("a new default route is followed, with no restart", async (
 });
 
 test.skipIf(!canRun)(
+  "only private addresses are reached beside the tunnel, and only where that is allowed",
+  async () => {
+    await lab.order({ use: lab.through("socks5") });
+    const route = async (address: string): Promise<string> =>
+      (await lab.namespaces.run("client", ["ip", "route", "get", address])).stdout;
+    expect(await route(addresses.upstream.v4)).toContain("atlantic-tun0");
+    await lab.order({ allowLan: true });
+    expect(await route(addresses.upstream.v4)).toContain("eth0");
+    // A route to everything else that a hostile network announces.
+    await lab.namespaces.run("client", [
+      "ip",
+      "route",
+      "add",
+      "203.0.113.0/24",
+      "via",
+      addresses.upstream.v4,
+    ]);
+    expect(await route("203.0.113.9")).toContain("atlantic-tun0");
+    await lab.order({ allowLan: false });
+    expect(await route(addresses.upstream.v4)).toContain("atlantic-tun0");
+  },
+);
+
+test.skipIf(!canRun)(
   "after SIGKILL there is no way out, and the next tunnel takes over what is there",
   async () => {
     await lab.tunnel?.stop("SIGKILL");
@@ -242,6 +266,46 @@ test.skipIf(!canRun)(
       "ip rule; ip -6 rule; ip route show table all; ip link",
     ]);
     expect(stdout).not.toMatch(/atlantic|7461|17\d\d\d:|18\d\d\d:|unreachable/);
+  },
+);
+
+test.skipIf(!canRun)(
+  "a split leads what it names beside the tunnel, or only that through it, and nowhere without",
+  async () => {
+    const chosen = { cgroups: [], uids: [1234], destinations: ["10.61.2.0/25", "fd00:61:2::/64"] };
+    const ways = async (address: string): Promise<string[]> => {
+      const get = async (...more: string[]): Promise<string> => {
+        const { stdout, stderr } = await lab.namespaces.run("client", [
+          "ip",
+          "route",
+          "get",
+          address,
+          ...more,
+        ]);
+        return (
+          /dev (\S+)/.exec(stdout)?.[1] ?? (stderr.includes("No route to host") ? "nowhere" : stdout + stderr)
+        );
+      };
+      // By anybody, by a user that is named, by a packet that the firewall marked for each of the ways.
+      return Promise.all([get(), get("uid", "1234"), get("mark", "0x61746c64"), get("mark", "0x61746c65")]);
+    };
+    const [beside, through] = ["eth0", "atlantic-tun0"];
+    await lab.open({ names, split: { mode: "all-but", ...chosen } });
+    await lab.order({ use: lab.through("socks5"), routes: "up" });
+    expect(await ways("198.51.100.9")).toEqual([through, beside, beside, through]);
+    expect(await ways(origin.v4)).toEqual([beside, beside, beside, beside]);
+    expect(await ways(origin.v6)).toEqual([beside, beside, beside, beside]);
+    expect(await ways("198.18.5.5")).toEqual([through, through, through, through]);
+    await lab.tunnel?.stop("SIGKILL");
+
+    await lab.open({ names, split: { mode: "only", ...chosen } });
+    await lab.order({ use: lab.through("socks5"), routes: "up" });
+    expect(await ways("198.51.100.9")).toEqual([beside, through, beside, through]);
+    expect(await ways(origin.v4)).toEqual([through, through, through, through]);
+    await lab.tunnel?.stop("SIGKILL");
+    // What was chosen has no way now, and does not take another one.
+    expect(await ways(origin.v4)).toEqual(["nowhere", "nowhere", "nowhere", "nowhere"]);
+    expect(await ways("198.51.100.9")).toEqual([beside, "nowhere", beside, "nowhere"]);
   },
 );
 

@@ -1,5 +1,5 @@
 import type { Duplex } from "node:stream";
-import type { SplitRules, TunnelLink } from "../firewall/policy.ts";
+import type { Endpoint, SplitRules, TunnelLink } from "../firewall/policy.ts";
 import type { TunnelTarget } from "../upstream/exit-upstream.ts";
 import { OpenTunnel } from "./open-tunnel.ts";
 
@@ -84,6 +84,11 @@ export interface TunnelOptions {
   readonly split: SplitRules | null;
   /** Private addresses are reached by the machine's own routes. The firewall decides by itself as well. */
   readonly allowLan?: boolean;
+  /**
+   * Where the upstream's UDP relays are, all of them, whenever that changes; awaited before anything is sent there. The
+   * firewall lets marked datagrams out to these only. Left out: all may be sent to.
+   */
+  readonly admitRelays?: (relays: readonly Endpoint[]) => Promise<void>;
   /** How long new flows wait for an upstream, in milliseconds. Default: 10 s. */
   readonly holdMs?: number;
 }

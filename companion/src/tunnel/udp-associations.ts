@@ -1,5 +1,6 @@
 import type { Socket } from "node:net";
 import { type AssociationId, associateThroughPlan, DialError, type TunnelDevice } from "@atlantic/native";
+import type { Endpoint } from "../firewall/policy.ts";
 import type { TunnelUpstream } from "./tunnel.ts";
 import { planThrough } from "./upstream-plan.ts";
 
@@ -8,6 +9,7 @@ const NOWHERE = { host: "0.0.0.0", port: 0 };
 
 export interface UdpAssociationOptions {
   readonly mark: number;
+  readonly admitRelays: (relays: readonly Endpoint[]) => Promise<void>;
   readonly onDialFailed: (upstream: TunnelUpstream, error: DialError) => void;
 }
 
@@ -18,6 +20,9 @@ export interface UdpAssociationOptions {
 export class UdpAssociations {
   readonly #options: UdpAssociationOptions;
   readonly #open = new Map<string, Association>();
+  /** Relays that may be sent to, as `admitRelays` was told. */
+  #admitted = "";
+  #admitting: Promise<void> = Promise.resolve();
   #device: TunnelDevice | undefined;
   #upstream: TunnelUpstream | null = null;
 
@@ -36,6 +41,7 @@ export class UdpAssociations {
     this.#upstream = upstream;
     for (const association of this.#open.values()) association.end();
     this.#open.clear();
+    this.#narrow();
     if (upstream === null) this.#device?.setDatagrams("held");
     else this.#device?.setDatagrams(carries(upstream) ? "carried" : "refused");
   }
@@ -48,22 +54,53 @@ export class UdpAssociations {
     }
     const association = new Association();
     this.#open.set(keyOf(id), association);
-    this.#ask(upstream, association.signal).then(
-      ({ socket, address, port }) => {
-        if (!association.keep(socket, () => this.#lost(id, association))) return;
-        device.relay(id, address, port, this.#options.mark);
-      },
-      (error: unknown) => {
-        if (this.#open.get(keyOf(id)) !== association) return;
-        this.#lost(id, association);
-        if (error instanceof DialError) this.#options.onDialFailed(upstream, error);
-      },
-    );
+    this.#begin(id, association, upstream, device).catch((error: unknown) => {
+      if (this.#open.get(keyOf(id)) !== association) return;
+      this.#lost(id, association);
+      const cause = error instanceof DialError ? error : new DialError("internal", String(error));
+      this.#options.onDialFailed(upstream, cause);
+    });
   }
 
   ended(id: AssociationId): void {
     this.#open.get(keyOf(id))?.end();
     this.#open.delete(keyOf(id));
+    this.#narrow();
+  }
+
+  async #begin(
+    id: AssociationId,
+    association: Association,
+    upstream: TunnelUpstream,
+    device: TunnelDevice,
+  ): Promise<void> {
+    const { socket, address, port } = await this.#ask(upstream, association.signal);
+    const relay: Endpoint = { address, protocol: "udp", port };
+    if (!association.keep(socket, relay, () => this.#lost(id, association))) return;
+    await this.#admit();
+    if (!association.signal.aborted) device.relay(id, address, port, this.#options.mark);
+  }
+
+  /** One after the other: the last word is the right one. */
+  #admit(): Promise<void> {
+    this.#admitting = this.#admitting.catch(() => {}).then(() => this.#admitNow());
+    return this.#admitting;
+  }
+
+  /** Fewer than before; that more are admitted for a while harms nobody. */
+  #narrow(): void {
+    this.#admit().catch(() => {});
+  }
+
+  async #admitNow(): Promise<void> {
+    const relays = new Map<string, Endpoint>();
+    for (const { relay } of this.#open.values()) {
+      if (relay) relays.set(`${relay.address} ${relay.port}`, relay);
+    }
+    const admitted = [...relays.keys()].sort().join();
+    if (admitted === this.#admitted) return;
+    await this.#options.admitRelays([...relays.values()]);
+    this.#admitted = admitted;
   }
 
   async #ask(
@@ -91,18 +128,20 @@ export class UdpAssociations {
 class Association {
   readonly #dialling = new AbortController();
   #socket: Socket | undefined;
+  relay: Endpoint | undefined;
 
   get signal(): AbortSignal {
     return this.#dialling.signal;
   }
 
   /** Keeps its connection open. @returns false when it is over already */
-  keep(socket: Socket, onEnd: () => void): boolean {
+  keep(socket: Socket, relay: Endpoint, onEnd: () => void): boolean {
     if (this.signal.aborted) {
       socket.destroy();
       return false;
     }
     this.#socket = socket;
+    this.relay = relay;
     socket.on("close", onEnd);
     socket.on("end", () => socket.destroy());
     socket.resume();

@@ -50,6 +50,7 @@ const tunnel = await openTunnel({
   mark: settings.mark,
   split: settings.split,
   nameOf: (fake) => settings.names[fake],
+  admitRelays: async (relays) => say({ relays: relays.map(({ address, port }) => `${address} ${port}`) }),
   ...(settings.allowLan !== undefined && { allowLan: settings.allowLan }),
   ...(settings.holdMs !== undefined && { holdMs: settings.holdMs }),
 });
