@@ -1,6 +1,7 @@
 import { once } from "node:events";
 import { parseArgs } from "node:util";
 import { checkLab, describeFindings } from "./check.ts";
+import { faultsCommand } from "./faults/faults-command.ts";
 import { startGatewayInLab } from "./gateway-in-lab.ts";
 import { createLab, type Lab } from "./lab.ts";
 import { leaksCommand } from "./leaks/leaks-command.ts";
@@ -14,11 +15,12 @@ const commands: Readonly<Record<string, () => Promise<number>>> = {
   bare: () => inLab((lab) => stay(lab, false)),
   check: () => inLab(check),
   leaks: () => leaksCommand(values.json, values.rules),
+  faults: () => faultsCommand(values.json, Number(values.count)),
   mutation: () => mutationCommand(values.json),
 };
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { json: { type: "string" }, rules: { type: "string" } },
+  options: { json: { type: "string" }, rules: { type: "string" }, count: { type: "string", default: "100" } },
 });
 const [command = "up"] = positionals;
 

@@ -22,8 +22,11 @@ export interface Probers {
   readonly receiver: Prober;
 }
 
-/** Starts them. The outside echoes on every port of the matrix, and so does the machine. */
-export async function startProbers(machine: Machine): Promise<Probers> {
+/**
+ * Starts them. The outside echoes on every port of the matrix.
+ * @param playsDaemon the machine does so as well, in the place of the product's daemon. Default true.
+ */
+export async function startProbers(machine: Machine, playsDaemon = true): Promise<Probers> {
   const start = (sender: Sender) =>
     Prober.start(machine.namespace(places[sender]), sender === "user" ? NOBODY : undefined);
   const [user, root, bridged, linked, macvlan, outside, daemon, receiver] = await Promise.all([
@@ -33,7 +36,7 @@ export async function startProbers(machine: Machine): Promise<Probers> {
   ]);
   if (!user || !root || !bridged || !linked || !macvlan || !outside || !daemon || !receiver)
     throw new Error("A prober is missing.");
-  await Promise.all([outside.serve(ports), daemon.serve(ports)]);
+  await Promise.all([outside.serve(ports), playsDaemon && daemon.serve(ports)]);
   await receiver.receive("DHCPv4", 4, 68);
   await receiver.receive("DHCPv6", 6, 546);
   await receiver.receive("icmp6", 6);
