@@ -319,6 +319,9 @@ impl Holder {
             .into_iter()
             .filter(|link| is_filtered(link, rules))
             .collect();
+        // Of a holder before this one: ours from now on where that can be, else made anew.
+        let has_links = present.contains(&Family::Netdev)
+            && (self.held.is_some() || !self.abilities.owned || self.claim_links().is_ok());
         let mut messages = Vec::new();
         if present.contains(&Family::Inet) {
             messages.push(nft::delete_table(Family::Inet, &table));
@@ -332,10 +335,13 @@ impl Holder {
             &control_groups::id_of,
         )?);
         if self.abilities.egress {
-            if present.contains(&Family::Netdev) {
+            if has_links {
                 let there = nft::snapshot(&mut self.requests, &table)?;
                 messages.extend(nft::empty_but_links(Family::Netdev, &table, &there, &links));
             } else {
+                if present.contains(&Family::Netdev) {
+                    messages.push(nft::delete_table(Family::Netdev, &table));
+                }
                 messages.push(nft::new_table(Family::Netdev, &table, self.abilities.owned));
             }
             messages.extend(nft::table_contents(
@@ -440,6 +446,10 @@ impl Holder {
                 sentence(&failure)
             ))],
         }
+    }
+
+    fn claim_links(&mut self) -> Result<(), Failure> {
+        self.transact(&[nft::claim_table(Family::Netdev, &self.options.table.clone())])
     }
 
     fn tables_there(&mut self) -> bool {
