@@ -22,7 +22,7 @@ export interface Ability {
 }
 
 /** Tries some abilities, and returns the names of those that the machine has. */
-export type Trial = (place: AbilityPlace) => Promise<readonly string[]>;
+type Trial = (place: AbilityPlace) => Promise<readonly string[]>;
 
 export const always = () => true;
 export const never = () => false;
