@@ -77,11 +77,18 @@ describe("the popup by keyboard alone", () => {
       ]);
     }));
 
+  it("lets ads through on this site by the space bar", () =>
+    withPopup(protectedModel, async ({ page, commands }) => {
+      await page.getByRole("switch", { name: "Block ads on shop.example" }).focus();
+      await page.keyboard.press("Space");
+      expect(await commands()).toContainEqual({ kind: "blockAds", site: "shop.example", on: false });
+    }));
+
   it("reaches every control with Tab, in the order of the eye", () =>
     withPopup(protectedModel, async ({ page }) => {
       await page.getByRole("button", { name: "Settings" }).focus();
       const order: string[] = [];
-      for (let step = 0; step < 7; step++) {
+      for (let step = 0; step < 8; step++) {
         order.push(
           await page.evaluate(() => {
             const element = document.activeElement;
@@ -97,6 +104,7 @@ describe("the popup by keyboard alone", () => {
         "Forget this choice",
         "This tab",
         "Find an exit",
+        "Block ads on shop.example",
         "New address",
         "Details of this computer",
       ]);

@@ -52,6 +52,7 @@ export const protectedModel: PopupModel = {
   exits: residential,
   session: { startedAt: NOW - 138_000, expiresAt: NOW + 462_000, address: "203.0.113.24", problem: null },
   live: { tabs: 3, exits: 2 },
+  ads: { site: "shop.example", blocked: true },
   usage: {
     sentBytes: 1_204_113n,
     receivedBytes: 37_010_794n,

@@ -58,6 +58,8 @@ export interface PopupModel {
   readonly protection: ProtectionView | null;
   /** Where programs leave that read the desktop's proxy settings, for people; null where those lead nowhere. */
   readonly programs: string | null;
+  /** Whether ads are blocked on the tab's site; missing where there is no site, or nobody to say it. */
+  readonly ads?: { readonly site: string; readonly blocked: boolean };
   /** Things the person should know, as sentences. */
   readonly warnings: readonly string[];
   /** Every rule of the person, for the options page: sites by name, then everything. */
@@ -72,6 +74,8 @@ export type PageCommand =
   | { readonly kind: "rotate" }
   | { readonly kind: "pair"; readonly accepted: boolean }
   | { readonly kind: "retry" }
+  /** Block ads on a site, or let them through there. */
+  | { readonly kind: "blockAds"; readonly site: string; readonly on: boolean }
   /** Connect the whole computer. No browser may disconnect it. */
   | { readonly kind: "protect" }
   /** Look for leaks now. */

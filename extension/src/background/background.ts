@@ -324,11 +324,21 @@ export class Background {
       case "retry":
         this.#companion.connect();
         return this.#settled();
+      case "blockAds":
+        return this.#blockAds(command.site, command.on);
       case "protect":
         return this.#companion.ask("protection.connect", {}, CONNECT_MS).then(() => {});
       case "validate":
         return this.#companion.ask("protection.validate", {}, CONNECT_MS).then(() => {});
     }
+  }
+
+  /** The page is loaded again, so that what it shows is what was chosen. */
+  async #blockAds(site: string, on: boolean): Promise<void> {
+    await this.#companion.blockAds(site, on);
+    const tabId = await this.#showing.activeTabId();
+    if (tabId !== undefined && this.#book.get(tabId)?.site === site)
+      await browser.tabs.reload(tabId).catch(() => {});
   }
 
   /** Resolves when requests of this scope go the new way. To choose an exit is to switch exits on. */

@@ -42,6 +42,8 @@ export class Companion {
   #timer: ReturnType<typeof setTimeout> | undefined;
   status: Status | null = null;
   exits: readonly ExitView[] = [];
+  /** Sites on which ads are not blocked; null until the companion has said it. */
+  unfiltered: readonly string[] | null = null;
 
   constructor(events: CompanionEvents) {
     this.#events = events;
@@ -97,6 +99,17 @@ export class Companion {
     this.#events.changed();
   }
 
+  /** Blocks ads on a site, or lets them through there. */
+  async blockAds(site: string, on: boolean): Promise<void> {
+    await this.#wire.ask("dns.site", { site, filtered: on });
+    await this.#refreshUnfiltered();
+  }
+
+  async #refreshUnfiltered(): Promise<void> {
+    this.unfiltered = await this.#wire.ask("dns.sites", {});
+    this.#events.changed();
+  }
+
   /** @throws Error when this browser cannot do it */
   #answer(request: string, params: unknown): Promise<void> {
     if (request === "route.set") return this.#events.routeSet(params);
@@ -132,6 +145,7 @@ export class Companion {
     this.#become({ kind: "ready" });
     this.#events.ready(welcome);
     this.refreshExits().catch(() => {});
+    this.#refreshUnfiltered().catch(() => {});
     this.#wire.ask("status.get", {}).then(
       (status) => this.#told("status.changed", status),
       () => {},

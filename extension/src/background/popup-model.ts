@@ -32,6 +32,7 @@ export function popupModel(parts: ModelParts): PopupModel {
     usage: usageOf(companion),
     protection: companion.status?.protection ?? null,
     programs: programsOf(companion),
+    ...adsOf(companion, shown),
     warnings: [...parts.warnings, ...(parts.conductor.problem ? [parts.conductor.problem] : [])],
     rules: [
       ...Object.entries(intent.rules.sites)
@@ -61,6 +62,13 @@ export function tabModel(
   const sentence = why({ route, because }, nameOfRoute(route, companion.exits), site);
   const lost = companion.link.kind === "ready" ? "" : " Nothing leaves until the companion is back.";
   return { ...base, route, because, sentence: `${sentence}${lost}` };
+}
+
+/** Only while the companion is there to change it. */
+function adsOf({ link, unfiltered }: Companion, tab: TabModel | null): Pick<PopupModel, "ads"> {
+  const site = tab?.site ?? null;
+  if (site === null || unfiltered === null || link.kind !== "ready" || !site.includes(".")) return {};
+  return { ads: { site, blocked: !unfiltered.includes(site) } };
 }
 
 function sessionOf(companion: Companion, route: Route): SessionModel | null {

@@ -4,6 +4,7 @@ import type { PageCommand, PopupModel } from "../../messages.ts";
 import type { Page } from "../connectPage.ts";
 import { protectionWords } from "../protectionWords.ts";
 import { usePage } from "../usePage.ts";
+import { AdsRow } from "./AdsRow.tsx";
 import { ExitList } from "./ExitList.tsx";
 import { FirstRun } from "./FirstRun.tsx";
 import { Hero } from "./Hero.tsx";
@@ -95,6 +96,7 @@ function Routing({ model, send }: { readonly model: PopupModel; readonly send: B
         onChoose={(route) => send({ kind: "choose", scope, route })}
       />
       <div className="facts panel">
+        {model.ads && model.link.kind === "ready" && <AdsRow ads={model.ads} send={send} />}
         <SessionRow model={model} onRotate={() => send({ kind: "rotate" })} />
         <ProtectionRow model={model} onOpen={() => setShowsComputer(true)} />
       </div>
