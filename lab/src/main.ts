@@ -16,11 +16,16 @@ const commands: Readonly<Record<string, () => Promise<number>>> = {
   check: () => inLab(check),
   leaks: () => leaksCommand(values.json, values.rules),
   faults: () => faultsCommand(values.json, Number(values.count)),
-  mutation: () => mutationCommand(values.json),
+  mutation: () => mutationCommand(values.json, Number(values.every)),
 };
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { json: { type: "string" }, rules: { type: "string" }, count: { type: "string", default: "100" } },
+  options: {
+    json: { type: "string" },
+    rules: { type: "string" },
+    count: { type: "string", default: "100" },
+    every: { type: "string", default: "1" },
+  },
 });
 const [command = "up"] = positionals;
 

@@ -21,9 +21,6 @@ export interface Ability {
   expected(policy: Policy): boolean;
 }
 
-/** Tries some abilities, and returns the names of those that the machine has. */
-type Trial = (place: AbilityPlace) => Promise<readonly string[]>;
-
 export const always = () => true;
 export const never = () => false;
 export const isConnected = (policy: Policy) => policy.kind === "connected";

@@ -2,8 +2,9 @@ import { writeFileSync } from "node:fs";
 import { runMutation } from "./run-mutation.ts";
 
 /** `npm run lab -- mutation`: deletes each rule in turn. Returns the exit code: 1 when one is missed by nobody. */
-export async function mutationCommand(json: string | undefined): Promise<number> {
+export async function mutationCommand(json: string | undefined, every = 1): Promise<number> {
   const report = await runMutation({
+    every,
     onResult: ({ policy, gone, noticed }) =>
       process.stdout.write(
         `${noticed.length > 0 ? "good" : "BAD "}  ${policy}: ${gone}\n      ${noticed[0] ?? ""}\n`,

@@ -261,8 +261,9 @@ def icmp6(request):
         body = bytes.fromhex(request["hex"])
         try:
             sock.sendto(head + body, (request["to"], 0, 0, socket.if_nametoindex(request["link"])))
-        except PermissionError:  # Refused by the rules: that it is not seen outside says so.
-            pass
+        except OSError as problem:  # Refused by the rules: that it is not seen outside says so.
+            if problem.errno not in (errno.EPERM, errno.ENOBUFS):
+                raise
     return {}
 
 
