@@ -143,6 +143,7 @@ async function makeNamespaces(namespace: (role: MachineRole) => string): Promise
     `route add local ${anywhere[6]} dev lo`,
     ...outsideCommands("p0", addresses.outside, macs.machine, addresses.machine),
     ...neighbours("p0", addresses.macvlan, macs.macvlan),
+    `addr replace ${linkLocal.outside}/64 dev p0 nodad`,
     `addr add ${addresses.neighbour[4]}/32 dev p0`,
     `addr add ${addresses.neighbour[6]}/128 dev p0 nodad`,
     ...containerRoutes(addresses.machine, 100),
@@ -151,6 +152,8 @@ async function makeNamespaces(namespace: (role: MachineRole) => string): Promise
     "link set lo up",
     "link set eth0 up",
     ...linkCommands("eth0", "", 100),
+    // By itself it would come a moment later.
+    `addr replace ${linkLocal.machine}/64 dev eth0 nodad`,
     ...neighbours("eth0", addresses.neighbour, macs.outside),
     `link add br0 address ${macs.bridge} type bridge`,
     `link add vb0 type veth peer name eth0 netns ${namespace("bridged")} address ${macs.bridged}`,
