@@ -58,7 +58,6 @@ export const listUpdateSchema = z.object({
   outcome: z.enum(["new", "unchanged", "failed"]),
   problem: z.string().nullable(),
 });
-export type ListUpdate = z.infer<typeof listUpdateSchema>;
 
 const name = z.string().max(253);
 const nothing = z.object({});

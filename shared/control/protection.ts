@@ -1,7 +1,5 @@
 import { z } from "zod";
 
-export type { NameDecision, NameList } from "./names.ts";
-
 /** Moments are milliseconds since 1970, UTC. */
 const moment = z.int().nonnegative();
 
@@ -21,7 +19,6 @@ export const protectionStates = [
   "error",
   "locked",
 ] as const;
-export type ProtectionStateName = (typeof protectionStates)[number];
 
 /** One thing that the validator looked at. */
 const findingSchema = z.object({

@@ -1,8 +1,6 @@
 import { HeldFirewall } from "./held-firewall.ts";
 import type { Endpoint, Policy } from "./policy.ts";
 
-export { FirewallError } from "./firewall-error.ts";
-
 /** The kernel's rules, held by a process that outlives the daemon. */
 export interface Firewall {
   /** "owned": the kernel lets nobody else change the table (Linux 6.9 and later). "watched": put back when changed. */
