@@ -170,7 +170,7 @@ function swap(wire: Wire, port: number): Promise<string> {
 async function underLoad(context: SuiteContext, firewall: Firewall, wire: Wire): Promise<Row> {
   context.progress(`replaced under load, for ${MOST_SECONDS} s at most`);
   await wire.inPeer(
-    `nft 'table inet count { chain probes { type filter hook prerouting priority -300; udp dport ${PORT} counter; } }'`,
+    `nft 'table inet seen { chain probes { type filter hook prerouting priority -300; udp dport ${PORT} counter; } }'`,
   );
   const control = await wire.flood(PEER4, PORT);
   await firewall.open();
@@ -199,7 +199,7 @@ async function underLoad(context: SuiteContext, firewall: Firewall, wire: Wire):
 }
 
 async function counted(wire: Wire): Promise<number> {
-  const packets = /packets (\d+)/.exec(await wire.inPeer("nft list table inet count"))?.[1];
+  const packets = /packets (\d+)/.exec(await wire.inPeer("nft list table inet seen"))?.[1];
   if (packets === undefined) throw new Error("Nothing is counted.");
   return Number(packets);
 }
