@@ -87,7 +87,9 @@ describe.each(databaseKinds)("the gateway in the server on %s", (kind) => {
       data: { code: "NOT_FOUND" },
     });
     expect(tunnel.closed).toBe(false);
-    expect(await member.api.proxy.disconnect.mutate({ connectionId })).toEqual({ closed: 1 });
+    const asked = [1, 2].map(() => member.api.proxy.disconnect.mutate({ connectionId }));
+    expect(await Promise.all(asked)).toContainEqual({ closed: 1 });
+    expect(await Promise.all(asked)).toContainEqual({ closed: 0 });
     await closed;
     expect(await member.api.proxy.disconnect.mutate({ connectionId })).toEqual({ closed: 0 });
   });

@@ -30,6 +30,7 @@ export class Flow implements MeteredConnection {
   #end: ConnectionEnd | undefined;
   #live: (() => LiveCounters) | undefined;
   #onCut: ((reason: string) => void) | undefined;
+  #isCut = false;
   #beforeEnd: (() => void) | undefined;
   readonly #onEnd: (flow: Flow) => void;
 
@@ -87,9 +88,15 @@ export class Flow implements MeteredConnection {
     this.#beforeEnd = listener;
   }
 
+  /** It has ended, or was told to and is about to. */
+  get isEnding(): boolean {
+    return this.#isCut || this.#end !== undefined;
+  }
+
   /** Before anybody has said how, there is nothing to end but the flow itself: whoever opens it looks at `end`. */
   cut(reason = "quota_exhausted"): void {
     if (this.#end !== undefined) return;
+    this.#isCut = true;
     if (this.#onCut) this.#onCut(reason);
     else this.finish(reason);
   }

@@ -149,8 +149,9 @@ class RunningGateway implements Gateway {
 
   disconnect(connectionId: string): boolean {
     const flow = this.#flows.find(connectionId);
-    flow?.cut("disconnected");
-    return flow !== undefined;
+    if (flow === undefined || flow.isEnding) return false;
+    flow.cut("disconnected");
+    return true;
   }
 
   disconnectCredential(credentialId: string): number {
