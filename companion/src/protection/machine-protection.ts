@@ -1,12 +1,13 @@
 import type { Breach, ProtectionView, Verdict } from "@atlantic/shared/control/protection.ts";
 import type { Logger } from "pino";
 import { ControlFailure } from "../control/control-failure.ts";
-import type { Names } from "../dns/names.ts";
-import type { Resolver, ResolverOptions } from "../dns/resolver.ts";
+import type { NameFilter } from "../dns/filter/name-filter.ts";
+import type { BlockedAnswer, Resolver, ResolverOptions } from "../dns/resolver.ts";
 import type { Firewall, FirewallTrouble } from "../firewall/firewall.ts";
 import type { Endpoint, TunnelLink } from "../firewall/policy.ts";
 import type { Tunnel, TunnelOptions, TunnelTrouble } from "../tunnel/tunnel.ts";
 import type { BreachLog } from "../validator/breach-log.ts";
+import type { SendCanaries } from "../validator/check-canaries.ts";
 import type { Situation } from "../validator/situation.ts";
 import { Validator } from "../validator/validator.ts";
 import { LED_PORT } from "./lead-names.ts";
@@ -27,13 +28,17 @@ export interface MachineProtectionParts {
   readonly startResolver: (options: ResolverOptions) => Promise<Resolver>;
   /** Leads the machine's questions for names to the resolver on this link; null: no longer. */
   readonly leadNames: (link: TunnelLink | null) => Promise<void>;
-  readonly names: Pick<Names, "filter" | "lists">;
-  readonly upstreams: ProtectedUpstreams;
+  readonly filter: NameFilter;
+  /** How a blocked name is answered now. */
+  readonly blockedAnswer: () => BlockedAnswer;
+  readonly upstreams: Pick<ProtectedUpstreams, "names" | "endpoints" | "reach" | "get" | "dial">;
   /** Rules for marked sockets, besides those to upstreams. */
   readonly bootstrap: readonly Endpoint[];
   readonly wanted: WantedFile;
   readonly breaches: BreachLog;
   readonly log: Logger;
+  /** Sends canaries; default: for real. */
+  readonly send?: SendCanaries;
   /** The view is another one. */
   readonly changed: () => void;
   /** Ends the process, so that it is started again. */
@@ -81,6 +86,7 @@ export class MachineProtection implements Protection {
       addressCheckUrl,
       everyMs: config.validator.everySeconds * 1_000,
       jitter: config.jitter,
+      ...(parts.send && { send: parts.send }),
     });
     firewall.onTrouble((trouble) => this.#firewallTrouble(trouble));
   }
@@ -248,7 +254,7 @@ export class MachineProtection implements Protection {
 
   async #openTunnel(): Promise<void> {
     if (this.#tunnel) return;
-    const { openTunnel, startResolver, mark, config, names } = this.#parts;
+    const { openTunnel, startResolver, mark, config, filter, blockedAnswer } = this.#parts;
     const tunnel = await openTunnel({
       mark,
       split: config.split,
@@ -262,8 +268,8 @@ export class MachineProtection implements Protection {
         listen: [dns4, dns6].flatMap((host) => [53, LED_PORT].map((port) => ({ host, port }))),
         dial: (target) => this.#dialCarrying(target),
         fakeAddresses: config.fakeAddresses,
-        filter: names.filter,
-        blockedAnswer: () => names.lists.state.answer,
+        filter,
+        blockedAnswer,
       });
     } catch (error) {
       await tunnel.close();
