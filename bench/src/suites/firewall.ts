@@ -170,7 +170,9 @@ function swap(wire: Wire, port: number): Promise<string> {
 async function underLoad(context: SuiteContext, firewall: Firewall, wire: Wire): Promise<Row> {
   context.progress(`replaced under load, for ${MOST_SECONDS} s at most`);
   await wire.inPeer(
-    `nft 'table inet seen { chain probes { type filter hook prerouting priority -300; udp dport ${PORT} counter; } }'`,
+    `nft add table inet seen
+     nft add chain inet seen probes '{ type filter hook prerouting priority -300; }'
+     nft add rule inet seen probes udp dport ${PORT} counter`,
   );
   const control = await wire.flood(PEER4, PORT);
   await firewall.open();
