@@ -107,6 +107,33 @@ test.skipIf(!canRun)(
   },
 );
 
+test.skipIf(!canRun)("CONNECT inside TLS and over HTTP/2 carries as the plain one does", async () => {
+  const secure = { tls: true, host: "upstream.test", ca: lab.certificate };
+  const ways = [
+    lab.through("connect", { ...secure, port: lab.ports.tls }),
+    lab.through("connect", { ...secure, protocol: "h2", port: lab.ports.h2 }),
+  ];
+  for (const way of ways) {
+    await lab.order({ use: way });
+    const from = lab.upstream.said.length;
+    const { heard } = await lab.application("talk", origin.v4, lab.ports.banner);
+    expect(heard).toBe("SSH-2.0-test\r\nand what I said\r\ngoodbye\r\n");
+    const echoed = await lab.application("echo", origin.v6, lab.ports.banner, "5000000");
+    expect(echoed).toEqual({ count: 5_000_000, same: true });
+    expect((await lab.application("ask", origin.v4, 9)).error).toBe("ECONNRESET");
+    expect(await lab.curl(`http://198.18.5.5:${lab.ports.http}/`)).toContain("hello");
+    expect(askedSince(from)).toHaveLength(4);
+    if (way.protocol !== "h2") continue;
+    const sessions = lab.upstream.said.slice(from).filter(({ session }) => session === true);
+    expect(sessions).toHaveLength(1);
+  }
+  // Somebody else's certificate: nothing is asked there.
+  const from = lab.upstream.said.length;
+  await lab.order({ use: lab.through("connect", { tls: true, host: "other.test", port: lab.ports.tls }) });
+  expect((await lab.application("ask", origin.v4, lab.ports.banner)).error).toBe("ECONNRESET");
+  expect(askedSince(from)).toEqual([]);
+});
+
 test.skipIf(!canRun)("hundreds of short connections are all answered", async () => {
   await lab.order({ use: lab.through("socks5") });
   const { good } = await lab.application("many", origin.v4, lab.ports.banner, "600");

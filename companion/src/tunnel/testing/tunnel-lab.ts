@@ -1,3 +1,7 @@
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { MARK } from "../../firewall/policy.ts";
 import type { TunnelUpstream } from "../tunnel.ts";
 import { addresses, Namespaces, type PlacedProgram } from "./namespaces.ts";
@@ -17,11 +21,15 @@ export class TunnelLab {
   readonly origin: PlacedProgram;
   tunnel: PlacedProgram | undefined;
   /** Ports of the sites and of the proxy. */
-  ports = { http: 0, http2: 0, banner: 0, resets: 0, udp: 0, socks5: 0, connect: 0 };
+  ports = { http: 0, http2: 0, banner: 0, resets: 0, udp: 0, socks5: 0, connect: 0, tls: 0, h2: 0 };
+  /** Of the proxy, for `upstream.test`. */
+  readonly certificate: string;
+  readonly #folder = mkdtempSync(join(tmpdir(), "atlantic-tunnel-"));
   #orders = 0;
 
   constructor() {
-    this.upstream = this.namespaces.start("upstream", "upstream-program.ts");
+    this.upstream = this.namespaces.start("upstream", "upstream-program.ts", [makeCertificate(this.#folder)]);
+    this.certificate = readFileSync(join(this.#folder, "own.pem"), "utf8");
     this.origin = this.namespaces.start("origin", "origin-program.ts");
   }
 
@@ -89,7 +97,20 @@ export class TunnelLab {
     return this.begin(what, host, port, more).hears("how it went", () => true);
   }
 
-  remove(): Promise<void> {
-    return this.namespaces.remove();
+  async remove(): Promise<void> {
+    await this.namespaces.remove();
+    rmSync(this.#folder, { recursive: true, force: true });
   }
+}
+
+/** Key and certificate of the proxy in one file. @returns its path */
+function makeCertificate(folder: string): string {
+  const path = join(folder, "own.pem");
+  const name = ["-subj", "/CN=upstream.test", "-addext", "subjectAltName=DNS:upstream.test"];
+  const kind = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"];
+  execFileSync("openssl", ["req", "-x509", ...kind, ...name, "-keyout", path, "-out", `${path}.crt`], {
+    stdio: ["ignore", "ignore", "pipe"],
+  });
+  writeFileSync(path, readFileSync(path, "utf8") + readFileSync(`${path}.crt`, "utf8"));
+  return path;
 }

@@ -1,14 +1,17 @@
 /**
  * A proxy for tests: SOCKS5 with UDP and CONNECT on one port each, both families. Prints its ports and, for each flow,
  * what it was asked for. Names end in an address: `a.10.61.2.2.test` leads there.
- * @param argv[0] `dumb`: SOCKS5 without UDP
+ * argv: a file with a key and a certificate, for CONNECT inside TLS and over HTTP/2.
  */
 import { createSocket, type Socket as UdpSocket } from "node:dgram";
-import { createServer as createHttp } from "node:http";
+import { readFileSync } from "node:fs";
+import { createServer as createHttp, type IncomingMessage } from "node:http";
+import { constants, createSecureServer } from "node:http2";
+import { createServer as createHttps } from "node:https";
 import { type AddressInfo, connect, createServer, type Server, type Socket } from "node:net";
 
 const say = (line: object): void => void process.stdout.write(`${JSON.stringify(line)}\n`);
-const hasUdp = process.argv[2] !== "dumb";
+const pem = readFileSync(process.argv[2] ?? "", "utf8");
 
 function addressOf(host: string): string {
   return /(\d+\.\d+\.\d+\.\d+)\.test$/.exec(host)?.[1] ?? host;
@@ -87,7 +90,7 @@ async function socks(client: Socket): Promise<void> {
   const { host, port } = await hostFrom(reader);
   const answer = (status: number, bound = 0): void =>
     void client.write(Buffer.from([5, status, 0, 1, 0, 0, 0, 0, bound >> 8, bound & 255]));
-  if (command === 3 && hasUdp) {
+  if (command === 3) {
     const relay = await associate(client);
     answer(0, relay.address().port);
     return;
@@ -173,7 +176,10 @@ function bytes6(address: string): number[] {
 }
 
 const http = createHttp();
-http.on("connect", (request, client: Socket, head: Buffer) => {
+const https = createHttps({ key: pem, cert: pem, allowHalfOpen: true });
+for (const one of [http, https]) one.on("connect", onConnect);
+
+function onConnect(request: IncomingMessage, client: Socket, head: Buffer): void {
   client.on("error", () => {});
   const end = (request.url ?? "").lastIndexOf(":");
   const host = (request.url ?? "").slice(0, end).replace(/[[\]]/g, "");
@@ -185,6 +191,27 @@ http.on("connect", (request, client: Socket, head: Buffer) => {
     () => client.write("HTTP/1.1 200 OK\r\n\r\n"),
     () => client.end("HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n"),
   );
+}
+
+const http2 = createSecureServer({ key: pem, cert: pem });
+http2.on("session", () => say({ session: true }));
+http2.on("stream", (stream, headers) => {
+  stream.on("error", () => {});
+  const authority = String(headers[":authority"]);
+  const end = authority.lastIndexOf(":");
+  say({ asked: `${authority.slice(0, end)} ${authority.slice(end + 1)}` });
+  const host = addressOf(authority.slice(0, end).replace(/[[\]]/g, ""));
+  const site = connect({ host, port: Number(authority.slice(end + 1)), allowHalfOpen: true, noDelay: true });
+  site.once("connect", () => {
+    stream.respond({ ":status": 200 });
+    stream.pipe(site);
+    site.pipe(stream);
+  });
+  site.on("error", () => {
+    if (stream.headersSent) stream.close(constants.NGHTTP2_CONNECT_ERROR);
+    else if (!stream.destroyed) stream.respond({ ":status": 502 }, { endStream: true });
+  });
+  stream.on("close", () => site.destroy());
 });
 
 function portOf(server: Server): Promise<number> {
@@ -195,4 +222,9 @@ function portOf(server: Server): Promise<number> {
 
 const options = { allowHalfOpen: true, noDelay: true };
 const server = createServer(options, (client) => socks(client).catch(() => client.destroy()));
-say({ socks5: await portOf(server), connect: await portOf(http) });
+say({
+  socks5: await portOf(server),
+  connect: await portOf(http),
+  tls: await portOf(https),
+  h2: await portOf(http2 as unknown as Server),
+});
