@@ -37,8 +37,16 @@ export async function arrive(page: Page, url: string, scorer: Scorer): Promise<v
       }
     }
   } catch (error) {
-    scorer.isBroken(`${url}: ${firstLine(error)}`);
+    scorer.isBroken(`${url}: ${firstLine(error)}, the tab shows ${await shownBy(page)}`);
   }
+}
+
+/** Where a tab is instead, and what a person reads there. */
+async function shownBy(page: Page): Promise<string> {
+  const text = page.evaluate("document.body?.innerText.trim()").catch(() => "nothing");
+  return `${page.url().slice(0, 80)}: ${String(await text)
+    .replaceAll(/\s+/g, " ")
+    .slice(0, 300)}`;
 }
 
 const reasonsOfPages = new WeakMap<Page, Map<string, string>>();

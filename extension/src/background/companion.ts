@@ -11,7 +11,7 @@ import { allows } from "@atlantic/shared/control/tiers.ts";
 import { browser } from "wxt/browser";
 import type { z } from "zod";
 import type { Link } from "../messages.ts";
-import { sentenceOf, Wire } from "./wire.ts";
+import { NoAnswer, sentenceOf, Wire } from "./wire.ts";
 
 /** Where the companion's proxy is and what it is answered with; known once it has welcomed this browser. */
 export type Welcome = NonNullable<z.output<typeof companionRequests.hello.result>["browser"]>;
@@ -31,6 +31,8 @@ export interface CompanionEvents {
 
 const FIRST_RETRY_MS = 250;
 const LAST_RETRY_MS = 5_000;
+/** A relay that has started and says nothing is given up for another one. */
+const HELLO_TIMEOUT_MS = 10_000;
 
 /** The companion as the background sees it: found, paired, lost, found again. */
 export class Companion {
@@ -121,10 +123,8 @@ export class Companion {
   async #greet(): Promise<void> {
     const token = await this.#events.pairingToken();
     const { version } = browser.runtime.getManifest();
-    const hello = await this.#wire.ask("hello", {
-      client: { kind: "extension", name: browserName(), version },
-      pairingToken: token,
-    });
+    const client = { kind: "extension", name: browserName(), version } as const;
+    const hello = await this.#wire.ask("hello", { client, pairingToken: token }, HELLO_TIMEOUT_MS);
     if (hello.browser && allows(hello.tier, "choose")) return this.#welcomed(hello.browser);
     this.#become({ kind: "unpaired", words: null });
     const { words, expiresAt } = await this.#wire.ask("pair.begin", { token });
@@ -165,8 +165,11 @@ export class Companion {
 
   #fail(error: unknown): void {
     if (this.#link.kind === "ready" || !this.#wire.isOpen) return;
-    this.#become({ kind: "absent", problem: sentenceOf(error) });
-    this.#later();
+    if (error instanceof NoAnswer) this.#wire.drop(error.message);
+    else {
+      this.#become({ kind: "absent", problem: sentenceOf(error) });
+      this.#later();
+    }
   }
 
   #closed(problem: string): void {

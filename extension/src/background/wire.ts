@@ -35,6 +35,13 @@ interface Waiting {
 
 const ASK_TIMEOUT_MS = 30_000;
 
+/** Nothing came back in time, although the port is open. */
+export class NoAnswer extends Error {
+  constructor() {
+    super("The companion did not answer.");
+  }
+}
+
 /** The control messages to and from the companion over one native-messaging port at a time. */
 export class Wire {
   readonly #events: WireEvents;
@@ -64,7 +71,13 @@ export class Wire {
     this.#events.opened();
   }
 
-  /** @throws Error with the companion's sentence, or when the link ends first. */
+  /** Gives the port up, as if the other end had closed it. */
+  drop(problem: string): void {
+    this.#port?.disconnect();
+    if (this.#port) this.#lost(problem);
+  }
+
+  /** @throws Error with the companion's sentence, or when the link ends first; NoAnswer */
   ask<Request extends CompanionRequest>(
     request: Request,
     params: Params<Request>,
@@ -74,10 +87,7 @@ export class Wire {
     if (!port) return Promise.reject(new Error("The companion is not connected."));
     const id = this.#nextId++;
     return new Promise<unknown>((resolve, reject) => {
-      const timer = setTimeout(
-        () => this.#settle(id)?.reject(new Error("The companion did not answer.")),
-        timeoutMs,
-      );
+      const timer = setTimeout(() => this.#settle(id)?.reject(new NoAnswer()), timeoutMs);
       this.#waiting.set(id, {
         resolve: (result) => {
           clearTimeout(timer);

@@ -8,8 +8,9 @@ import { gateRules, sessionRules } from "./session-rules.ts";
 
 const CONFIRM_ATTEMPTS = 40;
 const CONFIRM_PAUSE_MS = 5;
-/** A probe that is led nowhere is refused at once, so only a busy machine takes long. */
-const CONFIRM_TIMEOUT_MS = 10_000;
+/** A probe that is led nowhere is refused at once, so only a busy machine takes long: each waits longer than the last. */
+const CONFIRM_TIMEOUT_MS = 1_000;
+const CONFIRM_LONGEST_MS = 10_000;
 
 /** Chrome: a proxy script, session rules, and no proxy API that knows tabs. */
 export class ChromeEngine implements Engine {
@@ -83,7 +84,7 @@ async function confirmScript(generation: number): Promise<void> {
   for (let attempt = 0; attempt < CONFIRM_ATTEMPTS; attempt += 1) {
     const answered = await fetch(`http://${probeHost(generation)}/`, {
       cache: "no-store",
-      signal: AbortSignal.timeout(CONFIRM_TIMEOUT_MS),
+      signal: AbortSignal.timeout(Math.min(CONFIRM_TIMEOUT_MS * 2 ** attempt, CONFIRM_LONGEST_MS)),
     }).then(
       () => true,
       () => false,

@@ -5,6 +5,8 @@ import { GATE_PORT, type GateAnswer, type GateQuestion } from "../../gate-messag
 const SHOW_AFTER_MS = 400;
 const ASK_AGAIN_MS = 300;
 const PROBE_MS = 1_500;
+/** A background that was about to sleep may have lost the question. */
+const PATIENCE_MS = 10_000;
 
 const sent = location.search === "?sent";
 const url = location.hash.slice(1);
@@ -53,8 +55,18 @@ async function probed(address: string | null): Promise<void> {
 /** The background may sleep or be updated while this page waits. */
 function ask(): void {
   const port = browser.runtime.connect({ name: GATE_PORT });
-  port.onMessage.addListener(receive);
-  port.onDisconnect.addListener(() => setTimeout(ask, ASK_AGAIN_MS));
+  const unanswered = setTimeout(() => {
+    port.disconnect();
+    ask();
+  }, PATIENCE_MS);
+  port.onMessage.addListener((answer: GateAnswer) => {
+    clearTimeout(unanswered);
+    receive(answer);
+  });
+  port.onDisconnect.addListener(() => {
+    clearTimeout(unanswered);
+    setTimeout(ask, ASK_AGAIN_MS);
+  });
   port.postMessage({ url, sent } satisfies GateQuestion);
 }
 
