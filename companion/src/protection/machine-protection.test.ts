@@ -7,7 +7,7 @@ import { NameFilter } from "../dns/filter/name-filter.ts";
 import type { Resolver } from "../dns/resolver.ts";
 import type { Firewall, FirewallTrouble } from "../firewall/firewall.ts";
 import { FirewallError } from "../firewall/firewall-error.ts";
-import type { Tunnel, TunnelTrouble } from "../tunnel/tunnel.ts";
+import type { Tunnel, TunnelOptions, TunnelTrouble } from "../tunnel/tunnel.ts";
 import { BreachLog } from "../validator/breach-log.ts";
 import { MachineProtection } from "./machine-protection.ts";
 import { protectionConfigSchema } from "./protection-config.ts";
@@ -30,6 +30,7 @@ let rules: { refuse: boolean; escapes: boolean };
 let restarted: number;
 let firewallTrouble: (trouble: FirewallTrouble) => void;
 let tunnelTrouble: (trouble: TunnelTrouble) => void;
+let admitRelays: TunnelOptions["admitRelays"];
 
 beforeEach(async () => {
   directory = mkdtempSync(join(tmpdir(), "atl-machine-"));
@@ -55,7 +56,8 @@ function build(): MachineProtection {
       if (rules.refuse) throw new FirewallError("the kernel refuses");
       steps.push(`rules ${kind}`);
     },
-    replaceUpstreams: step("swap"),
+    replaceUpstreams: async (endpoints) =>
+      void steps.push(`swap ${endpoints.map(({ protocol, port }) => `${protocol} ${port}`).join()}`),
     open: step("rules open"),
     inspect: async () => ({ generation: 1, digest: "00", intact: true, blocking: true }),
     onTrouble: (listener) => {
@@ -88,7 +90,8 @@ function build(): MachineProtection {
     mark: 1,
     addressCheckUrl: null,
     firewall,
-    openTunnel: async () => {
+    openTunnel: async (options) => {
+      admitRelays = options.admitRelays;
       steps.push("device");
       return { ...tunnel, counters: noCounters } as unknown as Tunnel;
     },
@@ -176,4 +179,12 @@ test("a tunnel past mending blocks, and the process ends to begin anew", async (
   tunnelTrouble({ kind: "engine lost" });
   await expect.poll(() => restarted, { timeout: 10_000 }).toBe(1);
   expect(steps).toEqual(["rules blocked"]);
+});
+
+test("where an upstream takes datagrams is let through for as long as it does", async () => {
+  await protection.connect();
+  steps.length = 0;
+  await admitRelays?.([{ address: "203.0.113.1", protocol: "udp", port: 9 }]);
+  await admitRelays?.([]);
+  expect(steps).toEqual(["swap tcp 1,udp 9", "swap tcp 1"]);
 });

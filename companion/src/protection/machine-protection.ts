@@ -60,6 +60,8 @@ export class MachineProtection implements Protection {
   readonly #waiting = new Set<() => void>();
   #tunnel: Tunnel | null = null;
   #resolver: Resolver | null = null;
+  /** Where upstreams take the datagrams of the associations that are open. */
+  #relays: readonly Endpoint[] = [];
   #verdict: Verdict | null = null;
   #since = Date.now();
   #retry: NodeJS.Timeout | undefined;
@@ -218,7 +220,7 @@ export class MachineProtection implements Protection {
   }
 
   #endpoints(): Endpoint[] {
-    return [...this.#parts.upstreams.endpoints(), ...this.#parts.bootstrap];
+    return [...this.#parts.upstreams.endpoints(), ...this.#parts.bootstrap, ...this.#relays];
   }
 
   /** Upstreams have moved: the rules of the moment must let them be reached where they are now. */
@@ -227,6 +229,12 @@ export class MachineProtection implements Protection {
     if (name === "connecting" || name === "connected" || name === "failover") {
       await this.#parts.firewall.replaceUpstreams(this.#endpoints());
     }
+  }
+
+  /** Upstreams say themselves where they take datagrams, association by association. */
+  async #admitRelays(relays: readonly Endpoint[]): Promise<void> {
+    this.#relays = relays;
+    await this.replaceUpstreams();
   }
 
   async #allowTunnel(): Promise<void> {
@@ -260,6 +268,7 @@ export class MachineProtection implements Protection {
       split: config.split,
       allowLan: this.#allowLan,
       nameOf: (fake) => this.#resolver?.nameOf(fake),
+      admitRelays: (relays) => this.#admitRelays(relays),
     });
     try {
       const { dns4, dns6 } = tunnel.link;
@@ -284,6 +293,7 @@ export class MachineProtection implements Protection {
     const [tunnel, resolver] = [this.#tunnel, this.#resolver];
     this.#tunnel = null;
     this.#resolver = null;
+    this.#relays = [];
     await resolver?.close();
     await tunnel?.close();
   }
