@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -227,6 +227,19 @@ describe("the firewall in the kernel", () => {
     expect(await read()).toBe("1");
     await firewall.open();
     expect(await read()).toBe("0");
+  });
+
+  it("holds its rules when they cannot be written down, says so, and writes them as soon as that can be", async () => {
+    await start();
+    // In the way of the file that is written beside: as good as a full disk, whoever writes.
+    const obstacle = join(folder, "rules.new");
+    mkdirSync(obstacle);
+    await firewall.apply(blocked);
+    expect((await told("unsaved")).message).toContain("The rules hold");
+    expect(await wire.seen(attempts)).toEqual(nothing);
+    rmSync(obstacle, { recursive: true });
+    await expect.poll(() => existsSync(join(folder, "rules"))).toBe(true);
+    expect(troubles.map(({ kind }) => kind)).not.toContain("failed");
   });
 
   it("is put back, where it cannot be owned, when others change it, and tells for how long it was gone", async () => {

@@ -34,9 +34,10 @@ export interface FirewallTrouble {
   /**
    * `changed`: others changed the rules, and they are put back. `holder-gone`: the holding process ended; the rules
    * stay. `holder-back`: it runs again and holds the rules. `link`: a link came up and now has its rules.
-   * `setting`: a kernel setting was changed and put back. `failed`: rules could not be put back: blocking itself fails.
+   * `setting`: a kernel setting was changed and put back. `unsaved`: the rules hold and could not be written to disk,
+   * which is tried again. `failed`: rules could not be put back: blocking itself fails.
    */
-  readonly kind: "changed" | "holder-gone" | "holder-back" | "link" | "setting" | "failed";
+  readonly kind: "changed" | "holder-gone" | "holder-back" | "link" | "setting" | "unsaved" | "failed";
   /** One or two sentences for people. */
   readonly message: string;
   /** For how long something may have passed that should not, in milliseconds, as far as it was measured; else null. */

@@ -9,7 +9,7 @@ export type HolderOrder =
   | { readonly do: "inspect" };
 
 const troubleSchema = z.strictObject({
-  kind: z.enum(["changed", "link", "setting", "failed"]),
+  kind: z.enum(["changed", "link", "setting", "unsaved", "failed"]),
   message: z.string(),
   openMs: z.number().nonnegative().nullable(),
 });

@@ -390,11 +390,11 @@ export class MachineProtection implements Protection {
   }
 
   #firewallTrouble({ kind, message, openMs }: FirewallTrouble): void {
-    const isHarmless = kind === "link" || kind === "holder-back" || openMs === 0;
+    const isHarmless = kind === "link" || kind === "holder-back" || kind === "unsaved" || openMs === 0;
     if (isHarmless) this.#parts.log.warn({ kind, openMs }, message);
     else this.#keepEvidence("firewall", message, [], openMs);
     if (kind === "failed") void this.#machine.tell({ kind: "breach", problem: message });
-    else if (kind !== "link") void this.#validator.look();
+    else if (kind !== "link" && kind !== "unsaved") void this.#validator.look();
     this.#parts.changed();
   }
 

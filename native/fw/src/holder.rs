@@ -1,5 +1,6 @@
 //! Holds the tables: loads them, owns them where the kernel can, and puts them back where others changed them.
 
+use std::cell::Cell;
 use std::io;
 use std::path::PathBuf;
 use std::time::Instant;
@@ -57,6 +58,8 @@ pub struct Holder {
     pub link_events: Socket,
     pub abilities: Abilities,
     held: Option<Held>,
+    /// The file could not be written: it is tried again, and told once.
+    unsaved: Cell<bool>,
 }
 
 impl Holder {
@@ -71,6 +74,7 @@ impl Holder {
             link_events: links::open_events()?,
             abilities,
             held: None,
+            unsaved: Cell::new(false),
         })
     }
 
@@ -225,6 +229,11 @@ impl Holder {
             .is_some_and(|held| control_groups::ids_in(&held.state.rules) != held.groups);
         if moved {
             troubles.extend(self.load_again("A control group was made again"));
+        }
+        if self.unsaved.get()
+            && let Some(held) = &self.held
+        {
+            troubles.extend(self.save(&held.state));
         }
         troubles
     }
@@ -486,12 +495,14 @@ impl Holder {
 
     /// A full disk must not keep rules from being loaded: it is told, and they are loaded.
     fn save(&self, state: &State) -> Vec<Trouble> {
-        match state::write(&self.options.state, state) {
-            Ok(()) => Vec::new(),
-            Err(error) => vec![Trouble::failed(format!(
-                "The rules hold, but {} cannot be written ({error}): if their holder is killed they cannot be put back.",
+        let written = state::write(&self.options.state, state);
+        let was_unsaved = self.unsaved.replace(written.is_err());
+        match written {
+            Err(error) if !was_unsaved => vec![Trouble::unsaved(format!(
+                "The rules hold, but {} cannot be written ({error}): until it can, rules that somebody takes away while their holder is dead cannot be put back.",
                 self.options.state.display()
             ))],
+            _ => Vec::new(),
         }
     }
 }

@@ -10,6 +10,8 @@ pub enum Kind {
     Changed,
     Link,
     Setting,
+    /// The rules hold, and what holds is not on disk.
+    Unsaved,
     Failed,
 }
 
@@ -26,6 +28,14 @@ impl Trouble {
     pub fn failed(message: String) -> Self {
         Self {
             kind: Kind::Failed,
+            message,
+            open_ms: None,
+        }
+    }
+
+    pub fn unsaved(message: String) -> Self {
+        Self {
+            kind: Kind::Unsaved,
             message,
             open_ms: None,
         }
