@@ -8,6 +8,8 @@ export interface Place {
 }
 
 const TIMEOUT_MS = 30_000;
+/** A packet that a full queue dropped is sent again, as every client does. */
+const AGAIN_MS = 3_000;
 
 /** A query as another library writes it. */
 export function queryFor(name: string, type = "A", parts: Partial<Packet> = {}): Buffer {
@@ -27,11 +29,14 @@ export async function exchangeUdp({ host, port }: Place, packet: Buffer): Promis
   socket.once("message", resolve);
   socket.once("error", reject);
   const timer = setTimeout(() => reject(new Error("No answer came over UDP.")), TIMEOUT_MS);
-  socket.send(packet, port, host);
+  const send = () => socket.send(packet, port, host);
+  send();
+  const again = setInterval(send, AGAIN_MS);
   try {
     return await promise;
   } finally {
     clearTimeout(timer);
+    clearInterval(again);
     socket.close();
   }
 }

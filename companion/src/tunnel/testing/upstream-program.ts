@@ -1,7 +1,7 @@
 /**
  * A proxy for tests: SOCKS5 with UDP and CONNECT on one port each, both families. Prints its ports and, for each flow,
  * what it was asked for. Names end in an address: `a.10.61.2.2.test` leads there.
- * argv: a file with a key and a certificate, for CONNECT inside TLS and over HTTP/2.
+ * argv: a file with a key and a certificate, for CONNECT inside TLS and over HTTP/2, which cannot be had without.
  */
 import { createSocket, type Socket as UdpSocket } from "node:dgram";
 import { readFileSync } from "node:fs";
@@ -11,7 +11,9 @@ import { createServer as createHttps } from "node:https";
 import { type AddressInfo, connect, createServer, type Server, type Socket } from "node:net";
 
 const say = (line: object): void => void process.stdout.write(`${JSON.stringify(line)}\n`);
-const pem = readFileSync(process.argv[2] ?? "", "utf8");
+const [, , file] = process.argv;
+const pem = file === undefined ? undefined : readFileSync(file, "utf8");
+const identity = pem === undefined ? {} : { key: pem, cert: pem };
 
 function addressOf(host: string): string {
   return /(\d+\.\d+\.\d+\.\d+)\.test$/.exec(host)?.[1] ?? host;
@@ -176,7 +178,7 @@ function bytes6(address: string): number[] {
 }
 
 const http = createHttp();
-const https = createHttps({ key: pem, cert: pem, allowHalfOpen: true });
+const https = createHttps({ ...identity, allowHalfOpen: true });
 for (const one of [http, https]) one.on("connect", onConnect);
 
 function onConnect(request: IncomingMessage, client: Socket, head: Buffer): void {
@@ -193,7 +195,7 @@ function onConnect(request: IncomingMessage, client: Socket, head: Buffer): void
   );
 }
 
-const http2 = createSecureServer({ key: pem, cert: pem });
+const http2 = createSecureServer(identity);
 http2.on("session", () => say({ session: true }));
 http2.on("stream", (stream, headers) => {
   stream.on("error", () => {});
