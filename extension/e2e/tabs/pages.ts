@@ -71,7 +71,9 @@ export function doorPage(query: PageQuery, to: string): string {
 export function workersPage(query: PageQuery): string {
   const tail = `?t=${query.letter}&n=${query.round}`;
   return `${head("workers")}${ledger}<script>
-window.service = navigator.serviceWorker.register("/service-worker.js${tail}").then(() => navigator.serviceWorker.ready).then(() => "ready", (error) => String(error));
+// A worker's script that needs a new tunnel itself fails once (docs/routing.md): a request of the page opens it.
+const register = () => navigator.serviceWorker.register("/service-worker.js${tail}");
+window.service = register().catch(() => fetch("/data${tail}").then(register)).then(() => navigator.serviceWorker.ready).then(() => "ready", (error) => String(error));
 window.shared = service.then(() => new Promise((done) => {
   const worker = new SharedWorker("/shared-worker.js${tail}");
   worker.port.onmessage = ({ data }) => done(data);
