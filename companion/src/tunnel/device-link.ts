@@ -36,7 +36,8 @@ export async function bringUp(device: string): Promise<void> {
     6,
     [
       `addr replace ${TUNNEL_ADDRESS6}/126 dev ${device} nodad`,
-      `addr replace ${RESOLVER_ADDRESS6}/128 dev ${device} nodad`,
+      // To be answered from, never to send from (RFC 6724 §5, rule 3): the firewall resets flows with this source.
+      `addr replace ${RESOLVER_ADDRESS6}/128 dev ${device} nodad preferred_lft 0`,
     ],
     { force: true },
   );

@@ -1,6 +1,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { addonState } from "@atlantic/native";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { TUNNEL_ADDRESS4, TUNNEL_ADDRESS6 } from "../firewall/policy.ts";
 import { addresses, canMakeNamespaces } from "./testing/namespaces.ts";
 import { TunnelLab } from "./testing/tunnel-lab.ts";
 
@@ -47,6 +48,18 @@ test.skipIf(!canRun)("TCP of both families goes through SOCKS5 and CONNECT, each
       "hello over HTTP/2\n",
     );
     expect(askedSince(from)).toHaveLength(3);
+  }
+});
+
+test.skipIf(!canRun)("what is led into the device has the source that the firewall lets pass", async () => {
+  for (const [target, source] of [
+    [origin.v4, TUNNEL_ADDRESS4],
+    ["198.18.5.5", TUNNEL_ADDRESS4],
+    [origin.v6, TUNNEL_ADDRESS6],
+    ["fd61:746c:1::5", TUNNEL_ADDRESS6],
+  ] as const) {
+    const { stdout } = await lab.namespaces.run("client", ["ip", "route", "get", target]);
+    expect(stdout).toContain(` src ${source} `);
   }
 });
 
