@@ -7,6 +7,7 @@ import { createLab, type Lab } from "./lab.ts";
 import { leaksCommand } from "./leaks/leaks-command.ts";
 import { mutationCommand } from "./leaks/mutation-command.ts";
 import { labMap } from "./map.ts";
+import { programsCommand } from "./programs/programs-command.ts";
 import { labProblem } from "./requirements.ts";
 
 /** What `npm run lab` has. `up` has our gateway in it, `bare` has not. */
@@ -16,6 +17,7 @@ const commands: Readonly<Record<string, () => Promise<number>>> = {
   check: () => inLab(check),
   leaks: () => leaksCommand(values.json, values.rules),
   faults: () => faultsCommand(values.json, Number(values.count)),
+  programs: () => programsCommand(values.json, Number(values.bytes)),
   mutation: () => mutationCommand(values.json, Number(values.every)),
 };
 const { values, positionals } = parseArgs({
@@ -24,6 +26,7 @@ const { values, positionals } = parseArgs({
     json: { type: "string" },
     rules: { type: "string" },
     count: { type: "string", default: "100" },
+    bytes: { type: "string", default: "4000000000" },
     every: { type: "string", default: "1" },
   },
 });

@@ -27,7 +27,7 @@ export interface ExitProgramOptions {
 export function startExit(options: ExitProgramOptions): Promise<net.Server> {
   const web = http.createServer((request, response) => forward(options, request, response));
   web.on("connect", (request, socket: Socket, head) => connect(options, request, socket, head));
-  const server = net.createServer({ allowHalfOpen: true, pauseOnConnect: true }, (socket) => {
+  const server = net.createServer({ allowHalfOpen: true, pauseOnConnect: true, noDelay: true }, (socket) => {
     socket.on("error", () => socket.destroy());
     socket.once("readable", () => {
       const first: Buffer | null = socket.read(1);
@@ -107,7 +107,7 @@ function connect(
   }
   const authority = new URL(`http://${request.url}`);
   const port = Number(authority.port || 80);
-  const site = net.connect({ host: authority.hostname, port, allowHalfOpen: true }, () => {
+  const site = net.connect({ host: authority.hostname, port, allowHalfOpen: true, noDelay: true }, () => {
     socket.write("HTTP/1.1 200 Connection established\r\n\r\n");
     if (head.length > 0) site.write(head);
     join(options, socket, site, "connect", `${authority.hostname}:${port}`);
@@ -127,7 +127,7 @@ async function socks(options: ExitProgramOptions, socket: Socket): Promise<void>
   socket.write(Buffer.from([1, known ? 0 : 1]));
   if (!known) return void socket.end();
   const { host, port } = await readTarget(socket);
-  const site = net.connect({ host, port, allowHalfOpen: true }, () => {
+  const site = net.connect({ host, port, allowHalfOpen: true, noDelay: true }, () => {
     socket.write(Buffer.from([5, 0, 0, 1, 0, 0, 0, 0, 0, 0]));
     join(options, socket, site, "socks5", `${host}:${port}`);
   });

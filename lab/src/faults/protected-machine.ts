@@ -4,6 +4,7 @@ import { fileURLToPath } from "node:url";
 import type { Endpoint } from "@atlantic/companion/src/firewall/policy.ts";
 import { protectionViewSchema } from "@atlantic/shared/control/protection.ts";
 import { z } from "zod";
+import { type ExitFlow, exitFlowSchema } from "../exits/exit-program.ts";
 import type { Machine } from "../leaks/machine.ts";
 import { upstreamA, upstreamB } from "../leaks/phases.ts";
 import { NamespaceProcess } from "../net/namespace-process.ts";
@@ -20,6 +21,9 @@ const credentials = { username: "lab", password: "lab" } as const;
 /** As systemd does for the service (Restart=always), only sooner. */
 const RESTART_MS = 200;
 
+/** What the daemon speaks to its upstreams; they understand both. */
+export type UpstreamProtocol = "socks5" | "connect";
+
 /** Two proxies outside. Each can be ended, and is started again on the port that it had. */
 interface Upstream {
   readonly name: string;
@@ -31,14 +35,16 @@ interface Upstream {
 /** The product on the machine under test: the daemon, kept running as systemd would, with two upstreams outside. */
 export class ProtectedMachine {
   readonly #machine: Machine;
+  readonly #protocol: UpstreamProtocol;
   readonly data: string;
   #daemon: NamespaceProcess | undefined;
   readonly #upstreams: Upstream[] = [];
   #closing = false;
   #starts = 0;
 
-  constructor(machine: Machine) {
+  constructor(machine: Machine, protocol: UpstreamProtocol = "socks5") {
     this.#machine = machine;
+    this.#protocol = protocol;
     this.data = join(machine.folder, "data");
   }
 
@@ -63,6 +69,13 @@ export class ProtectedMachine {
   /** Where the daemon may go. */
   get endpoints(): Endpoint[] {
     return this.#upstreams.map(({ address, port }) => ({ address, protocol: "tcp", port }));
+  }
+
+  /** Flows that upstreams carried and that have ended, as they count them themselves. */
+  flows(): ExitFlow[] {
+    return this.#upstreams.flatMap(({ process }) =>
+      process.lines.map((line) => exitFlowSchema.parse(JSON.parse(line))),
+    );
   }
 
   /** How often the daemon was started. */
@@ -130,9 +143,10 @@ export class ProtectedMachine {
   #configure(): void {
     mkdirSync(join(this.data, "companion"), { recursive: true, mode: 0o700 });
     const [first] = this.#upstreams;
+    const kind = this.#protocol === "socks5" ? "socks5" : "http";
     const upstreams = this.#upstreams.map(({ name, address, port }) => ({
       name,
-      kind: "socks5",
+      kind,
       host: address,
       port,
       ...credentials,
@@ -140,7 +154,7 @@ export class ProtectedMachine {
     const config = {
       upstream: {
         kind: "provider",
-        provider: "socks5",
+        provider: kind,
         host: first?.address,
         port: first?.port,
         ...credentials,

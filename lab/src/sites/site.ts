@@ -3,7 +3,7 @@ import http, { type IncomingMessage } from "node:http";
 import http2, { type Http2ServerRequest } from "node:http2";
 import type { AddressInfo, Socket } from "node:net";
 import type { TLSSocket } from "node:tls";
-import { WebSocketServer } from "ws";
+import { type WebSocket, WebSocketServer } from "ws";
 import { type SiteRequest, siteRequestLine } from "./site-request.ts";
 
 type Request = IncomingMessage | Http2ServerRequest;
@@ -29,10 +29,11 @@ export interface Site {
 /**
  * The sites of the lab, all in one program:
  * `/address` tells the caller's address; `/bytes/N` sends N bytes; `/echo` sends back what it got;
- * `/ws` is a WebSocket that first tells the caller's address and then echoes.
+ * `/ws` is a WebSocket that first tells the caller's address and then echoes; in `/chat` what one says all others hear.
  */
 export async function startSite(options: SiteOptions): Promise<Site> {
   const sockets = new WebSocketServer({ noServer: true });
+  const room = new Set<WebSocket>();
   const answer = (request: Request, response: Response) => {
     options.onRequest(seen(request, request.httpVersionMajor === 2 ? "h2" : "http/1.1"));
     respond(request, response);
@@ -40,6 +41,10 @@ export async function startSite(options: SiteOptions): Promise<Site> {
   const upgrade = (request: IncomingMessage, socket: Socket, head: Buffer) => {
     options.onRequest(seen(request, "websocket"));
     sockets.handleUpgrade(request, socket, head, (webSocket) => {
+      if (request.url === "/chat") {
+        enter(room, webSocket);
+        return;
+      }
       webSocket.send(JSON.stringify({ address: addressOf(request) }));
       webSocket.on("message", (data, isBinary) => webSocket.send(data, { binary: isBinary }));
     });
@@ -70,6 +75,14 @@ function secureServer(
   // Upgrades are HTTP/1.1's, which node:http2 hands on as node:http does.
   server.on("upgrade", upgrade);
   return server;
+}
+
+function enter(room: Set<WebSocket>, person: WebSocket): void {
+  room.add(person);
+  person.on("close", () => room.delete(person));
+  person.on("message", (data, isBinary) => {
+    for (const other of room) if (other !== person) other.send(data, { binary: isBinary });
+  });
 }
 
 function respond(request: Request, response: Response): void {
