@@ -137,6 +137,23 @@ describe("the firewall in the kernel", () => {
     }
   });
 
+  it("comes to the same rules from whatever policy was there before, itself too", async () => {
+    await start();
+    const anew = new Map<string, string>();
+    for (const name of sampleNames) {
+      await firewall.open();
+      await firewall.apply(samplePolicies[name]);
+      anew.set(name, (await firewall.inspect()).digest);
+    }
+    for (const from of sampleNames)
+      for (const to of sampleNames) {
+        await firewall.apply(samplePolicies[from]);
+        await firewall.apply(samplePolicies[to]);
+        const { digest, intact } = await firewall.inspect();
+        expect({ digest, intact }, `${from}, then ${to}`).toEqual({ digest: anew.get(to), intact: true });
+      }
+  });
+
   it("cannot be flushed, deleted or changed by anybody else", async () => {
     await start();
     expect(firewall.holding).toBe("owned");

@@ -87,10 +87,10 @@ impl Holder {
     pub fn take_over(&mut self, block: bool, fallback: RuleSet) -> Vec<Trouble> {
         let known = state::read(&self.options.state);
         let outcome = match known {
-            Ok(Some(state)) if self.is_of_now(&state) => self.load(state),
+            Ok(Some(state)) if self.is_of_now(&state) => self.load(state, How::Anew),
             Ok(None) if !block && !self.tables_there() => return Vec::new(),
             Ok(None) if !block => return self.claim(),
-            _ => self.load(state_of(fallback, Default::default())),
+            _ => self.load(state_of(fallback, Default::default()), How::Anew),
         };
         match outcome {
             Ok(troubles) => troubles,
@@ -117,7 +117,7 @@ impl Holder {
             .as_ref()
             .map(|held| held.state.before.clone())
             .unwrap_or_default();
-        self.load(state_of(rules, before))
+        self.load(state_of(rules, before), How::InPlace)
     }
 
     /// Swaps what is in sets, in both tables, in one transaction.
@@ -157,9 +157,7 @@ impl Holder {
             .into_iter()
             .map(|family| nft::delete_table(family, &self.options.table))
             .collect();
-        if !messages.is_empty() {
-            self.transact(&messages).map_err(|failure| sentence(&failure))?;
-        }
+        self.transact(&messages).map_err(|failure| sentence(&failure))?;
         if let Some(mut held) = self.held.take() {
             settings::release(&mut held.state.before);
         }
@@ -254,7 +252,7 @@ impl Holder {
             return Vec::new();
         }
         let Some(held) = &self.held else { return Vec::new() };
-        match self.load(held.state.clone()) {
+        match self.load(held.state.clone(), How::Anew) {
             Ok(mut troubles) => {
                 let open_ms = noticed.elapsed().as_secs_f64() * 1000.0;
                 troubles.push(Trouble {
@@ -274,7 +272,7 @@ impl Holder {
 
     fn load_again(&mut self, cause: &str) -> Vec<Trouble> {
         let Some(held) = &self.held else { return Vec::new() };
-        match self.load(held.state.clone()) {
+        match self.load(held.state.clone(), How::Anew) {
             Ok(troubles) => troubles,
             Err(reason) => vec![Trouble::failed(format!(
                 "{cause}, and the rules do not know it: {reason}"
@@ -282,11 +280,12 @@ impl Holder {
         }
     }
 
-    fn load(&mut self, state: State) -> Result<Vec<Trouble>, String> {
+    fn load(&mut self, state: State, how: How) -> Result<Vec<Trouble>, String> {
         let mut troubles = self.save(&state);
         let mut failure = None;
-        for _ in 0..ATTEMPTS {
-            match self.load_once(&state.rules) {
+        for attempt in 0..ATTEMPTS {
+            let how = if attempt == 0 { how } else { How::Anew };
+            match self.load_once(&state.rules, how) {
                 Ok(()) => {
                     failure = None;
                     break;
@@ -321,13 +320,18 @@ impl Holder {
         Ok(troubles)
     }
 
-    fn load_once(&mut self, rules: &RuleSet) -> Result<(), LoadError> {
+    fn load_once(&mut self, rules: &RuleSet, how: How) -> Result<(), LoadError> {
         let table = self.options.table.clone();
-        let present = self.present()?;
         let links: Vec<Link> = links::list(&mut self.routes)?
             .into_iter()
             .filter(|link| is_filtered(link, rules))
             .collect();
+        if how == How::InPlace
+            && let Some(messages) = self.update(rules, &links)?
+        {
+            return Ok(self.transact(&messages)?);
+        }
+        let present = self.present()?;
         // Of a holder before this one: ours from now on where that can be, else made anew.
         let has_links = present.contains(&Family::Netdev)
             && (self.held.is_some() || !self.abilities.owned || self.claim_links().is_ok());
@@ -371,6 +375,74 @@ impl Holder {
             }
         }
         Ok(self.transact(&messages)?)
+    }
+
+    /// What turns the rules in force into others; None where they must be made anew. Only of tables that nobody else
+    /// can have changed.
+    fn update(&self, rules: &RuleSet, links: &[Link]) -> Result<Option<Vec<Message>>, String> {
+        let table = &self.options.table;
+        let (Some(held), true) = (&self.held, self.abilities.owned) else {
+            return Ok(None);
+        };
+        let from = &held.state.rules;
+        let differs = from.egress.chain != rules.egress.chain
+            || from.egress.policy != rules.egress.policy
+            || from.egress.internal != rules.egress.internal
+            || control_groups::ids_in(from) != held.groups;
+        if differs {
+            return Ok(None);
+        }
+        let (sets, chains) = (&from.inet.sets, &from.inet.chains);
+        let to = nft::Contents {
+            sets: &rules.inet.sets,
+            chains: &rules.inet.chains,
+        };
+        let groups = &control_groups::id_of;
+        let Some(mut all) = nft::update(Family::Inet, table, nft::Contents { sets, chains }, to, groups)?
+        else {
+            return Ok(None);
+        };
+        if !self.abilities.egress {
+            return Ok(Some(all));
+        }
+        let (sets, chains) = (&from.egress.sets, &from.egress.chains);
+        let to = nft::Contents {
+            sets: &rules.egress.sets,
+            chains: &rules.egress.chains,
+        };
+        let Some(more) = nft::update(Family::Netdev, table, nft::Contents { sets, chains }, to, groups)?
+        else {
+            return Ok(None);
+        };
+        all.extend(more);
+        let there: Vec<&str> = held
+            .expected
+            .keys()
+            .filter_map(|key| link_chain_in(key))
+            .collect();
+        let wanted: Vec<String> = links
+            .iter()
+            .map(|link| nft::link_chain_name(&link.name))
+            .collect();
+        for chain in there
+            .iter()
+            .filter(|chain| !wanted.iter().any(|name| name == *chain))
+        {
+            all.extend(nft::egress_chain_gone(table, chain));
+        }
+        for link in links
+            .iter()
+            .filter(|link| !there.contains(&nft::link_chain_name(&link.name).as_str()))
+        {
+            all.extend(nft::egress_chain(
+                table,
+                &rules.egress,
+                &link.name,
+                link.internal,
+                groups,
+            )?);
+        }
+        Ok(Some(all))
     }
 
     fn cover_links(&mut self, noticed: Instant) -> Result<Vec<Trouble>, String> {
@@ -507,6 +579,15 @@ impl Holder {
     }
 }
 
+/// How rules are put in the place of others.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum How {
+    /// What is the same stays, and so do hooks.
+    InPlace,
+    /// Whatever is there goes.
+    Anew,
+}
+
 enum LoadError {
     Refused(Failure),
     Wrong(String),
@@ -552,6 +633,12 @@ fn state_of(rules: RuleSet, before: settings::Before) -> State {
 
 fn is_filtered(link: &Link, rules: &RuleSet) -> bool {
     !link.loopback && Some(link.index) != rules.egress.spared
+}
+
+/// The chain of a link, in a key of what the kernel has.
+fn link_chain_in(key: &str) -> Option<&str> {
+    key.strip_prefix("netdev/chain/")
+        .filter(|name| name.starts_with(&nft::link_chain_name("")))
 }
 
 fn chain_key(link: &str) -> String {

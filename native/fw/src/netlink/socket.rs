@@ -86,6 +86,10 @@ impl Socket {
 
     /// Sends messages as one transaction, between `begin` and `end`: all of them happen, or none.
     pub fn transact(&mut self, begin: &Message, messages: &[Message], end: &Message) -> Result<(), Failure> {
+        if messages.is_empty() {
+            // Nothing would be acknowledged.
+            return Ok(());
+        }
         let mut bytes = begin.finish(self.next_sequence(), 0);
         let first = self.sequence + 1;
         for (index, message) in messages.iter().enumerate() {

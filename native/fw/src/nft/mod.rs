@@ -5,11 +5,13 @@ mod expressions;
 mod network;
 mod snapshot;
 mod table;
+mod update;
 
 pub use constants::{GENERATION_EVENT, GROUPS, NFTA_GEN_PROC_NAME, NFTA_GEN_PROC_PID};
 
 pub use snapshot::{Digests, generation, snapshot, table_exists};
 pub use table::{
-    Family, batch_begin, batch_end, claim_table, delete_table, egress_chain, empty_but_links,
-    empty_egress_chain, link_chain_name, new_table, swap, table_contents,
+    Family, batch_begin, batch_end, claim_table, delete_table, egress_chain, egress_chain_gone,
+    empty_but_links, empty_egress_chain, link_chain_name, new_table, swap, table_contents,
 };
+pub use update::{Contents, update};

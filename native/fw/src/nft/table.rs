@@ -84,20 +84,51 @@ pub fn empty_but_links(family: Family, table: &str, there: &Digests, links: &[Li
         there.keys().filter_map(|key| key.strip_prefix(&start)).collect()
     };
     let is_kept = |name: &str| links.iter().any(|link| link_chain_name(&link.name) == name);
-    let mut no_rules = message(family, NFT_MSG_DELRULE, 0);
-    no_rules.text(NFTA_RULE_TABLE, table);
-    let mut all = vec![no_rules];
-    for name in names("chain").into_iter().filter(|name| !is_kept(name)) {
-        let mut gone = message(family, NFT_MSG_DELCHAIN, 0);
-        gone.text(NFTA_CHAIN_TABLE, table).text(NFTA_CHAIN_NAME, name);
-        all.push(gone);
-    }
-    for name in names("set") {
-        let mut gone = message(family, NFT_MSG_DELSET, 0);
-        gone.text(NFTA_SET_TABLE, table).text(NFTA_SET_NAME, name);
-        all.push(gone);
-    }
+    let mut all = vec![no_rules(family, table, None)];
+    let chains = names("chain").into_iter().filter(|name| !is_kept(name));
+    all.extend(chains.map(|name| chain_gone(family, table, name)));
+    all.extend(names("set").into_iter().map(|name| set_gone(family, table, name)));
     all
+}
+
+/// Empties a chain, or all of a table's.
+pub(super) fn no_rules(family: Family, table: &str, chain: Option<&str>) -> Message {
+    let mut request = message(family, NFT_MSG_DELRULE, 0);
+    request.text(NFTA_RULE_TABLE, table);
+    if let Some(name) = chain {
+        request.text(NFTA_RULE_CHAIN, name);
+    }
+    request
+}
+
+pub(super) fn chain_gone(family: Family, table: &str, name: &str) -> Message {
+    let mut request = message(family, NFT_MSG_DELCHAIN, 0);
+    request.text(NFTA_CHAIN_TABLE, table).text(NFTA_CHAIN_NAME, name);
+    request
+}
+
+pub(super) fn set_gone(family: Family, table: &str, name: &str) -> Message {
+    let mut request = message(family, NFT_MSG_DELSET, 0);
+    request.text(NFTA_SET_TABLE, table).text(NFTA_SET_NAME, name);
+    request
+}
+
+/// What becomes of a packet at the end of a chain that is there already.
+pub(super) fn policy_of(family: Family, table: &str, name: &str, policy: Policy) -> Message {
+    let mut request = message(family, NFT_MSG_NEWCHAIN, 0);
+    request
+        .text(NFTA_CHAIN_TABLE, table)
+        .text(NFTA_CHAIN_NAME, name)
+        .u32(NFTA_CHAIN_POLICY, policy_number(policy));
+    request
+}
+
+/// Takes a link's chain away.
+pub fn egress_chain_gone(table: &str, chain: &str) -> [Message; 2] {
+    [
+        no_rules(Family::Netdev, table, Some(chain)),
+        chain_gone(Family::Netdev, table, chain),
+    ]
 }
 
 /// Everything that is in a table: chains before rules, for rules jump to chains.
@@ -189,7 +220,7 @@ pub fn swap(family: Family, table: &str, set: &NamedSet) -> Result<Vec<Message>,
     Ok(all)
 }
 
-fn new_set(family: Family, table: &str, set: &NamedSet, id: u32) -> Message {
+pub(super) fn new_set(family: Family, table: &str, set: &NamedSet, id: u32) -> Message {
     let mut request = message(family, NFT_MSG_NEWSET, NLM_F_CREATE);
     let (name, flags, key_type, key_length) = match set {
         NamedSet::Networks { name, family: ip, .. } => {
@@ -230,7 +261,7 @@ fn address_length(ip: Ip) -> u32 {
 /// A netlink attribute holds 64 KiB: elements go in portions.
 const PORTION: usize = 500;
 
-fn new_elements(family: Family, table: &str, set: &NamedSet) -> Result<Vec<Message>, String> {
+pub(super) fn new_elements(family: Family, table: &str, set: &NamedSet) -> Result<Vec<Message>, String> {
     let (name, keys) = match set {
         NamedSet::Upstreams {
             name,
@@ -300,7 +331,7 @@ fn network_keys(ip: Ip, networks: &[String]) -> Result<Vec<(Vec<u8>, bool)>, Str
     Ok(keys)
 }
 
-fn new_chain(family: Family, table: &str, chain: &Chain) -> Message {
+pub(super) fn new_chain(family: Family, table: &str, chain: &Chain) -> Message {
     let mut request = message(family, NFT_MSG_NEWCHAIN, NLM_F_CREATE);
     request
         .text(NFTA_CHAIN_TABLE, table)
@@ -343,7 +374,7 @@ fn policy_number(policy: Policy) -> u32 {
     }
 }
 
-fn new_rule(
+pub(super) fn new_rule(
     family: Family,
     table: &str,
     chain: &str,
