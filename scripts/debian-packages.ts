@@ -33,6 +33,7 @@ export const drivenPackages: readonly DrivenPackage[] = [
   { name: "openssl", program: "openssl", untested: "no TLS site could be made" },
   { name: "iproute2", program: "ip", untested: lab },
   { name: "nftables", program: "nft", untested: "no firewall rule was loaded" },
+  { name: "gcc", program: "cc", untested: lab },
   { name: "tcpdump", program: "tcpdump", untested: lab },
   { name: "squid", program: "squid", untested: lab },
   { name: "dante-server", program: "danted", untested: lab },

@@ -2,6 +2,7 @@ import { once } from "node:events";
 import { parseArgs } from "node:util";
 import { checkLab, describeFindings } from "./check.ts";
 import { faultsCommand } from "./faults/faults-command.ts";
+import { pointsCommand } from "./faults/points-command.ts";
 import { startGatewayInLab } from "./gateway-in-lab.ts";
 import { createLab, type Lab } from "./lab.ts";
 import { leaksCommand } from "./leaks/leaks-command.ts";
@@ -16,7 +17,16 @@ const commands: Readonly<Record<string, () => Promise<number>>> = {
   bare: () => inLab((lab) => stay(lab, false)),
   check: () => inLab(check),
   leaks: () => leaksCommand(values.json, values.rules),
-  faults: () => faultsCommand(values.json, Number(values.count)),
+  faults: () =>
+    faultsCommand({
+      json: values.json,
+      count: Number(values.count),
+      package: values.package,
+      seconds: Number(values.seconds),
+      only: values.only,
+    }),
+  points: () =>
+    pointsCommand({ json: values.json, seconds: Number(values.seconds), count: Number(values.count) }),
   programs: () => programsCommand(values.json, Number(values.bytes)),
   mutation: () => mutationCommand(values.json, Number(values.every)),
 };
@@ -27,6 +37,9 @@ const { values, positionals } = parseArgs({
     rules: { type: "string" },
     count: { type: "string", default: "100" },
     bytes: { type: "string", default: "4000000000" },
+    package: { type: "string" },
+    seconds: { type: "string", default: "Infinity" },
+    only: { type: "string" },
     every: { type: "string", default: "1" },
   },
 });

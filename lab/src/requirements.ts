@@ -17,6 +17,7 @@ const labPrograms: readonly LabProgram[] = [
     package: "python3",
     purpose: "sends and answers the probes of the leak matrix",
   },
+  { program: "cc", package: "gcc", purpose: "builds the clock that faults shift" },
   { program: "openssl", package: "openssl", purpose: "makes the certificates of the sites" },
   { program: "squid", package: "squid", purpose: "is the exit in the United States" },
   { program: "danted", package: "dante-server", purpose: "is the exit in Germany" },

@@ -1,25 +1,41 @@
 import { writeFileSync } from "node:fs";
 import { release } from "node:os";
-import { type FaultResult, runFaults } from "./run-faults.ts";
+import { faults } from "./faults.ts";
+import { packageFaults } from "./package-faults.ts";
+import { runFaults } from "./run-faults.ts";
+import { inWords, lineOf, summarise } from "./summarise.ts";
 
-/** `npm run lab -- faults`: Returns the exit code: 1 when a packet got out, or traffic did not come back by itself. */
-export async function faultsCommand(json: string | undefined, count: number): Promise<number> {
-  const report = await runFaults({ count, onResult: (result) => process.stdout.write(line(result)) });
-  const { results, leaked, stuck, probes, seconds } = report;
-  const times = results.flatMap(({ backMs }) => backMs ?? []).sort((one, other) => one - other);
-  const at = (share: number) => Math.round(times[Math.floor(times.length * share)] ?? 0);
-  process.stdout.write(
-    `${results.length} faults, ${probes} probes under them, ${leaked} packets outside that must not be, ` +
-      `${stuck} times traffic did not come back by itself; it was back after ${at(0.5)} ms (median), ` +
-      `${at(0.95)} ms (95 %); ${seconds.toFixed(0)} s.\n`,
-  );
-  if (json !== undefined)
-    writeFileSync(json, `${JSON.stringify({ ...report, kernel: release() }, null, 2)}\n`);
-  return leaked + stuck === 0 ? 0 : 1;
+export interface FaultsCommandOptions {
+  readonly json: string | undefined;
+  readonly count: number;
+  readonly package: string | undefined;
+  readonly seconds: number;
+  /** Only kinds whose names hold this. */
+  readonly only: string | undefined;
 }
 
-function line({ fault, leaks, backMs, state }: FaultResult): string {
-  const good = leaks.length === 0 && backMs !== null;
-  const back = backMs === null ? `not back: ${state}` : `back after ${backMs.toFixed(0)} ms`;
-  return `${good ? "good" : "BAD "}  ${fault}: ${back}\n${leaks.map((leak) => `    leaked: ${leak}\n`).join("")}`;
+/** `npm run lab -- faults`. Returns the exit code: 1 when a packet got out, or traffic did not come back by itself. */
+export async function faultsCommand(options: FaultsCommandOptions): Promise<number> {
+  const { json, count, seconds, only } = options;
+  const among =
+    only === undefined
+      ? undefined
+      : [...faults, ...(options.package ? packageFaults : [])].filter(({ name }) => name.includes(only));
+  const report = await runFaults({
+    count,
+    withinSeconds: seconds,
+    ...(options.package !== undefined && { package: options.package }),
+    ...(among && { among }),
+    onResult: (result) => process.stdout.write(lineOf(result)),
+  });
+  const summary = summarise(report.results);
+  process.stdout.write(inWords(summary, report.seconds));
+  if (json !== undefined) {
+    const { seconds: took, daemonStarts, machines } = report;
+    writeFileSync(
+      json,
+      `${JSON.stringify({ ...summary, daemonStarts, machines, seconds: took, kernel: release() }, null, 2)}\n`,
+    );
+  }
+  return summary.leaked + summary.stuck === 0 ? 0 : 1;
 }

@@ -1,18 +1,19 @@
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
+import { ControlClient } from "@atlantic/companion/src/control/control-client.ts";
+import { companionPaths } from "@atlantic/companion/src/data-paths.ts";
 import type { Endpoint } from "@atlantic/companion/src/firewall/policy.ts";
-import { protectionViewSchema } from "@atlantic/shared/control/protection.ts";
-import { z } from "zod";
+import type { ProtectionView } from "@atlantic/shared/control/protection.ts";
 import { type ExitFlow, exitFlowSchema } from "../exits/exit-program.ts";
 import type { Machine } from "../leaks/machine.ts";
 import { upstreamA, upstreamB } from "../leaks/phases.ts";
 import { NamespaceProcess } from "../net/namespace-process.ts";
-import { must, run } from "../net/run.ts";
+import { run } from "../net/run.ts";
 
 const here = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 const daemonProgram = here("../../../companion/src/main.ts");
-const command = here("../../../companion/src/cli/main.ts");
 const proxyProgram = here("../exits/exit-program.ts");
 
 /** Of the upstreams; what they guard is the lab's. */
@@ -32,19 +33,33 @@ interface Upstream {
   process: NamespaceProcess;
 }
 
+export interface ProtectedMachineOptions {
+  readonly protocol?: UpstreamProtocol;
+  /** The daemon's program and its arguments; default this checkout's. */
+  readonly program?: readonly string[];
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+/** The daemon of this checkout, with options for Node. */
+export function daemonOfCheckout(...nodeOptions: readonly string[]): readonly string[] {
+  return [process.execPath, ...nodeOptions, daemonProgram];
+}
+
 /** The product on the machine under test: the daemon, kept running as systemd would, with two upstreams outside. */
 export class ProtectedMachine {
   readonly #machine: Machine;
-  readonly #protocol: UpstreamProtocol;
+  readonly #options: ProtectedMachineOptions;
   readonly data: string;
   #daemon: NamespaceProcess | undefined;
   readonly #upstreams: Upstream[] = [];
+  readonly #ended = new Set<() => void>();
+  #nextStart: readonly string[] = [];
   #closing = false;
   #starts = 0;
 
-  constructor(machine: Machine, protocol: UpstreamProtocol = "socks5") {
+  constructor(machine: Machine, options: ProtectedMachineOptions = {}) {
     this.#machine = machine;
-    this.#protocol = protocol;
+    this.#options = options;
     this.data = join(machine.folder, "data");
   }
 
@@ -57,13 +72,13 @@ export class ProtectedMachine {
       this.#upstreams.push({ name, address: site[4], port, process: await this.#startUpstream(port) });
     this.#configure();
     this.#startDaemon();
+    await this.ready();
     await this.connect();
   }
 
   /** Asks for protection, as a person does. */
   async connect(): Promise<void> {
-    await this.#ready();
-    await this.#atlantic("connect");
+    await this.ask((client) => client.request("protection.connect", {}));
   }
 
   /** Where the daemon may go. */
@@ -97,27 +112,73 @@ export class ProtectedMachine {
       .find((pid) => nameOf(pid) === "atlantic-fw");
   }
 
-  async #ready(): Promise<void> {
+  /** Waits until the daemon answers. */
+  async ready(): Promise<void> {
     const deadline = performance.now() + 60_000;
-    while (performance.now() < deadline) {
-      if (await this.#answers()) return;
-      await new Promise((resolve) => setTimeout(resolve, 100));
+    for (;;) {
+      try {
+        await this.view();
+        return;
+      } catch (cause) {
+        if (performance.now() > deadline)
+          throw new Error(`The daemon does not answer. ${this.log}`, { cause });
+      }
+      await delay(50);
     }
-    throw new Error(`The daemon does not answer. ${this.#daemon?.stderr.slice(-2_000) ?? ""}`);
+  }
+
+  /** The end of what the daemon, since its last start, has said. */
+  get log(): string {
+    return this.#daemon?.stderr.slice(-2_000) ?? "";
   }
 
   /** What the daemon says of itself. */
-  async view(): Promise<z.infer<typeof protectionViewSchema>> {
-    const status = z.object({ protection: protectionViewSchema }).parse(await this.#atlantic("status"));
-    return status.protection;
+  async view(): Promise<ProtectionView> {
+    const { protection } = await this.ask((client) => client.request("status.get", {}));
+    if (!protection) throw new Error("The daemon does not protect the machine.");
+    return protection;
   }
 
-  /** Ends the first upstream and starts it again on its port. */
-  async restartUpstream(): Promise<void> {
-    const [first] = this.#upstreams;
-    if (!first) throw new Error("There is no upstream yet.");
-    await first.process.stop("SIGKILL");
-    first.process = await this.#startUpstream(first.port);
+  /** Asks the daemon something, as the command `atlantic` does. @throws when it does not answer, or dies over it */
+  async ask<Answer>(question: (client: ControlClient) => Promise<Answer>): Promise<Answer> {
+    const client = await ControlClient.open(companionPaths(this.data).controlSocket, "lab", "0");
+    try {
+      return await question(client);
+    } finally {
+      client.close();
+    }
+  }
+
+  /** Runs the next start of the daemon, and no other, under another program. */
+  nextStartUnder(argv: readonly string[]): void {
+    this.#nextStart = argv;
+  }
+
+  /** Waits until the daemon that runs now has ended; undefined: it had not, after this long. */
+  async ends(withinMs: number): Promise<number | undefined> {
+    const { promise, resolve } = Promise.withResolvers<number | undefined>();
+    const ended = () => resolve(performance.now());
+    this.#ended.add(ended);
+    const timer = setTimeout(() => resolve(undefined), withinMs);
+    try {
+      return await promise;
+    } finally {
+      clearTimeout(timer);
+      this.#ended.delete(ended);
+    }
+  }
+
+  /** Ends an upstream. Null: the first. */
+  async stopUpstream(name: string | null): Promise<void> {
+    const upstream = this.#upstreams.find((each) => each.name === name) ?? this.#upstreams[0];
+    await upstream?.process.stop("SIGKILL");
+  }
+
+  /** Starts those that were ended, each on its port. */
+  async startUpstreams(): Promise<void> {
+    for (const upstream of this.#upstreams) {
+      if (!upstream.process.running) upstream.process = await this.#startUpstream(upstream.port);
+    }
   }
 
   async close(): Promise<void> {
@@ -127,13 +188,9 @@ export class ProtectedMachine {
     if (holder !== undefined) process.kill(holder, "SIGKILL");
   }
 
-  get #node(): string {
-    return process.execPath;
-  }
-
   async #startUpstream(port: number): Promise<NamespaceProcess> {
     const { username, password } = credentials;
-    const argv = [this.#node, proxyProgram, "::", String(port)];
+    const argv = [process.execPath, proxyProgram, "::", String(port)];
     const env = { LAB_EXIT_USERNAME: username, LAB_EXIT_PASSWORD: password };
     const started = new NamespaceProcess(this.#machine.namespace("outside"), argv, { env });
     await started.listening(port);
@@ -143,7 +200,7 @@ export class ProtectedMachine {
   #configure(): void {
     mkdirSync(join(this.data, "companion"), { recursive: true, mode: 0o700 });
     const [first] = this.#upstreams;
-    const kind = this.#protocol === "socks5" ? "socks5" : "http";
+    const kind = (this.#options.protocol ?? "socks5") === "socks5" ? "socks5" : "http";
     const upstreams = this.#upstreams.map(({ name, address, port }) => ({
       name,
       kind,
@@ -167,29 +224,17 @@ export class ProtectedMachine {
 
   #startDaemon(): void {
     this.#starts += 1;
-    const env = { ATLANTIC_DATA: this.data, ATLANTIC_LOG: "warn" };
-    const daemon = new NamespaceProcess(this.#machine.namespace("machine"), [this.#node, daemonProgram], {
-      env,
+    const { program = daemonOfCheckout(), env } = this.#options;
+    const argv = [...this.#nextStart, ...program];
+    this.#nextStart = [];
+    const daemon = new NamespaceProcess(this.#machine.namespace("machine"), argv, {
+      env: { ATLANTIC_DATA: this.data, ATLANTIC_LOG: "warn", ...env },
     });
     this.#daemon = daemon;
     daemon.child.once("close", () => {
+      for (const ended of this.#ended) ended();
       if (!this.#closing) setTimeout(() => !this.#closing && this.#startDaemon(), RESTART_MS);
     });
-  }
-
-  async #answers(): Promise<boolean> {
-    try {
-      await this.#atlantic("status");
-      return true;
-    } catch {
-      return false;
-    }
-  }
-
-  async #atlantic(...words: string[]): Promise<unknown> {
-    const inside = ["ip", "netns", "exec", this.#machine.namespace("machine")];
-    const argv = [...inside, this.#node, command, "--json", ...words];
-    return JSON.parse(await must(argv, { env: { ATLANTIC_DATA: this.data } }));
   }
 }
 

@@ -45,7 +45,7 @@ const siteProgram = join(import.meta.dirname, "../sites/site.ts");
 /** Uses programs on a machine whose traffic the real daemon leads through an upstream. */
 export async function runPrograms(options: ProgramsOptions): Promise<ProgramsReport> {
   const machine = await buildMachine();
-  const product = new ProtectedMachine(machine, options.upstream);
+  const product = new ProtectedMachine(machine, { protocol: options.upstream });
   const servers: NamespaceProcess[] = [];
   try {
     // Each frame of gigabytes would be kept: a counter in the kernel does here.

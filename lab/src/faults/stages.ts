@@ -1,0 +1,126 @@
+import { setTimeout as delay } from "node:timers/promises";
+import { RESOLVER_ADDRESS4 } from "@atlantic/companion/src/firewall/policy.ts";
+import { nextTag } from "../leaks/sending.ts";
+import { run } from "../net/run.ts";
+import { diskFaults } from "./disk-faults.ts";
+import { type Fault, type FaultPlace, kill } from "./fault.ts";
+import { networkFaults } from "./network-faults.ts";
+import { processFaults } from "./process-faults.ts";
+import { ruleFaults } from "./rule-faults.ts";
+
+/** A part of the daemon's life that it is led through, from connected to connected. */
+export interface Stage {
+  readonly name: string;
+  /** It begins with a new process. */
+  readonly startsAnew?: boolean;
+  /** The person opens the machine meanwhile: what leaves then is no leak. */
+  readonly opens?: boolean;
+  /** Leads it through. What it asks of the daemon may fail: the daemon may end over it. */
+  lead(place: FaultPlace): Promise<void>;
+  /** Puts back what the person wished, when the daemon runs again; connected is seen to anyway. */
+  restore?(place: FaultPlace): Promise<void>;
+}
+
+/** How long each is given to do what it does a moment later. */
+const REST_MS = 300;
+
+const byFault = (name: string, ...faults: readonly (Fault | undefined)[]): Stage => ({
+  name,
+  async lead(place) {
+    for (const fault of faults) {
+      await fault?.inject(place);
+      await delay(REST_MS);
+      await fault?.after?.(place);
+    }
+  },
+});
+
+const named = (all: readonly Fault[], part: string) => all.find(({ name }) => name.includes(part));
+
+/** All there are: the first by which a point is passed is the one that leads to it. */
+export const stages: readonly Stage[] = [
+  { name: "start", startsAnew: true, lead: async ({ product }) => kill(product.daemonPid, "SIGKILL") },
+  {
+    name: "the upstream dies",
+    async lead({ product }) {
+      const { upstream } = await product.view();
+      await product.stopUpstream(upstream);
+      await delay(REST_MS);
+      await product.startUpstreams();
+    },
+  },
+  {
+    name: "both upstreams are away",
+    async lead({ product }) {
+      await Promise.all(["a", "b"].map((name) => product.stopUpstream(name)));
+      await delay(4 * REST_MS);
+      await product.startUpstreams();
+    },
+  },
+  byFault("the link goes down and up", named(networkFaults, "link down and up")),
+  byFault("the device is deleted", named(networkFaults, "device deleted")),
+  byFault("a second link", named(networkFaults, "better metric")),
+  byFault("the rules are flushed", named(ruleFaults, "flush ruleset")),
+  byFault("the holder is killed", named(processFaults, "SIGKILL of atlantic-fw")),
+  byFault("the addon's thread panics", named(processFaults, '"tunnel"')),
+  {
+    name: "names and datagrams",
+    async lead({ machine, traveller }) {
+      const script = `const r = new (require("node:dns").Resolver)({ timeout: 500, tries: 1 }); r.setServers(["${RESOLVER_ADDRESS4}"]); r.resolve4("example.com", () => {}); r.resolve6("example.org", () => {});`;
+      const inside = ["ip", "netns", "exec", machine.namespace("machine")];
+      await run([...inside, process.execPath, "-e", script]);
+      const probe = { tag: nextTag(), family: 4, protocol: "udp", port: 443, to: "100.100.1.1" } as const;
+      await traveller.exchange(probe, REST_MS);
+    },
+  },
+  {
+    name: "asked",
+    lead: ({ product }) =>
+      product.ask(async (client) => {
+        await client.request("status.get", {});
+        await client.request("protection.leaks", {});
+        await client.request("protection.validate", {});
+        await client.request("protection.allowLan", { allowed: false });
+        await client.request("protection.connect", {});
+        await client.request("exits.list", {});
+      }),
+  },
+  {
+    name: "locked, disconnected, connected, unlocked",
+    async lead({ product }) {
+      await product.ask(async (client) => {
+        await client.request("protection.lockdown", {});
+        await client.request("tier.raise", { to: "release" });
+        await client.request("protection.disconnect", {});
+        await client.request("protection.connect", {});
+        await client.request("protection.unlock", {});
+      });
+    },
+    restore: ({ product }) =>
+      product.ask(async (client) => {
+        await client.request("tier.raise", { to: "release" });
+        await client.request("protection.unlock", {});
+      }),
+  },
+  {
+    name: "disconnected and connected",
+    opens: true,
+    async lead({ product }) {
+      await product.ask(async (client) => {
+        await client.request("tier.raise", { to: "release" });
+        await client.request("protection.disconnect", {});
+        await client.request("protection.connect", {});
+      });
+    },
+  },
+  { name: "asked to end", lead: async ({ product }) => kill(product.daemonPid, "SIGTERM") },
+  {
+    ...byFault("the wish is unreadable", named(diskFaults, "wish")),
+    startsAnew: true,
+    restore: ({ product }) =>
+      product.ask(async (client) => {
+        await client.request("tier.raise", { to: "release" });
+        await client.request("protection.unlock", {});
+      }),
+  },
+];
