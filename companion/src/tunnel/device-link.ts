@@ -43,9 +43,14 @@ export async function bringUp(device: string): Promise<void> {
   );
 }
 
-/** Whether the device is there, is up, and has its addresses. */
-export async function isUp(device: string): Promise<boolean> {
+/**
+ * Whether the device, by its index, is up and has its addresses. `renamed`: no link of this index has the name; another
+ * may have it.
+ */
+export async function stateOf(device: string, index: number): Promise<"up" | "down" | "renamed"> {
   const shown = await showIp(4, ["addr", "show", "dev", device]);
+  if (!shown.startsWith(`${index}: ${device}:`)) return "renamed";
   const addresses = [TUNNEL_ADDRESS4, RESOLVER_ADDRESS4];
-  return /[<,]UP[,>]/.test(shown) && addresses.every((address) => shown.includes(`inet ${address}/`));
+  const isUp = /[<,]UP[,>]/.test(shown) && addresses.every((address) => shown.includes(`inet ${address}/`));
+  return isUp ? "up" : "down";
 }

@@ -11,7 +11,7 @@ import {
   type TunnelLink,
 } from "../firewall/policy.ts";
 import type { TunnelTarget } from "../upstream/exit-upstream.ts";
-import { bringUp, isUp } from "./device-link.ts";
+import { bringUp, stateOf } from "./device-link.ts";
 import { KernelSettings } from "./kernel-settings.ts";
 import { RemoteLeg } from "./remote-leg.ts";
 import { Routes } from "./routes.ts";
@@ -32,11 +32,13 @@ const DIAL_MS = 15_000;
 /** How long after a change of the network it is looked at: changes come in crowds. */
 const SETTLE_MS = 100;
 const REMAKE_MS = 500;
+/** Names that the device may have while strangers have its own. */
+const SPARE_NAMES = 8;
 
 /** A tunnel as the daemon has it: the device, its routes, and what comes through both. */
 export class OpenTunnel implements Tunnel {
   readonly #options: TunnelOptions;
-  readonly #name: string;
+  #name: string;
   readonly #flows: TcpFlows;
   readonly #associations: UdpAssociations;
   readonly #routes: Routes;
@@ -58,7 +60,7 @@ export class OpenTunnel implements Tunnel {
     const { mark, split, allowLan = false, holdMs = HOLD_MS } = options;
     const onDialFailed = (upstream: TunnelUpstream, error: DialError): void =>
       this.#tell({ kind: "dial failed", upstream: upstream.name, stage: error.stage ?? "reach", error });
-    this.#routes = new Routes({ device: this.#name, mark, split, allowLan });
+    this.#routes = new Routes({ device: () => this.#name, mark, split, allowLan });
     const { admitRelays = async () => {} } = options;
     this.#associations = new UdpAssociations({ mark, admitRelays, onDialFailed });
     const hostOf = (address: string): string | undefined =>
@@ -171,24 +173,36 @@ export class OpenTunnel implements Tunnel {
     this.#associations.serve(device);
   }
 
+  /** By another name where a link of somebody else's has ours: whatever leads into the device goes by its index. */
   #openDevice(): TunnelDevice {
-    try {
-      return new TunnelDevice(this.#name, {
-        onAssociate: (id) => this.#associations.associate(id),
-        onEnded: (id) => this.#associations.ended(id),
-        nameOf: (fake) => this.#options.nameOf(fake),
-        onNetwork: () => this.#settle(SETTLE_MS),
-        onLost: () => this.#lost(),
-      });
-    } catch (error) {
-      throw new ClearError(error instanceof Error ? error.message : String(error), { cause: error });
+    let taken: unknown;
+    for (const name of namesFor(this.#options.name ?? TUNNEL_NAME)) {
+      try {
+        const device = this.#openAs(name);
+        this.#name = name;
+        return device;
+      } catch (error) {
+        taken ??= error;
+        if (!isNameTaken(error)) break;
+      }
     }
+    throw new ClearError(taken instanceof Error ? taken.message : String(taken), { cause: taken });
+  }
+
+  #openAs(name: string): TunnelDevice {
+    return new TunnelDevice(name, {
+      onAssociate: (id) => this.#associations.associate(id),
+      onEnded: (id) => this.#associations.ended(id),
+      nameOf: (fake) => this.#options.nameOf(fake),
+      onNetwork: () => this.#settle(SETTLE_MS),
+      onLost: () => this.#lost(),
+    });
   }
 
   #lost(): void {
     if (this.#closed) return;
     this.#device = undefined;
-    this.#tell({ kind: "device lost", detail: `${this.#name} was taken away.` });
+    this.#tell({ kind: "device lost", detail: `${this.#name} was taken away, or renamed.` });
     this.#settle(0);
   }
 
@@ -212,8 +226,14 @@ export class OpenTunnel implements Tunnel {
       this.#tell({ kind: "device back", link: this.link });
       return;
     }
+    const state = await stateOf(this.#name, this.#index);
+    if (state === "renamed") {
+      this.#device.close();
+      this.#lost();
+      return;
+    }
     let restored: string | undefined;
-    if (!(await isUp(this.#name))) {
+    if (state === "down") {
       restored = "the device was down or without its addresses";
       await bringUp(this.#name);
     }
@@ -233,6 +253,18 @@ export class OpenTunnel implements Tunnel {
   #tell(trouble: TunnelTrouble): void {
     for (const listener of this.#listeners) listener(trouble);
   }
+}
+
+/** The name itself, then it with other numbers. */
+function namesFor(name: string): string[] {
+  const others = Array.from({ length: SPARE_NAMES }, (_, at) => name.replace(/\d*$/, String(at + 1)));
+  return [name, ...others];
+}
+
+/** A link of another kind has it, or a device of another process. */
+function isNameTaken(error: unknown): boolean {
+  const cause = error instanceof Error ? error.cause : undefined;
+  return cause instanceof Error && "code" in cause && (cause.code === "EINVAL" || cause.code === "EBUSY");
 }
 
 /** Addresses that stand for names, and those of the tunnel: never dialled as they are. */

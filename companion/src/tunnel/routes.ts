@@ -1,9 +1,17 @@
 import { ClearError } from "../clear-error.ts";
-import { DIRECT_MARK, FAKE_ADDRESSES4, type SplitRules, TUNNEL_MARK } from "../firewall/policy.ts";
+import {
+  ANSWER_MARK,
+  DIRECT_MARK,
+  FAKE_ADDRESSES4,
+  type SplitRules,
+  TUNNEL_ADDRESSES6,
+  TUNNEL_MARK,
+} from "../firewall/policy.ts";
 import { type Family, runIp, showIp } from "./run-ip.ts";
 
 export interface RouteOptions {
-  readonly device: string;
+  /** The device's name: another one after it was made again. */
+  readonly device: () => string;
   /** fwmark of our own sockets. */
   readonly mark: number;
   readonly split: SplitRules | null;
@@ -30,7 +38,7 @@ const lanRanges: Record<Family, readonly string[]> = {
   6: ["fe80::/10", "fc00::/7", "ff00::/8"],
 };
 /** Addresses of the tunnel and of names, which mean nothing elsewhere. */
-const ownRanges: Record<Family, string> = { 4: FAKE_ADDRESSES4, 6: "fd61:746c::/32" };
+const ownRanges: Record<Family, string> = { 4: FAKE_ADDRESSES4, 6: TUNNEL_ADDRESSES6 };
 
 /**
  * Leads the machine's traffic into the device, or takes it back. What is shared with the firewall:
@@ -40,6 +48,7 @@ const ownRanges: Record<Family, string> = { 4: FAKE_ADDRESSES4, 6: "fd61:746c::/
  *   rules send them by the main table, or into the device. A packet that is marked on its way has its source address
  *   already, so the firewall rewrites that. User ids and destinations are rules here as well, so that they have the
  *   right address at once.
+ * - What goes back to containers from the device has ANSWER_MARK, and goes by the main table.
  * - Where the device should be and is not, there is no way at all: the table's last route is `unreachable`. It
  *   outlives the process, as the firewall's rules do; `down` takes it away, and so does `down` of the next one.
  *
@@ -73,7 +82,7 @@ export class Routes {
   }
 
   async #up(family: Family): Promise<void> {
-    const { device } = this.#options;
+    const device = this.#options.device();
     await runIp(family, [
       `route replace unreachable default metric ${NOWHERE_METRIC} table ${TABLE}`,
       ...((await hasDevice(family, device))
@@ -115,7 +124,7 @@ export class Routes {
     if (this.#shown === undefined) return undefined;
     if ((await shownRules()) !== this.#shown) return "rules were changed";
     for (const family of families) {
-      const { device } = this.#options;
+      const device = this.#options.device();
       if (!(await hasDevice(family, device))) continue;
       const routes = await showIp(family, ["route", "show", "table", String(TABLE)]);
       if (!routes.includes(`dev ${device} `)) return `the IPv${family} route to the device was removed`;
@@ -135,6 +144,8 @@ export class Routes {
     ];
     const rules = [`fwmark ${mark} lookup main`, `to ${ownRanges[family]} ${ours}`];
     if (split?.mode === "only") return [...rules, `fwmark ${TUNNEL_MARK} ${ours}`, ...chosen(ours)];
+    // What goes back to containers, which the firewall marks; the local network need not be allowed for that.
+    rules.push(`fwmark ${ANSWER_MARK} lookup main`);
     if (split) rules.push(`fwmark ${DIRECT_MARK} lookup main`, ...chosen("lookup main"));
     if (!this.#allowLan) return [...rules, ours];
     const lan = lanRanges[family].map((one) => `to ${one} lookup main suppress_prefixlength 0`);

@@ -246,6 +246,36 @@ test.skipIf(!canRun)(
   },
 );
 
+test.skipIf(!canRun)(
+  "a device that was renamed, and a stranger by its name, do not keep it away",
+  async () => {
+    await lab.order({ use: lab.through("socks5") });
+    const from = lab.tunnel?.said.length ?? 0;
+    const back = (since = from) =>
+      lab.tunnel?.hears("that the device is back", ({ trouble }) => trouble === "device back", since);
+    const ip = (...commands: string[]) =>
+      lab.namespaces.run("client", ["sh", "-c", `printf '${commands.join("\\n")}\\n' | ip -batch -`]);
+    await ip(
+      "link add stranger type bridge",
+      "link set atlantic-tun0 down",
+      "link set atlantic-tun0 name renamed",
+      "link set stranger name atlantic-tun0",
+      "link set atlantic-tun0 up",
+    );
+    await back();
+    expect(await lab.curl(`http://${origin.v4}:${lab.ports.http}/`)).toContain("hello");
+    expect(await lab.curl(`http://[${origin.v6}]:${lab.ports.http}/`)).toContain("hello");
+    const { stdout } = await lab.namespaces.run("client", ["ip", "link"]);
+    expect(stdout).not.toContain("renamed");
+
+    const later = lab.tunnel?.said.length ?? 0;
+    await ip("link delete atlantic-tun0", "link delete atlantic-tun1");
+    await back(later);
+    const route = await lab.namespaces.run("client", ["ip", "route", "get", origin.v4]);
+    expect(route.stdout).toContain("dev atlantic-tun0 ");
+  },
+);
+
 test.skipIf(!canRun)("a new default route is followed, with no restart", async () => {
   await lab.order({ use: lab.through("socks5") });
   const from = lab.tunnel?.said.length ?? 0;

@@ -114,7 +114,7 @@ export const networkFaults: readonly Fault[] = [
     inject: (place) =>
       batch(place, [
         `link delete ${TUNNEL_NAME}`,
-        `link add ${TUNNEL_NAME} type dummy`,
+        `link add ${TUNNEL_NAME} type bridge`,
         `link set ${TUNNEL_NAME} up`,
         `route add default dev ${TUNNEL_NAME} metric 1`,
       ]),
