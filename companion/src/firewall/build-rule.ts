@@ -36,6 +36,8 @@ export function kind(name: string): Match {
   return { is: "link-kind", kind: name };
 }
 
+export const isReply: Match = { is: "reply" };
+
 export function mark(value: number): Match {
   return { is: "mark", mark: value };
 }

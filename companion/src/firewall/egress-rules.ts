@@ -1,7 +1,7 @@
 import { accept, drop, families, family, mark, network, rule } from "./build-rule.ts";
 import { frames, linkScopeOut } from "./link-scope.ts";
 import { chosenDestinations, lan, setsOf, upstream } from "./named-sets.ts";
-import { DIRECT_MARK, FAKE_ADDRESSES6, PASSED_MARK, type SplitRules } from "./policy.ts";
+import { DIRECT_MARK, PASSED_MARK, type SplitRules, TUNNEL_ADDRESSES6 } from "./policy.ts";
 import type { RuleParts } from "./rule-parts.ts";
 import type { Egress, Rule } from "./rule-set.ts";
 import { otherResolvers } from "./through-tunnel.ts";
@@ -36,8 +36,8 @@ function rules(parts: RuleParts): Rule[] {
       ? [
           ...otherResolvers.map((each) => ({ ...each, verdict: drop })),
           rule(
-            `${FAKE_ADDRESSES6} is only in the tunnel`,
-            [family(6), network("destination", FAKE_ADDRESSES6)],
+            `${TUNNEL_ADDRESSES6} is only in the tunnel`,
+            [family(6), network("destination", TUNNEL_ADDRESSES6)],
             drop,
           ),
           ...families.map((each) => rule(`local network, IPv${each}`, lan("destination", each), accept)),

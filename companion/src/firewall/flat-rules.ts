@@ -1,4 +1,5 @@
 import { FirewallError } from "./firewall-error.ts";
+import { SPLIT_CHAIN } from "./inet-rules.ts";
 import type { Chain, Family, Match, NamedSet, Protocol, Rule, RuleSet } from "./rule-set.ts";
 
 /**
@@ -35,7 +36,7 @@ export interface AddressTest {
  * @throws FirewallError for a split tunnel, which only Linux has
  */
 export function flatRules(rules: RuleSet, mark: number): FlatRule[] {
-  if (rules.inet.chains.some(({ name }) => name === "routing"))
+  if (rules.inet.chains.some(({ name }) => name === SPLIT_CHAIN))
     throw new FirewallError(
       "A split tunnel cannot be kept on this system: nothing was changed. Choose all traffic, or use Linux.",
     );

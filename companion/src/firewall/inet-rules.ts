@@ -20,6 +20,14 @@ import {
   rule,
   subChain,
 } from "./build-rule.ts";
+import {
+  answersRouted,
+  answersToContainers,
+  INTERNAL_KINDS,
+  ownContainerFlows,
+  refusalsToContainers,
+} from "./container-rules.ts";
+import { leadNames } from "./lead-names.ts";
 import { fromAnywhere, linkScopeIn, linkScopeOut, loopbackIn, loopbackOut } from "./link-scope.ts";
 import { chosen, chosenDestinations, lan, setsOf, upstream } from "./named-sets.ts";
 import {
@@ -30,15 +38,13 @@ import {
   PASSED_MARK,
   TUNNEL_ADDRESS4,
   TUNNEL_ADDRESS6,
+  TUNNEL_ADDRESSES6,
   TUNNEL_MARK,
   type TunnelLink,
 } from "./policy.ts";
 import type { RuleParts } from "./rule-parts.ts";
 import type { Base, Chain, Match, Rule, Table } from "./rule-set.ts";
 import { ONLY_THROUGH, otherResolvers, refusal, THROUGH, throughTunnel } from "./through-tunnel.ts";
-
-/** Kinds of link behind which containers and virtual machines of this machine live. */
-export const INTERNAL_KINDS = ["bridge", "veth"] as const;
 
 const established: Match = { is: "flow-state", states: ["established", "related"] };
 
@@ -55,6 +61,7 @@ export function inetTable(parts: RuleParts): Table {
         { type: "filter", hook: "prerouting", priority: -199, policy: "accept" },
         before(parts),
       ),
+      ...(tunnel && !only ? [leadNames(tunnel, parts.mark)] : []),
       ...(tunnel ? redirects(tunnel) : []),
       ...routing(parts),
       base("output", { type: "filter", hook: "output", priority: 0, policy: closed(parts) }, output(parts)),
@@ -88,6 +95,7 @@ function before(parts: RuleParts): Rule[] {
     );
   return [
     back(parts.mark, "of an upstream"),
+    ...(parts.tunnel && !parts.only ? answersRouted("forward") : []),
     ...(parts.beside ? [back(DIRECT_MARK, "beside the tunnel"), ...choose(DIRECT_MARK)] : []),
     ...(parts.only ? [back(TUNNEL_MARK, "through the tunnel"), ...choose(TUNNEL_MARK)] : []),
   ];
@@ -119,9 +127,11 @@ function redirects(tunnel: TunnelLink): Chain[] {
 }
 
 /** Marks what is chosen before it is routed. */
-function routing({ beside, only, mark: own }: RuleParts): Chain[] {
+function routing({ tunnel, beside, only, mark: own }: RuleParts): Chain[] {
+  const route = (rules: readonly Rule[]) =>
+    base("routing", { type: "route", hook: "output", priority: -150, policy: "accept" }, rules);
   const split = beside ?? only;
-  if (!split) return [];
+  if (!split) return tunnel ? [route(answersRouted("output"))] : [];
   const value = beside ? DIRECT_MARK : TUNNEL_MARK;
   const turn = { do: "mark", mark: value } as const;
   const stays = beside
@@ -130,8 +140,9 @@ function routing({ beside, only, mark: own }: RuleParts): Chain[] {
       )
     : [rule("to an upstream", [mark(own)], { to: "return" })];
   return [
-    base("routing", { type: "route", hook: "output", priority: -150, policy: "accept" }, [
+    route([
       ...stays,
+      ...(only ? [] : answersRouted("output")),
       rule("chosen before, when its socket is gone", [flowMark(value)], goOn, [turn]),
       ...chosen(split).map(({ why, matches }) => rule(why, matches, goOn, [turn])),
     ]),
@@ -152,12 +163,9 @@ function output(parts: RuleParts): Rule[] {
     ...(parts.lan ? [] : linkScopeOut(0)),
     ...toUpstreams(parts),
     ...(parts.beside ? [besideTunnel] : []),
-    ...(parts.tunnel
-      ? [
-          rule("tunnel", [], jump(THROUGH)),
-          rule("answers to containers", [flowMark(ANSWER_MARK), { is: "reply" }], accept),
-        ]
-      : []),
+    refusalsToContainers,
+    // Before the tunnel: they were turned to their link after this chain was told where they would go.
+    ...(parts.tunnel ? [answersToContainers, rule("tunnel", [], jump(THROUGH))] : []),
     ...toLan(parts),
     ...refusal,
   ];
@@ -181,7 +189,7 @@ function toLan({ lan: allowed, tunnel }: RuleParts): Rule[] {
   return [
     // The chain for the tunnel has refused them already where there is one.
     ...(tunnel ? [] : otherResolvers),
-    rule(`${FAKE_ADDRESSES6} is only in the tunnel`, to(FAKE_ADDRESSES6), refuse),
+    rule(`${TUNNEL_ADDRESSES6} is only in the tunnel`, to(TUNNEL_ADDRESSES6), refuse),
     ...families.map((each) => rule(`local network, IPv${each}`, lan("destination", each), accept)),
   ];
 }
@@ -268,6 +276,7 @@ function forward(parts: RuleParts): Rule[] {
   if (parts.only) return [rule("chosen by destination", [mark(TUNNEL_MARK)], jump(ONLY_THROUGH))];
   return [
     ...(parts.beside ? [besideTunnel, besideTunnelBack] : []),
+    ...ownContainerFlows,
     ...(tunnel
       ? [
           rule("tunnel", [], jump(THROUGH)),
@@ -278,6 +287,9 @@ function forward(parts: RuleParts): Rule[] {
     ...refusal,
   ];
 }
+
+/** Only there with a split tunnel. */
+export const SPLIT_CHAIN = "source";
 
 /** A packet that is turned after its source was chosen has the address of the wrong link. */
 function masquerades({ tunnel, beside, only }: RuleParts): Chain[] {
@@ -291,7 +303,7 @@ function masquerades({ tunnel, beside, only }: RuleParts): Chain[] {
         ),
       )
     : [rule("through the tunnel", [mark(TUNNEL_MARK), out(tunnel.index)], { to: "masquerade" })];
-  return [base("source", { type: "nat", hook: "postrouting", priority: 100, policy: "accept" }, rules)];
+  return [base(SPLIT_CHAIN, { type: "nat", hook: "postrouting", priority: 100, policy: "accept" }, rules)];
 }
 
 /** Tells what the stack let out from frames that somebody wrote past it, for links to containers. */

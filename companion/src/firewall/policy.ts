@@ -56,8 +56,13 @@ export const MARK = 0x61746c63;
 export const DIRECT_MARK = 0x61746c64;
 /** "atle": what goes through the tunnel when only some traffic does. Routing sends it to the device. */
 export const TUNNEL_MARK = 0x61746c65;
-/** "atlf", on flows only: containers and virtual machines that this machine answers for the tunnel. */
+/**
+ * "atlf", on flows: containers and virtual machines that this machine answers for the tunnel. On packets: what goes back
+ * to them. Routing sends it by the main table.
+ */
 export const ANSWER_MARK = 0x61746c66;
+/** "atlh", on flows only: those of containers that come from where routing would send what goes back to them. */
+export const CONTAINER_MARK = 0x61746c68;
 /** "atlg": what passed the rules of the IP stack, for links to containers and virtual machines. */
 export const PASSED_MARK = 0x61746c67;
 
@@ -69,4 +74,11 @@ export const RESOLVER_ADDRESS6 = "fd61:746c::2";
 /** Addresses that stand for names inside the tunnel: never sent anywhere but into the device. */
 export const FAKE_ADDRESSES4 = "198.18.0.0/15";
 export const FAKE_ADDRESSES6 = "fd61:746c:1::/64";
+/** The tunnel's own addresses, the resolver's, and those that stand for names: none of them is the local network's. */
+export const TUNNEL_ADDRESSES6 = "fd61:746c::/32";
+/**
+ * Where the resolver takes questions that were on their way to another one. Not 53: the rules see such a packet with the
+ * link that it was to leave by, and refuse whatever still asks for that port there.
+ */
+export const LED_PORT = 1053;
 export const TABLE = "atlantic";

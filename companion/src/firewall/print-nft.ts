@@ -150,6 +150,8 @@ function printMatch(match: Match, where: Where): string {
       return `socket cgroupv2 level ${match.path.split("/").length} "${match.path}"`;
     case "routed-to":
       return `fib daddr . mark oif ${match.index}`;
+    case "back-by-its-link":
+      return "fib saddr . mark . iif oif exists";
     case "rate":
       return `limit rate ${match.perSecond}/second burst ${match.burst} packets`;
   }
@@ -195,7 +197,13 @@ function printVerdict(verdict: Verdict): string {
       return "reject with icmpx type port-unreachable";
     case "redirect":
       return `redirect to :${verdict.port}`;
+    case "lead":
+      return `dnat ${ip(verdict.family)} to ${printSocket(verdict)}`;
   }
+}
+
+function printSocket({ family, address, port }: Extract<Verdict, { to: "lead" }>): string {
+  return family === 4 ? `${address}:${port}` : `[${address}]:${port}`;
 }
 
 function hex(value: number): string {

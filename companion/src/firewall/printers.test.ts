@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { ANSWER_MARK } from "./policy.ts";
+import { ANSWER_MARK, CONTAINER_MARK } from "./policy.ts";
 import { printNft } from "./print-nft.ts";
 import { printPf } from "./print-pf.ts";
 import { printWfp } from "./print-wfp.ts";
@@ -99,13 +99,15 @@ function unlimited(packet: Packet): Packet {
 }
 
 /**
- * They know a flow by states of their own and answer no containers; and TCP is not redirected there, so what is sent
+ * They know a flow by states of their own, answer no containers and lead no questions for names; and TCP is not redirected there, so what is sent
  * into the device from another address than its own is from before.
  */
-function isKnownToDiffer({ path, flow, flowMark, into, out, protocol, source, reply }: Packet): boolean {
+function isKnownToDiffer(sent: Packet): boolean {
+  const { path, flow, flowMark, into, out, protocol, source, reply } = sent;
   const byState = path === "input" && (flow !== "new" || reply);
   const internal = path === "input" && into.kind !== undefined;
   const redirected = path === "output" && out.index === tunnel.index && protocol === "tcp";
   const strange = redirected && source !== tunnel.address4 && source !== tunnel.address6;
-  return byState || internal || strange || flowMark === ANSWER_MARK;
+  const led = path === "output" && out.index === tunnel.index && sent.destinationPort === 53;
+  return byState || internal || strange || led || flowMark === ANSWER_MARK || flowMark === CONTAINER_MARK;
 }

@@ -105,6 +105,8 @@ export type Match =
   | { readonly is: "control-group"; readonly path: string }
   /** Routing would send it out by this link. */
   | { readonly is: "routed-to"; readonly index: number }
+  /** Routing would send what goes back to its source out by the link that it came in by. */
+  | { readonly is: "back-by-its-link" }
   /** No more often than this. Counts, so it comes last. */
   | { readonly is: "rate"; readonly perSecond: number; readonly burst: number };
 
@@ -125,6 +127,8 @@ export type Verdict =
   | { readonly to: "refuse" }
   /** To this machine itself, at this port. After a "protocol" match. */
   | { readonly to: "redirect"; readonly port: number }
+  /** To this address of this machine, at this port. After "family" and "protocol" matches. */
+  | { readonly to: "lead"; readonly family: Family; readonly address: string; readonly port: number }
   /** From the address of the link that it leaves by. */
   | { readonly to: "masquerade" };
 

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { ANSWER_MARK, DIRECT_MARK, MARK, type Policy } from "./policy.ts";
+import { ANSWER_MARK, CONTAINER_MARK, DIRECT_MARK, LED_PORT, MARK, type Policy } from "./policy.ts";
 import type { Chain, Rule, RuleSet } from "./rule-set.ts";
 import { rulesOf } from "./rules-of.ts";
 import {
@@ -18,21 +18,24 @@ import {
   veth,
 } from "./simulation/matrix.ts";
 import { mayLeave } from "./simulation/may-leave.ts";
-import { type Packet, packet } from "./simulation/packet.ts";
+import { type Packet, packet, type SimulatedLink } from "./simulation/packet.ts";
 import { type Outcome, simulateRules } from "./simulation/simulate-rules.ts";
 
 /** Leaves the machine by a link that is neither the tunnel nor loopback, and should not. */
 function leaks(policy: Policy, sent: Packet, { leaves, mark }: Outcome): boolean {
   if (leaves === null || leaves.loopback || leaves.index === tunnel.index) return false;
-  return !mayLeave(policy, sent, mark, leaves) && !isAnswer(policy, sent);
+  return !mayLeave(policy, sent, mark, leaves) && !isAnswer(policy, sent, leaves);
 }
 
 /** What somebody asked for, of the tunnel or of this machine, goes back to where he is. */
-function isAnswer(policy: Policy, { path, into, out, flow, flowMark, reply }: Packet): boolean {
+function isAnswer(policy: Policy, sent: Packet, out: SimulatedLink): boolean {
+  const { path, into, flow, flowMark, reply } = sent;
+  const internal = out.kind === "bridge" || out.kind === "veth";
+  if (path === "output" && flow === "related" && reply && flowMark === CONTAINER_MARK) return internal;
   if (policy.kind !== "connected" || flow === "new") return false;
   const besideTunnel = policy.split !== null && flowMark === DIRECT_MARK;
   if (path === "forward") return into.index === tunnel.index || besideTunnel;
-  return reply && flowMark === ANSWER_MARK && (out.kind === "bridge" || out.kind === "veth");
+  return reply && flowMark === ANSWER_MARK && internal;
 }
 
 describe("what the rules let out", () => {
@@ -84,10 +87,15 @@ describe("what the rules let out", () => {
 
   it("redirects TCP that would leave by the device, but no question for a name", () => {
     const rules = rulesOf(policies.connected);
+    const source = tunnel.address4;
     const into = (destinationPort: number) =>
-      simulateRules(rules, packet({ out: { index: tunnel.index }, destinationPort }), routes);
+      simulateRules(rules, packet({ out: { index: tunnel.index }, source, destinationPort }), routes);
     expect(into(443)).toMatchObject({ verdict: "accept", redirected: tunnel.redirectPort, leaves: loopback });
-    expect(into(53)).toMatchObject({ verdict: "reset", redirected: null });
+    expect(into(53)).toMatchObject({
+      verdict: "accept",
+      redirected: null,
+      led: `${tunnel.dns4} ${LED_PORT}`,
+    });
     expect(into(853)).toMatchObject({ verdict: "reset", redirected: null });
   });
 
@@ -98,6 +106,44 @@ describe("what the rules let out", () => {
     expect(from(bridge)).toMatchObject({ verdict: "accept", redirected: tunnel.redirectPort });
     expect(from(veth)).toMatchObject({ verdict: "accept", redirected: tunnel.redirectPort });
     expect(from(physical)).toMatchObject({ verdict: "reset", redirected: null });
+  });
+
+  it("leads questions for names to the resolver, whoever is asked, and refuses them where they do not get there", () => {
+    const rules = rulesOf(policies.connected);
+    const asked = (more: Partial<Packet>) =>
+      simulateRules(rules, packet({ destinationPort: 53, protocol: "udp", ...more }), routes);
+    const out = { index: tunnel.index };
+    expect(asked({ out, source: tunnel.address4 })).toMatchObject({
+      verdict: "accept",
+      led: `${tunnel.dns4} ${LED_PORT}`,
+    });
+    expect(asked({})).toMatchObject({ verdict: "refuse", leaves: null });
+    expect(asked({ mark: MARK }).led).toBeNull();
+    expect(asked({ out: loopback }).led).toBeNull();
+  });
+
+  it.each(["blocked", "connected"] as const)("tells containers that they are refused: %s", (name) => {
+    const rules = rulesOf(policies[name]);
+    const refused = (more: Partial<Packet>) =>
+      simulateRules(
+        rules,
+        packet({ path: "forward", into: bridge, destination: "172.32.0.9", ...more }),
+        routes,
+      );
+    expect(refused({})).toMatchObject({ verdict: "reset", flowMark: CONTAINER_MARK, mark: 0 });
+    // The kernel's answer would go to whomever the container names.
+    expect(refused({ spoofed: true })).toMatchObject({ verdict: "reset", flowMark: 0, mark: 0 });
+    expect(refused({ into: physical })).toMatchObject({ verdict: "reset", flowMark: 0 });
+    const answer = (more: Partial<Packet>) =>
+      simulateRules(
+        rules,
+        packet({ out: bridge, flow: "related", reply: true, flowMark: CONTAINER_MARK, ...more }),
+        routes,
+      ).verdict;
+    expect(answer({})).toBe("accept");
+    expect(answer({ flow: "established" })).toBe("reset");
+    expect(answer({ reply: false })).toBe("reset");
+    expect(answer({ flowMark: 0 })).toBe("reset");
   });
 });
 

@@ -96,7 +96,6 @@ function build(): MachineProtection {
       return { ...tunnel, counters: noCounters } as unknown as Tunnel;
     },
     startResolver: async () => ({ ...resolver, counters: noCounters }) as unknown as Resolver,
-    leadNames: async () => {},
     filter: new NameFilter(),
     blockedAnswer: () => "nxdomain",
     upstreams: {

@@ -4,13 +4,12 @@ import { ControlFailure } from "../control/control-failure.ts";
 import type { NameFilter } from "../dns/filter/name-filter.ts";
 import type { BlockedAnswer, Resolver, ResolverOptions } from "../dns/resolver.ts";
 import type { Firewall, FirewallTrouble } from "../firewall/firewall.ts";
-import type { Endpoint, TunnelLink } from "../firewall/policy.ts";
+import { type Endpoint, LED_PORT } from "../firewall/policy.ts";
 import type { Tunnel, TunnelOptions, TunnelTrouble } from "../tunnel/tunnel.ts";
 import type { BreachLog } from "../validator/breach-log.ts";
 import type { SendCanaries } from "../validator/check-canaries.ts";
 import type { Situation } from "../validator/situation.ts";
 import { Validator } from "../validator/validator.ts";
-import { LED_PORT } from "./lead-names.ts";
 import type { ProtectedUpstreams } from "./protected-upstreams.ts";
 import type { Protection } from "./protection.ts";
 import type { ProtectionConfig } from "./protection-config.ts";
@@ -26,8 +25,6 @@ export interface MachineProtectionParts {
   readonly firewall: Firewall;
   readonly openTunnel: (options: TunnelOptions) => Promise<Tunnel>;
   readonly startResolver: (options: ResolverOptions) => Promise<Resolver>;
-  /** Leads the machine's questions for names to the resolver on this link; null: no longer. */
-  readonly leadNames: (link: TunnelLink | null) => Promise<void>;
   readonly filter: NameFilter;
   /** How a blocked name is answered now. */
   readonly blockedAnswer: () => BlockedAnswer;
@@ -272,7 +269,6 @@ export class MachineProtection implements Protection {
     });
     try {
       const { dns4, dns6 } = tunnel.link;
-      await this.#parts.leadNames(config.split?.mode === "only" ? null : tunnel.link);
       this.#resolver = await startResolver({
         listen: [dns4, dns6].flatMap((host) => [53, LED_PORT].map((port) => ({ host, port }))),
         dial: (target) => this.#dialCarrying(target),
@@ -289,7 +285,6 @@ export class MachineProtection implements Protection {
   }
 
   async #closeTunnel(): Promise<void> {
-    await this.#parts.leadNames(null);
     const [tunnel, resolver] = [this.#tunnel, this.#resolver];
     this.#tunnel = null;
     this.#resolver = null;

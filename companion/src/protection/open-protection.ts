@@ -11,7 +11,6 @@ import { MARK } from "../firewall/policy.ts";
 import { openTunnel } from "../tunnel/tunnel.ts";
 import { BreachLog } from "../validator/breach-log.ts";
 import { bootstrapEndpoints, bootstrapLookup } from "./bootstrap-lookup.ts";
-import { leadNames, stopLeadingNames } from "./lead-names.ts";
 import { MachineProtection } from "./machine-protection.ts";
 import { ProtectedUpstreams } from "./protected-upstreams.ts";
 import { WantedFile } from "./wanted-file.ts";
@@ -53,7 +52,6 @@ export async function openProtection(options: OpenProtectionOptions): Promise<Ma
     firewall: await openFirewall({ socket: paths.firewallSocket, state: paths.firewallState }),
     openTunnel,
     startResolver,
-    leadNames: (link) => (link ? leadNames(link) : stopLeadingNames()),
     filter: names.filter,
     blockedAnswer: () => names.lists.state.answer,
     upstreams,

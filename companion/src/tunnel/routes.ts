@@ -1,5 +1,12 @@
 import { ClearError } from "../clear-error.ts";
-import { DIRECT_MARK, FAKE_ADDRESSES4, type SplitRules, TUNNEL_MARK } from "../firewall/policy.ts";
+import {
+  ANSWER_MARK,
+  DIRECT_MARK,
+  FAKE_ADDRESSES4,
+  type SplitRules,
+  TUNNEL_ADDRESSES6,
+  TUNNEL_MARK,
+} from "../firewall/policy.ts";
 import { type Family, runIp, showIp } from "./run-ip.ts";
 
 export interface RouteOptions {
@@ -31,7 +38,7 @@ const lanRanges: Record<Family, readonly string[]> = {
   6: ["fe80::/10", "fc00::/7", "ff00::/8"],
 };
 /** Addresses of the tunnel and of names, which mean nothing elsewhere. */
-const ownRanges: Record<Family, string> = { 4: FAKE_ADDRESSES4, 6: "fd61:746c::/32" };
+const ownRanges: Record<Family, string> = { 4: FAKE_ADDRESSES4, 6: TUNNEL_ADDRESSES6 };
 
 /**
  * Leads the machine's traffic into the device, or takes it back. What is shared with the firewall:
@@ -41,6 +48,7 @@ const ownRanges: Record<Family, string> = { 4: FAKE_ADDRESSES4, 6: "fd61:746c::/
  *   rules send them by the main table, or into the device. A packet that is marked on its way has its source address
  *   already, so the firewall rewrites that. User ids and destinations are rules here as well, so that they have the
  *   right address at once.
+ * - What goes back to containers from the device has ANSWER_MARK, and goes by the main table.
  * - Where the device should be and is not, there is no way at all: the table's last route is `unreachable`. It
  *   outlives the process, as the firewall's rules do; `down` takes it away, and so does `down` of the next one.
  *
@@ -136,6 +144,8 @@ export class Routes {
     ];
     const rules = [`fwmark ${mark} lookup main`, `to ${ownRanges[family]} ${ours}`];
     if (split?.mode === "only") return [...rules, `fwmark ${TUNNEL_MARK} ${ours}`, ...chosen(ours)];
+    // What goes back to containers, which the firewall marks; the local network need not be allowed for that.
+    rules.push(`fwmark ${ANSWER_MARK} lookup main`);
     if (split) rules.push(`fwmark ${DIRECT_MARK} lookup main`, ...chosen("lookup main"));
     if (!this.#allowLan) return [...rules, ours];
     const lan = lanRanges[family].map((one) => `to ${one} lookup main suppress_prefixlength 0`);

@@ -1,5 +1,5 @@
+import { INTERNAL_KINDS } from "@atlantic/companion/src/firewall/container-rules.ts";
 import type { Firewall } from "@atlantic/companion/src/firewall/firewall.ts";
-import { INTERNAL_KINDS } from "@atlantic/companion/src/firewall/inet-rules.ts";
 import type { Policy } from "@atlantic/companion/src/firewall/policy.ts";
 import { type FilteredLink, printNft, printNftOpen } from "@atlantic/companion/src/firewall/print-nft.ts";
 import type { RuleSet } from "@atlantic/companion/src/firewall/rule-set.ts";

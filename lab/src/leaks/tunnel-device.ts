@@ -5,6 +5,7 @@ import {
   RESOLVER_ADDRESS6,
   TUNNEL_ADDRESS4,
   TUNNEL_ADDRESS6,
+  TUNNEL_ADDRESSES6,
   TUNNEL_NAME,
   type TunnelLink,
 } from "@atlantic/companion/src/firewall/policy.ts";
@@ -17,7 +18,7 @@ const REDIRECT_PORT = 1337;
 const ROUTES = "7000";
 const FIRST_RULE = 100;
 /** The tunnel's addresses, and those that stand for names. */
-const ownRanges = { "-4": FAKE_ADDRESSES4, "-6": "fd61:746c::/32" } as const;
+const ownRanges = { "-4": FAKE_ADDRESSES4, "-6": TUNNEL_ADDRESSES6 } as const;
 /** Containers and neighbours are reached by the machine's own routes: the firewall decides on them. */
 const localRanges: Readonly<Record<"-4" | "-6", readonly string[]>> = {
   "-4": ["10.0.0.0/8", "192.168.0.0/16"],

@@ -242,6 +242,7 @@ pub enum Match {
     RoutedTo {
         index: u32,
     },
+    BackByItsLink {},
     Rate {
         #[serde(rename = "perSecond")]
         per_second: u64,
@@ -263,10 +264,19 @@ pub enum Verdict {
     Drop {},
     GoOn {},
     Return {},
-    Jump { chain: String },
+    Jump {
+        chain: String,
+    },
     Reset {},
     Refuse {},
-    Redirect { port: u16 },
+    Redirect {
+        port: u16,
+    },
+    Lead {
+        family: Family,
+        address: IpAddr,
+        port: u16,
+    },
     Masquerade {},
 }
 

@@ -1,5 +1,6 @@
 import {
   ANSWER_MARK,
+  CONTAINER_MARK,
   DIRECT_MARK,
   type Endpoint,
   MARK,
@@ -21,7 +22,7 @@ export const veth: SimulatedLink = { index: 6, kind: "veth" };
 export const impostor: SimulatedLink = { index: 77 };
 export const loopback: SimulatedLink = { index: 1, loopback: true };
 const device: SimulatedLink = { index: 9 };
-export const routes: SimulatedRoutes = { physical, tunnel: device };
+export const routes: SimulatedRoutes = { physical, tunnel: device, containers: bridge };
 
 export const tunnel: TunnelLink = {
   name: "atlantic-tun0",
@@ -66,7 +67,15 @@ export const policyNames = Object.keys(policies) as PolicyName[];
 
 const destinations = [
   ...["198.51.100.9", "192.168.1.9", "203.0.113.7", "100.64.1.1", "198.18.7.7"],
-  ...["2001:db8:9::9", "fe80::9", "fd00::9", "2001:db8:7::7", "2001:db8:5::5", "fd61:746c:1::7"],
+  ...[
+    "2001:db8:9::9",
+    "fe80::9",
+    "fd00::9",
+    "2001:db8:7::7",
+    "2001:db8:5::5",
+    "fd61:746c:1::7",
+    "fd61:746c::2",
+  ],
 ];
 const ports: readonly [Protocol, number][] = [
   ["tcp", 53],
@@ -108,6 +117,10 @@ function outgoing(): Packet[] {
     { flow: "established" },
     { out: bridge, flow: "established", flowMark: ANSWER_MARK, reply: true, sourcePort: 18080 },
     { flow: "established", flowMark: ANSWER_MARK },
+    { out: bridge, flow: "related", flowMark: CONTAINER_MARK, reply: true },
+    { out: device, flow: "related", flowMark: CONTAINER_MARK, reply: true, source: "198.51.100.9" },
+    { out: bridge, flow: "established", flowMark: CONTAINER_MARK, reply: true },
+    { out: device, flow: "established", flowMark: ANSWER_MARK, reply: true },
     { out: device, flow: "established" },
   ];
   return destinations.flatMap((destination) =>
@@ -249,9 +262,13 @@ function forwarded(): Packet[] {
       { into, out: physical },
       { into, out: device, flow: "established" } as const,
       { into, out: physical, flow: "established", flowMark: DIRECT_MARK } as const,
+      { into, out: physical, spoofed: true },
+      { into, out: physical, mark: 0x1234 },
+      { into, out: physical, flowMark: 0x1234 },
     ]),
     { into: device, out: bridge, flow: "established" },
     { into: device, out: bridge },
+    { into: device, out: device, flow: "established", flowMark: CONTAINER_MARK, reply: true },
     { into: physical, out: bridge, flow: "established", flowMark: DIRECT_MARK },
     { into: physical, out: bridge, flow: "established" },
   ];

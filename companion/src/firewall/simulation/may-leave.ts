@@ -76,7 +76,7 @@ function maySplit(policy: Policy, packet: Packet, mark: number): boolean {
 
 function isLocal(destination: string): boolean {
   return (
-    LOCAL.some((each) => withinNetwork(destination, each)) && !withinNetwork(destination, "fd61:746c:1::/64")
+    LOCAL.some((each) => withinNetwork(destination, each)) && !withinNetwork(destination, "fd61:746c::/32")
   );
 }
 

@@ -35,6 +35,8 @@ export interface Packet {
   /** Who sends; null when no socket is known. */
   readonly user: number | null;
   readonly controlGroup: string | null;
+  /** Its source is not where routing would send the answer. */
+  readonly spoofed: boolean;
   /** What is written in the frame; the type of IP where it is not given. */
   readonly frameType?: number;
   /** Comes so often that every rate is exceeded. */
@@ -60,6 +62,7 @@ const ordinary: Packet = {
   reply: false,
   user: 500,
   controlGroup: "user.slice",
+  spoofed: false,
   flood: false,
 };
 

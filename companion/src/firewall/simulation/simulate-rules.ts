@@ -1,4 +1,4 @@
-import { DIRECT_MARK, TUNNEL_MARK } from "../policy.ts";
+import { ANSWER_MARK, DIRECT_MARK, TUNNEL_MARK } from "../policy.ts";
 import type { Base, Chain, Match, NamedSet, Rule, RuleSet, Side, Table } from "../rule-set.ts";
 import { hasPorts, type Packet, type SimulatedLink } from "./packet.ts";
 import { withinNetwork } from "./within-network.ts";
@@ -10,6 +10,8 @@ export interface Outcome {
   readonly leaves: SimulatedLink | null;
   /** The port of this machine that it was redirected to. */
   readonly redirected: number | null;
+  /** The address of this machine, and the port, that it was led to. */
+  readonly led: string | null;
   readonly masqueraded: boolean;
   readonly mark: number;
   readonly flowMark: number;
@@ -19,6 +21,7 @@ export interface Outcome {
 export interface SimulatedRoutes {
   readonly physical: SimulatedLink;
   readonly tunnel: SimulatedLink;
+  readonly containers: SimulatedLink;
 }
 
 /** Walks a packet through the rules as nf_tables does: hooks in their order, chains of a hook by priority. */
@@ -33,6 +36,7 @@ class Walk {
   readonly #routes: SimulatedRoutes;
   #packet: Packet;
   #redirected: number | null = null;
+  #led: string | null = null;
   #masqueraded = false;
   /** Only where links are filtered: the frame's header counts, and a hook's family is not known. */
   #inEgress = false;
@@ -47,7 +51,8 @@ class Walk {
     const verdict = this.#journey();
     const { path, mark, flowMark, out } = this.#packet;
     const leaves = verdict === "accept" && path !== "input" ? out : null;
-    return { verdict, leaves, redirected: this.#redirected, masqueraded: this.#masqueraded, mark, flowMark };
+    const [redirected, led, masqueraded] = [this.#redirected, this.#led, this.#masqueraded];
+    return { verdict, leaves, redirected, led, masqueraded, mark, flowMark };
   }
 
   #journey(): Ending {
@@ -56,6 +61,8 @@ class Walk {
     const first = path === "output" ? "output" : "prerouting";
     const early = this.#hook(first);
     if (early !== "accept") return early;
+    // What was led to an address of this machine is turned to loopback when the chains of the hook have ended.
+    if (this.#led !== null) this.#packet = { ...this.#packet, out: { index: 1, loopback: true } };
     if (this.#redirected !== null && path !== "output") this.#packet = { ...this.#packet, path: "input" };
     if (this.#packet.path === "input") return this.#hook("input");
     if (path === "forward") {
@@ -71,21 +78,23 @@ class Walk {
       .filter((chain): chain is Chain & { base: Base } => chain.base?.hook === hook)
       .sort((one, other) => one.base.priority - other.base.priority);
     for (const chain of chains) {
-      // Addresses are translated by the first packet of a flow alone.
-      if (chain.base.type === "nat" && this.#packet.flow !== "new") continue;
-      const before = this.#packet.mark;
+      // Addresses are translated by the first packet of a flow alone, and once.
+      if (chain.base.type === "nat" && (this.#packet.flow !== "new" || this.#led !== null)) continue;
+      const { path, mark: before } = this.#packet;
       const ending = this.#chain(chain, this.#rules.inet) ?? chain.base.policy;
       if (ending !== "accept") return ending;
-      if (chain.base.type === "route" && this.#packet.mark !== before) this.#route();
+      const isBeforeRouting = chain.base.type === "route" || (hook === "prerouting" && path === "forward");
+      if (isBeforeRouting && this.#packet.mark !== before) this.#route();
     }
     return "accept";
   }
 
   #route(): void {
     const { mark, out } = this.#packet;
-    const { physical, tunnel } = this.#routes;
+    const { physical, tunnel, containers } = this.#routes;
     if (out.loopback) return;
     if (mark === DIRECT_MARK) this.#packet = { ...this.#packet, out: physical };
+    if (mark === ANSWER_MARK) this.#packet = { ...this.#packet, out: containers };
     if (mark === TUNNEL_MARK) this.#packet = { ...this.#packet, out: tunnel };
   }
 
@@ -140,6 +149,11 @@ class Walk {
           };
         this.#packet = { ...this.#packet, destinationPort: verdict.port };
         return "accept";
+      case "lead":
+        this.#led = `${verdict.address} ${verdict.port}`;
+        // The link stays the one that it was to leave by, as far as the chains of this hook are told.
+        this.#packet = { ...this.#packet, destination: verdict.address, destinationPort: verdict.port };
+        return "accept";
       case "masquerade":
         this.#masqueraded = true;
         return "accept";
@@ -193,6 +207,8 @@ class Walk {
         return packet.path === "output" && packet.controlGroup === match.path;
       case "routed-to":
         return packet.path === "forward" && packet.out.index === match.index;
+      case "back-by-its-link":
+        return !packet.spoofed;
       case "rate":
         return !packet.flood;
     }

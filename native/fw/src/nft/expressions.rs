@@ -1,14 +1,17 @@
 //! Encodes a rule as the expressions that nft itself would compile it to, so that both list the same.
 
+use std::net::IpAddr;
+
 use crate::netlink::Message;
 use crate::rules::{Act, Family, FlowState, Match, Protocol, Rule, Side, Verdict, Way};
 
 use super::constants::*;
-use super::network::Network;
+use super::network::{Network, bytes_of};
 use super::table::Family as TableFamily;
 
 /// The 16-byte register that values pass through, and the 4-byte ones that a key in parts goes on in.
 const REGISTER: u32 = 1;
+const SECOND_REGISTER: u32 = 2;
 const SECOND_AFTER_V4: u32 = 9;
 const THIRD_AFTER_V4: u32 = 10;
 const SECOND_AFTER_V6: u32 = 2;
@@ -139,6 +142,10 @@ fn encode_match(
             load_route(into);
             compare(into, EQUAL, &index.to_ne_bytes());
         }
+        Match::BackByItsLink {} => {
+            load_way_back(into);
+            compare(into, EQUAL, &1_u32.to_ne_bytes());
+        }
         Match::Rate { per_second, burst } => limit(into, *per_second, *burst),
     }
     Ok(())
@@ -148,7 +155,7 @@ fn encode_family(family: Family, table: TableFamily, into: &mut Message) {
     match table {
         TableFamily::Inet => {
             load_meta(into, META_NFPROTO, REGISTER);
-            compare(into, EQUAL, &[if family == Family::V4 { 2 } else { 10 }]);
+            compare(into, EQUAL, &[protocol_family(family)]);
         }
         TableFamily::Netdev => {
             load_meta(into, META_PROTOCOL, REGISTER);
@@ -221,6 +228,11 @@ fn encode_verdict(verdict: &Verdict, into: &mut Message) {
                 data.u32(1, REGISTER).u32(3, 2);
             });
         }
+        Verdict::Lead {
+            family,
+            address,
+            port,
+        } => lead(into, *family, *address, *port),
         Verdict::Masquerade {} => expression(into, "masq", |_| {}),
     }
 }
@@ -264,9 +276,46 @@ fn load_route(into: &mut Message) {
     });
 }
 
+/// Whether there is a route to the source, by the link that the packet came in by.
+fn load_way_back(into: &mut Message) {
+    const BY_SOURCE_MARK_AND_LINK: u32 = 1 | 4 | 8;
+    const IS_THERE: u32 = 32;
+    const LINK: u32 = 1;
+    expression(into, "fib", |data| {
+        data.u32(1, REGISTER)
+            .u32(2, LINK)
+            .u32(3, BY_SOURCE_MARK_AND_LINK | IS_THERE);
+    });
+}
+
+fn lead(into: &mut Message, family: Family, address: IpAddr, port: u16) {
+    const DESTINATION: u32 = 1;
+    const PORT_IS_GIVEN: u32 = 2;
+    load_into(into, REGISTER, &bytes_of(address));
+    load_into(into, SECOND_REGISTER, &port.to_be_bytes());
+    expression(into, "nat", |data| {
+        data.u32(1, DESTINATION)
+            .u32(2, protocol_family(family).into())
+            .u32(3, REGISTER)
+            .u32(5, SECOND_REGISTER)
+            .u32(7, PORT_IS_GIVEN);
+    });
+}
+
+fn protocol_family(family: Family) -> u8 {
+    match family {
+        Family::V4 => 2,
+        Family::V6 => 10,
+    }
+}
+
 fn load_immediate(into: &mut Message, value: &[u8]) {
+    load_into(into, REGISTER, value);
+}
+
+fn load_into(into: &mut Message, register: u32, value: &[u8]) {
     expression(into, "immediate", |data| {
-        data.u32(1, REGISTER).nest(2, |inner| {
+        data.u32(1, register).nest(2, |inner| {
             inner.bytes(NFTA_DATA_VALUE, value);
         });
     });
