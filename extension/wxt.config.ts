@@ -1,5 +1,8 @@
+import { join } from "node:path";
 import { defineConfig } from "wxt";
 import { EXTENSION_PUBLIC_KEY, FIREFOX_EXTENSION_ID } from "./id.ts";
+import { BUILT, ensureRulesets } from "./rulesets/ensure-rulesets.ts";
+import { FIREFOX_RULESETS, RULESETS, rulesetPath } from "./src/engine/rulesets.ts";
 
 const sizes = [16, 32, 48, 128];
 const icons = Object.fromEntries(sizes.map((size) => [size, `icons/off-${size}.png`]));
@@ -17,6 +20,8 @@ const permissions = [
   "webRequest",
 ];
 
+const rulesetsFor = (browser: string) => (browser === "firefox" ? FIREFOX_RULESETS : RULESETS);
+
 export default defineConfig({
   srcDir: "src",
   // Tests build into directories of their own, so that no build takes another's files away.
@@ -24,6 +29,13 @@ export default defineConfig({
   publicDir: "public",
   imports: false,
   modules: ["@wxt-dev/module-react"],
+  hooks: {
+    async "build:publicAssets"(wxt, files) {
+      await ensureRulesets();
+      const paths = rulesetsFor(wxt.config.browser).map(rulesetPath);
+      files.push(...paths.map((path) => ({ absoluteSrc: join(BUILT, path), relativeDest: path })));
+    },
+  },
   manifest: ({ browser }) => ({
     name: "Atlantic Proxy",
     description: "Send each tab through a place of its own, and see why.",
@@ -31,6 +43,10 @@ export default defineConfig({
     action: { default_title: "Atlantic Proxy", default_icon: icons },
     host_permissions: ["<all_urls>"],
     incognito: "spanning",
+    // None is on before the companion has said which lists are in use.
+    declarative_net_request: {
+      rule_resources: rulesetsFor(browser).map((id) => ({ id, enabled: false, path: rulesetPath(id) })),
+    },
     web_accessible_resources: [{ resources: ["gate.html"], matches: ["<all_urls>"] }],
     commands: {
       _execute_action: { suggested_key: { default: "Alt+Shift+A" } },

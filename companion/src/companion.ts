@@ -102,6 +102,7 @@ export async function startCompanion(options: CompanionOptions): Promise<Running
   );
   const usage = new UsageMeter();
   const names = Names.open({ directory: paths.names, log, filtering: config.filtering });
+  names.filter.onSet(() => links.publishFilter(names.browserFilter()));
   const protection = await openProtection({
     config,
     names,

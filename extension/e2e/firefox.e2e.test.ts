@@ -1,11 +1,13 @@
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { networkInterfaces, tmpdir } from "node:os";
 import { join } from "node:path";
+import { readRules } from "@atlantic/shared/blocking/rulesets/dnr-rule.ts";
 import { DIRECT, type Route } from "@atlantic/shared/routing/route.ts";
 import { afterAll, beforeAll, expect, it, vi } from "vitest";
 import { type RunningServer, startServer } from "../../server/web/e2e/running-server.ts";
+import { rulesetPath } from "../src/engine/rulesets.ts";
 import { type FirefoxBrowser, type FirefoxTab, openFirefoxBrowser } from "./firefox-browser.ts";
 import { buildExtension } from "./tabs/build-extension.ts";
 import type { CompanionProcess } from "./tabs/companion-process.ts";
@@ -21,6 +23,8 @@ let companion: CompanionProcess;
 let firefox: FirefoxBrowser;
 /** A site on this machine's own address, which Firefox would reach without any proxy. */
 let near: { url: string; visits: () => number; close: () => void };
+/** The address of a script, from a list of the extension's own. */
+let ad: string;
 
 beforeAll(async () => {
   directory = await mkdtemp(join(tmpdir(), "atlantic-firefox-"));
@@ -29,7 +33,8 @@ beforeAll(async () => {
   server = started;
   companion = await startCompanion(join(directory, "data"), server);
   await companion.introduce(profile, "firefox");
-  near = await nearSite();
+  ad = await addressOfAd(extension);
+  near = await nearSite(ad);
   firefox = await openFirefoxBrowser(profile, extension);
   await vi.waitFor(async () => expect((await status()).browsers).toHaveLength(1), { timeout: 60_000 });
 });
@@ -79,6 +84,17 @@ it("sends each tab its own way, and nothing anywhere once the companion is gone"
   expect(await de.text()).toMatch(/127\.1\.2\.\d/);
 });
 
+it("blocks an ad by its address, until the person lets the ads of all sites through", async () => {
+  const tab = await firefox.newTab();
+  const seen = async () => {
+    await tab.open(`${near.url}with-ad`);
+    return tab.text();
+  };
+  await vi.waitFor(async () => expect(await seen()).toBe("the ad did not come"), { timeout: 60_000 });
+  await companion.control.request("dns.list.remove", { id: "ads" });
+  await vi.waitFor(async () => expect(await seen()).toBe("the ad came"), { timeout: 60_000 });
+});
+
 function status() {
   return companion.control.request("status.get", {});
 }
@@ -103,14 +119,31 @@ async function knownTabs(): Promise<number[]> {
   return (await companion.control.request("route.list", {})).map(({ tabId }) => tabId);
 }
 
-async function nearSite(): Promise<typeof near> {
+async function addressOfAd(extension: string): Promise<string> {
+  const rules = readRules(JSON.parse(await readFile(join(extension, rulesetPath("ads")), "utf8")));
+  const found = rules.find(
+    ({ action, condition }) =>
+      action.type === "block" &&
+      Object.keys(condition).length === 1 &&
+      /^\/[a-z-]+\.js$/.test(condition.urlFilter ?? ""),
+  );
+  return found?.condition.urlFilter ?? "/no-such-rule.js";
+}
+
+async function nearSite(script: string): Promise<typeof near> {
   const addresses = Object.values(networkInterfaces()).flatMap((interfaces) => interfaces ?? []);
   const own = addresses.find(({ family, internal }) => family === "IPv4" && !internal);
   if (!own) throw new Error("This machine has no address but loopback, and Firefox proxies nothing to that.");
   let visits = 0;
   const site = createServer((request, response) => {
     if (request.url === "/") visits += 1;
-    response.setHeader("cache-control", "no-store").end("near");
+    response.setHeader("cache-control", "no-store");
+    if (request.url !== "/with-ad") return void response.end("near");
+    const say = (what: string) => `document.body.textContent = 'the ad ${what}'`;
+    response.setHeader("content-type", "text/html");
+    response.end(
+      `<body><script src="${script}" onload="${say("came")}" onerror="${say("did not come")}"></script>`,
+    );
   }).listen(0, own.address);
   await new Promise((resolve) => site.once("listening", resolve));
   const { port } = site.address() as AddressInfo;

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { exitSelectorSchema } from "../exits/selector.ts";
 import { routeIdSchema, routeSchema } from "../routing/route.ts";
-import { nameRequests } from "./names.ts";
+import { browserFilterSchema, nameRequests } from "./names.ts";
 import { breachSchema, protectionViewSchema } from "./protection.ts";
 import { restoredSettingsSchema, systemProxyViewSchema, systemProxyWishSchema } from "./system-proxy.ts";
 import type { Tier } from "./tiers.ts";
@@ -276,6 +276,7 @@ export type BrowserRequest = keyof typeof browserRequests;
 /** Notices from the companion to its clients. */
 export const browserNotices = {
   "status.changed": { params: statusSchema },
+  "dns.changed": { params: browserFilterSchema },
   "pair.settled": { params: z.object({ accepted: z.boolean() }) },
   /** From the relay itself, before it ends: there is no companion to talk to. `problem` is a sentence for people. */
   "link.absent": { params: z.object({ problem: z.string() }) },

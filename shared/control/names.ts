@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { BUILT_IN_LISTS } from "../blocking/built-in-list.ts";
 
 /** Moments are milliseconds since 1970, UTC. */
 const moment = z.int().nonnegative();
@@ -52,6 +53,20 @@ export const namesViewSchema = z.object({
 });
 export type NamesView = z.infer<typeof namesViewSchema>;
 
+/** What a browser's own rulesets have to know. */
+export const browserFilterSchema = z.object({
+  /** False: nothing is filtered on this machine at all. */
+  isOn: z.boolean(),
+  /** The lists that come with the product and are in use. */
+  lists: z.array(z.enum(BUILT_IN_LISTS)),
+  /** Sites that are not filtered. */
+  unfiltered: z.array(z.string()),
+  /** The person's own words, for a name and all below it. */
+  allowed: z.array(z.string()),
+  blocked: z.array(z.string()),
+});
+export type BrowserFilter = z.infer<typeof browserFilterSchema>;
+
 /** What became of an update of one list. */
 export const listUpdateSchema = z.object({
   id: z.string(),
@@ -98,8 +113,8 @@ export const nameRequests = {
     params: z.object({ site: name, filtered: z.boolean() }),
     result: z.object({ site: z.string(), filtered: z.boolean() }),
   },
-  /** Sites that are not filtered. */
-  "dns.sites": { tier: "status", params: nothing, result: z.array(z.string()) },
+  /** What a browser filters by itself; `dns.changed` tells when it is another. */
+  "dns.browser": { tier: "status", params: nothing, result: browserFilterSchema },
   /** Follows a region's policy under a key that is chosen with it; `age` is how old the audience is, if it was said. */
   "policy.use": {
     tier: "policy",

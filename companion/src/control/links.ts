@@ -1,6 +1,7 @@
 import type { Socket } from "node:net";
 import type { PeerCredentials } from "@atlantic/native";
 import type { Status } from "@atlantic/shared/control/messages.ts";
+import type { BrowserFilter } from "@atlantic/shared/control/names.ts";
 import { allows } from "@atlantic/shared/control/tiers.ts";
 import type { Browser } from "../browsers/browser.ts";
 import { Link, type NoticeHandlers, type ReportFailure, type RequestHandlers } from "./link.ts";
@@ -40,5 +41,10 @@ export class Links {
   /** Tells everyone who may know. */
   publish(status: Status): void {
     for (const link of this.#links) if (allows(link.tier, "status")) link.tell("status.changed", status);
+  }
+
+  /** Tells the browsers what they are to filter by themselves. */
+  publishFilter(filter: BrowserFilter): void {
+    for (const link of this.#links) if (link.browser) link.tell("dns.changed", filter);
   }
 }

@@ -30,7 +30,7 @@ export function nameRequests(names: Names): NameHandlers {
         await lists.setFiltered(site, filtered);
         return { site, filtered };
       }),
-    "dns.sites": () => [...lists.state.unfiltered],
+    "dns.browser": () => names.browserFilter(),
     "policy.use": (_, { text, key, age }) =>
       clearly(async () => {
         names.policy.choose(text, key, age);

@@ -1,7 +1,7 @@
 import { connect, type Socket } from "node:net";
 import { join } from "node:path";
 import { listName } from "@atlantic/shared/blocking/list-name.ts";
-import type { NameDecision, NameList, NamesView } from "@atlantic/shared/control/names.ts";
+import type { BrowserFilter, NameDecision, NameList, NamesView } from "@atlantic/shared/control/names.ts";
 import type { Logger } from "pino";
 import { ClearError } from "../clear-error.ts";
 import type { DialTarget } from "../upstream/dialing-agent.ts";
@@ -32,17 +32,19 @@ export class Names {
   readonly policy: PolicyStore;
   readonly #decisions: DecisionLog;
   readonly #log: Logger;
+  readonly #isOn: boolean;
   readonly #timer: NodeJS.Timeout;
 
-  private constructor({ directory, log, dial = dialPlainly }: NamesOptions) {
+  private constructor({ directory, log, filtering, dial = dialPlainly }: NamesOptions) {
     this.#log = log;
+    this.#isOn = filtering;
     this.policy = new PolicyStore({
       directory,
       tell: ({ kind, why, sentence }) =>
         log[kind === "refused" ? "warn" : "info"]({ policy: kind, why }, sentence),
     });
     const policy = () => this.policy.inForce;
-    this.lists = new FilterLists({ directory, filter: this.filter, dial, policy });
+    this.lists = new FilterLists({ directory, filter: this.filter, dial, policy, filtering });
     this.#decisions = new DecisionLog({ directory: join(directory, "decisions"), policy });
     this.filter.onPolicy = (name, source) => this.#decisions.blocked(name, source);
     this.#timer = setInterval(() => void this.#updateOld(), LOOK_MS);
@@ -89,6 +91,14 @@ export class Names {
       policy: inForce && { id: inForce.policy.id, sentences: inForce.explain() },
       policyProblem: this.policy.problem,
     };
+  }
+
+  /** What browsers filter by themselves, whether or not the lists have been read here. */
+  browserFilter(): BrowserFilter {
+    const { allowed, blocked, unfiltered } = this.lists.state;
+    const nothing = { isOn: false, lists: [], unfiltered: [], allowed: [], blocked: [] };
+    if (!this.#isOn) return nothing;
+    return { isOn: true, lists: this.lists.builtIn(), unfiltered, allowed, blocked };
   }
 
   listViews(): NameList[] {

@@ -1,8 +1,13 @@
+import { mkdirSync, mkdtempSync, writeFileSync } from "node:fs";
 import { request as httpRequest } from "node:http";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { BUILT_IN_LISTS } from "@atlantic/shared/blocking/built-in-list.ts";
 import { ATTRIBUTION_HEADER } from "@atlantic/shared/control/attribution.ts";
 import { DIRECT } from "@atlantic/shared/routing/route.ts";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { ControlClient } from "../control/control-client.ts";
+import { companionPaths } from "../data-paths.ts";
 import { type EchoSite, startEchoSite } from "../testing/echo-site.ts";
 import { TestBrowser, tabAttribution } from "../testing/test-browser.ts";
 import { startTestCompanion, type TestCompanion } from "../testing/test-companion.ts";
@@ -15,15 +20,14 @@ let control: ControlClient;
 beforeEach(async () => {
   echo = await startEchoSite();
   const here = `127.0.0.1:${echo.port}`;
-  companion = await startTestCompanion(1, { hosts: { "ads.test:80": here, "page.test:80": here } });
+  const hosts = { "ads.test:80": here, "page.test:80": here };
+  companion = await startTestCompanion(1, { filtering: true, hosts }, dataWithoutLists());
   browser = await TestBrowser.open(companion.controlSocket);
   await browser.attributed([
     { tabId: 1, site: "page.test", route: DIRECT },
     { tabId: 2, site: "other.test", route: DIRECT },
   ]);
   control = await ControlClient.open(companion.controlSocket, "test", "0");
-  // Nothing but the person's word is tested here.
-  for (const id of ["ads", "tracking", "security"]) await control.request("dns.list.remove", { id });
 });
 
 afterEach(async () => {
@@ -32,6 +36,15 @@ afterEach(async () => {
   await companion.close();
   echo.close();
 });
+
+/** Nothing but the person's word is tested here. */
+function dataWithoutLists(): string {
+  const data = mkdtempSync(join(tmpdir(), "atl-companion-"));
+  const { names } = companionPaths(data);
+  mkdirSync(names, { recursive: true });
+  writeFileSync(join(names, "lists.json"), JSON.stringify({ version: 1, off: BUILT_IN_LISTS }));
+  return data;
+}
 
 function plain(host: string, tabId: number, site: string): Promise<number> {
   const { promise, resolve, reject } = Promise.withResolvers<number>();
@@ -64,6 +77,32 @@ test("a site without blocking has its flows let through, and other sites have no
   expect(await plain("ads.test", 2, "other.test")).toBe(403);
   await control.request("dns.site", { site: "page.test", filtered: true });
   expect(await plain("ads.test", 1, "page.test")).toBe(403);
+});
+
+test("a browser hears what it is to filter by itself, at once and when it asks", async () => {
+  const heard = browser.control.notice("dns.changed", ({ unfiltered }) => unfiltered.includes("page.test"));
+  await control.request("dns.say", { name: "fine.test", word: "allow" });
+  await control.request("dns.list.restore", { id: "tracking" });
+  await control.request("dns.site", { site: "page.test", filtered: false });
+  const filter = {
+    isOn: true,
+    lists: ["tracking"],
+    unfiltered: ["page.test"],
+    allowed: ["fine.test"],
+    blocked: [],
+  };
+  expect(await heard).toEqual(filter);
+  expect(await browser.control.ask("dns.browser", {})).toEqual(filter);
+});
+
+test("where filtering is off altogether nobody blocks anything, the browser neither", async () => {
+  const off = await startTestCompanion(1);
+  const asking = await ControlClient.open(off.controlSocket, "test", "0");
+  const { decision } = await asking.request("dns.say", { name: "ads.test", word: "block" });
+  expect(decision).toBe("unlisted");
+  expect(await asking.request("dns.browser", {})).toMatchObject({ isOn: false, lists: [], blocked: [] });
+  asking.close();
+  await off.close();
 });
 
 test("what the person blocks is listed, and its flows are counted", async () => {

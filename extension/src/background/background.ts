@@ -1,4 +1,5 @@
 import { browserRequests, type RouteScope } from "@atlantic/shared/control/messages.ts";
+import type { BrowserFilter } from "@atlantic/shared/control/names.ts";
 import { decide, type TabRule } from "@atlantic/shared/routing/decide.ts";
 import { BLOCK, type Route, routeId } from "@atlantic/shared/routing/route.ts";
 import { siteOf } from "@atlantic/shared/routing/site.ts";
@@ -20,6 +21,7 @@ import { readRuntime, writeRuntime } from "./runtime.ts";
 import { Showing } from "./showing.ts";
 import { Store } from "./store.ts";
 import { TabBook } from "./tab-book.ts";
+import { sentenceOf } from "./wire.ts";
 
 const BLOCKED = routeId(BLOCK);
 
@@ -50,6 +52,7 @@ interface FailedNavigation {
 /** What the person wants, what the tabs do, and the companion, brought together. */
 export class Background {
   readonly #store: Store;
+  readonly #engine: Engine;
   readonly #book = new TabBook();
   readonly #companion: Companion;
   readonly #conductor: Conductor;
@@ -58,6 +61,8 @@ export class Background {
   readonly #showing: Showing;
   readonly #notices: RequestNotices;
   readonly #strays = new Set<string>();
+  /** What the browser has no room for, in a sentence. */
+  #filterProblem: string | null = null;
   /** The page that a tab is loading past its worker: once is enough. */
   readonly #pastWorkers = new Map<number, string>();
   /** Resolves when the companion was there for the first time, or has had the time for it. */
@@ -65,6 +70,7 @@ export class Background {
 
   private constructor(store: Store, engine: Engine) {
     this.#store = store;
+    this.#engine = engine;
     this.#companion = new Companion({
       changed: () => this.#show(),
       ready: ({ proxyPort }) => {
@@ -74,6 +80,7 @@ export class Background {
         this.#notices.tellAgain();
         this.#changed();
       },
+      filterChanged: (filter) => this.#filterAs(filter),
       helperWanted: (wanted) => void helpFrame(wanted).catch(() => {}),
       routeSet: async (params) => {
         const { scope, route } = browserRequests["route.set"].params.parse(params);
@@ -110,6 +117,8 @@ export class Background {
     const store = await Store.open();
     const background = new Background(store, engine);
     const early = await background.#recover();
+    // A browser forgets which rulesets were on when the extension is loaded anew.
+    if (store.intent.filter) void background.#filterAs(store.intent.filter);
     background.#companion.connect();
     setTimeout(() => background.#firstWelcome.resolve(), WELCOME_MS);
     void background.#settled().then(() => background.#loadAgain(early));
@@ -152,6 +161,12 @@ export class Background {
       if (isFresh && siteOf(tab.pendingUrl ?? url) !== null) early.push(tab.id);
     }
     return early;
+  }
+
+  async #filterAs(filter: BrowserFilter): Promise<void> {
+    if (JSON.stringify(filter) !== JSON.stringify(this.#store.intent.filter)) this.#store.change({ filter });
+    this.#filterProblem = await this.#engine.setFilter(filter).catch(sentenceOf);
+    this.#show();
   }
 
   // The tabs.
@@ -440,6 +455,7 @@ export class Background {
       (site) =>
         `A background worker of ${site} was stopped: the site is open through several exits, or through none, so nobody can tell which way it belongs.`,
     );
+    if (this.#filterProblem !== null) strays.push(this.#filterProblem);
     const isAttributed = this.#conductor.applied?.mode.kind === "attributed";
     const slowImages =
       "This browser lets nobody answer for images of other sites, so some take a little longer while several exits are in use. The policy AllowCrossOriginAuthPrompt ends that.";

@@ -7,6 +7,7 @@ import type {
   ExitView,
   Status,
 } from "@atlantic/shared/control/messages.ts";
+import type { BrowserFilter } from "@atlantic/shared/control/names.ts";
 import { allows } from "@atlantic/shared/control/tiers.ts";
 import { browser } from "wxt/browser";
 import type { z } from "zod";
@@ -21,6 +22,8 @@ export interface CompanionEvents {
   changed(): void;
   /** The companion has welcomed this browser and waits for its plan. */
   ready(welcome: Welcome): void;
+  /** What the browser is to filter by itself is another now. */
+  filterChanged(filter: BrowserFilter): Promise<void>;
   helperWanted(wanted: { tabId: number; frameId: number; host: string; port: number }): void;
   routeSet(params: unknown): Promise<void>;
   /** Resolves when the plan that the tabs want is applied, or cannot be. */
@@ -44,8 +47,6 @@ export class Companion {
   #timer: ReturnType<typeof setTimeout> | undefined;
   status: Status | null = null;
   exits: readonly ExitView[] = [];
-  /** Sites on which ads are not blocked; null until the companion has said it. */
-  unfiltered: readonly string[] | null = null;
 
   constructor(events: CompanionEvents) {
     this.#events = events;
@@ -101,15 +102,14 @@ export class Companion {
     this.#events.changed();
   }
 
-  /** Blocks ads on a site, or lets them through there. */
+  /** Blocks ads on a site, or lets them through there; resolves when the browser does so too. */
   async blockAds(site: string, on: boolean): Promise<void> {
     await this.#wire.ask("dns.site", { site, filtered: on });
-    await this.#refreshUnfiltered();
+    await this.#refreshFilter();
   }
 
-  async #refreshUnfiltered(): Promise<void> {
-    this.unfiltered = await this.#wire.ask("dns.sites", {});
-    this.#events.changed();
+  async #refreshFilter(): Promise<void> {
+    await this.#events.filterChanged(await this.#wire.ask("dns.browser", {}));
   }
 
   /** @throws Error when this browser cannot do it */
@@ -145,7 +145,7 @@ export class Companion {
     this.#become({ kind: "ready" });
     this.#events.ready(welcome);
     this.refreshExits().catch(() => {});
-    this.#refreshUnfiltered().catch(() => {});
+    this.#refreshFilter().catch(() => {});
     this.#wire.ask("status.get", {}).then(
       (status) => this.#told("status.changed", status),
       () => {},
@@ -156,6 +156,8 @@ export class Companion {
     if (notice === "status.changed") {
       this.status = params as Status;
       this.#events.changed();
+    } else if (notice === "dns.changed") {
+      this.#events.filterChanged(params as BrowserFilter).catch(() => {});
     } else if (notice === "helper.wanted") {
       this.#events.helperWanted(params as Parameters<CompanionEvents["helperWanted"]>[0]);
     } else if (notice === "pair.settled") {

@@ -1,3 +1,4 @@
+import { browserFilterSchema } from "@atlantic/shared/control/names.ts";
 import { NO_RULES, rulesSchema, tabRuleSchema } from "@atlantic/shared/routing/decide.ts";
 import { browser } from "wxt/browser";
 import { z } from "zod";
@@ -17,6 +18,8 @@ const intentSchema = z.object({
   /** The companion's port when it was last there: requests go on being led to it while it is away. */
   proxyPort: z.int(),
   tabs: z.array(rememberedTabSchema),
+  /** What the companion said last of filtering: it holds while the companion is away. Null before it ever did. */
+  filter: browserFilterSchema.nullable().default(null),
 });
 export type Intent = z.infer<typeof intentSchema>;
 
@@ -30,6 +33,7 @@ const NO_INTENT: Intent = {
   pairingToken: null,
   proxyPort: DEFAULT_PROXY_PORT,
   tabs: [],
+  filter: null,
 };
 
 /** What the person wants, kept over restarts of the browser. */

@@ -32,7 +32,7 @@ export function popupModel(parts: ModelParts): PopupModel {
     usage: usageOf(companion),
     protection: companion.status?.protection ?? null,
     programs: programsOf(companion),
-    ...adsOf(companion, shown),
+    ...adsOf(parts, shown),
     warnings: [...parts.warnings, ...(parts.conductor.problem ? [parts.conductor.problem] : [])],
     rules: [
       ...Object.entries(intent.rules.sites)
@@ -65,10 +65,11 @@ export function tabModel(
 }
 
 /** Only while the companion is there to change it. */
-function adsOf({ link, unfiltered }: Companion, tab: TabModel | null): Pick<PopupModel, "ads"> {
+function adsOf({ intent, companion }: ModelParts, tab: TabModel | null): Pick<PopupModel, "ads"> {
   const site = tab?.site ?? null;
-  if (site === null || unfiltered === null || link.kind !== "ready" || !site.includes(".")) return {};
-  return { ads: { site, blocked: !unfiltered.includes(site) } };
+  const { filter } = intent;
+  if (site === null || !filter?.isOn || companion.link.kind !== "ready" || !site.includes(".")) return {};
+  return { ads: { site, blocked: !filter.unfiltered.includes(site) } };
 }
 
 function sessionOf(companion: Companion, route: Route): SessionModel | null {

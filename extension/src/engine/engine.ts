@@ -1,4 +1,5 @@
 import type { BrowserPlan } from "@atlantic/shared/control/messages.ts";
+import type { BrowserFilter } from "@atlantic/shared/control/names.ts";
 import type { ProxyScript } from "@atlantic/shared/routing/pac.ts";
 import type { Guard } from "./guard.ts";
 
@@ -12,6 +13,8 @@ export interface Engine {
   leadTo(script: ProxyScript | null, confirm: boolean): Promise<void>;
   /** Sets which navigations may go on, which wait at the gate, and how plain requests are attributed. */
   setGuard(guard: Guard | null): Promise<void>;
+  /** Sets what is blocked by the browser itself. @returns a sentence when it has no room for all of it, or null */
+  setFilter(filter: BrowserFilter): Promise<string | null>;
   /** Closes the ways around the proxy (WebRTC, prefetching of names), or gives these settings back. */
   setPrivacy(on: boolean): Promise<void>;
   /** Why the settings above cannot be had, with the remedy; null when they can. */

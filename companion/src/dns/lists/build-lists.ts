@@ -1,9 +1,11 @@
 import { mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { BUILT_IN_LISTS, type BuiltInList } from "@atlantic/shared/blocking/built-in-list.ts";
+import { rulesetNumbers } from "@atlantic/shared/blocking/rulesets/ruleset-numbers.ts";
 import { isSharedSuffix } from "@atlantic/shared/blocking/shared-suffix.ts";
 import { z } from "zod";
-import { type BuiltInList, builtInPath } from "./built-in-lists.ts";
+import { builtInPath } from "./built-in-lists.ts";
 import { plainNames } from "./plain-names.ts";
 
 /**
@@ -11,22 +13,12 @@ import { plainNames } from "./plain-names.ts";
  * of its own: parsing them takes more memory than the companion may ever have.
  */
 
-/** The rulesets of each list, by their numbers; `ads` takes what no other list has and nobody left out. */
-const NUMBERS: Readonly<Record<Exclude<BuiltInList, "ads">, readonly number[]>> = {
-  tracking: [3],
-  security: [208, 255, 256, 257, 259],
-};
-/** Experiments, exceptions for search ads, and what is a matter of taste: social widgets, cookie notices, annoyances. */
-const LEFT_OUT: readonly number[] = [4, 5, 10, 18, 19, 20, 21, 22, 217];
-
 function build(): void {
   const folder = join(dirname(fileURLToPath(import.meta.resolve("@adguard/dnr-rulesets"))), "../filters");
   const packageText = readFileSync(join(folder, "../../package.json"), "utf8");
   const { version } = z.object({ version: z.string() }).parse(JSON.parse(packageText));
-  const others = [...LEFT_OUT, ...NUMBERS.tracking, ...NUMBERS.security];
-  const ads = rulesetsIn(folder).filter((number) => !others.includes(number));
-  for (const [id, numbers] of Object.entries({ ads, ...NUMBERS }))
-    writeList(id as BuiltInList, numbers, folder, version);
+  const all = rulesetsIn(folder);
+  for (const id of BUILT_IN_LISTS) writeList(id, rulesetNumbers(id, all), folder, version);
 }
 
 function writeList(id: BuiltInList, numbers: readonly number[], folder: string, version: string): void {

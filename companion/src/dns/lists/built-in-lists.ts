@@ -2,10 +2,7 @@ import { execFile } from "node:child_process";
 import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
-
-/** The lists that come with the program; each is a category of the regional policy as well. */
-export const BUILT_IN_LISTS = ["ads", "tracking", "security"] as const;
-export type BuiltInList = (typeof BUILT_IN_LISTS)[number];
+import { BUILT_IN_LISTS, type BuiltInList } from "@atlantic/shared/blocking/built-in-list.ts";
 
 export const BUILT_IN_TITLES: Readonly<Record<BuiltInList, string>> = {
   ads: "Advertising",

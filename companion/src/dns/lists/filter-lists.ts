@@ -1,5 +1,6 @@
 import { existsSync, mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
+import { BUILT_IN_LISTS, type BuiltInList } from "@atlantic/shared/blocking/built-in-list.ts";
 import { listName } from "@atlantic/shared/blocking/list-name.ts";
 import { RANK } from "@atlantic/shared/blocking/list-rule.ts";
 import { ClearError } from "../../clear-error.ts";
@@ -7,7 +8,7 @@ import type { DialTarget } from "../../upstream/dialing-agent.ts";
 import type { PolicyInForce } from "../compliance/policy-in-force.ts";
 import type { NameFilter } from "../filter/name-filter.ts";
 import { type SetSource, wholeName } from "../filter/set-source.ts";
-import { BUILT_IN_LISTS, BUILT_IN_TITLES, builtInPath, isBuiltIn } from "./built-in-lists.ts";
+import { BUILT_IN_TITLES, builtInPath, isBuiltIn } from "./built-in-lists.ts";
 import { fetchList } from "./fetch-list.ts";
 import { DOH_SERVERS, FIREFOX_CANARY, PRIVATE_RELAYS } from "./known-endpoints.ts";
 import { idOf, type ListState, readListState, type Subscription, writeListState } from "./list-state.ts";
@@ -17,6 +18,8 @@ export interface FilterListsOptions {
   readonly directory: string;
   readonly filter: NameFilter;
   readonly dial: DialTarget;
+  /** False: nothing is loaded, whatever is chosen. */
+  readonly filtering?: boolean;
   /** The region's policy; null when nobody chose one. */
   readonly policy: () => PolicyInForce | null;
   readonly now?: () => number;
@@ -46,6 +49,12 @@ export class FilterLists {
 
   get state(): ListState {
     return this.#state;
+  }
+
+  /** The lists that come with the program and are in use: the policy's word first, then the person's. */
+  builtIn(): BuiltInList[] {
+    const policy = this.#options.policy();
+    return BUILT_IN_LISTS.filter((id) => policy?.wants(id) ?? !this.#state.off.includes(id));
   }
 
   /** Reads all lists into the filter. */
@@ -179,7 +188,8 @@ export class FilterLists {
 
   /** The heaviest first: of two that say the same, the first is told. */
   #sources(): SetSource[] {
-    const { allowed, blocked, unfiltered, off, subscriptions, choices } = this.#state;
+    if (this.#options.filtering === false) return [];
+    const { allowed, blocked, unfiltered, subscriptions, choices } = this.#state;
     const policy = this.#options.policy();
     const own = { by: "user", id: "user", title: "Your own words" } as const;
     const free = [...allowed, ...unfiltered].map((name) => wholeName(name, true));
@@ -192,9 +202,7 @@ export class FilterLists {
       choice("doh-servers", "Other servers of DNS over HTTPS", choices.dohServers ? DOH_SERVERS : []),
       choice("private-relays", "Private relays", choices.privateRelays ? PRIVATE_RELAYS : []),
     ];
-    const builtIn = BUILT_IN_LISTS.filter((id) => policy?.wants(id) ?? !off.includes(id)).filter((id) =>
-      existsSync(builtInPath(id)),
-    );
+    const builtIn = this.builtIn().filter((id) => existsSync(builtInPath(id)));
     const lists: SetSource[] = [
       ...builtIn.map((id) =>
         list(id, BUILT_IN_TITLES[id], builtInPath(id), policy?.mustBlock(id) ? policy : null),

@@ -1,8 +1,11 @@
+import type { BrowserFilter } from "@atlantic/shared/control/names.ts";
 import { compileProxyScript, type ProxyScript, probeHost } from "@atlantic/shared/routing/pac.ts";
 import { browser } from "wxt/browser";
 import { gateUrl } from "../../gate-messages.ts";
 import type { Engine } from "../engine.ts";
+import { FIRST_FILTER_RULE } from "../filter-rules.ts";
 import type { Guard } from "../guard.ts";
+import { RequestFilter } from "../request-filter.ts";
 import { setPrivacy } from "../set-privacy.ts";
 import { gateRules, sessionRules } from "./session-rules.ts";
 
@@ -14,6 +17,7 @@ const CONFIRM_LONGEST_MS = 10_000;
 
 /** Chrome: a proxy script, session rules, and no proxy API that knows tabs. */
 export class ChromeEngine implements Engine {
+  readonly #filter = new RequestFilter();
   #guard = "";
   #hasGate: boolean | undefined;
 
@@ -43,6 +47,10 @@ export class ChromeEngine implements Engine {
     if (!guard) await this.#setGate(false);
   }
 
+  setFilter(filter: BrowserFilter): Promise<string | null> {
+    return this.#filter.set(filter);
+  }
+
   readonly setPrivacy = setPrivacy;
 
   async conflict(): Promise<string | null> {
@@ -68,7 +76,7 @@ export class ChromeEngine implements Engine {
     if (this.#hasGate === on) return;
     const before = await browser.declarativeNetRequest.getDynamicRules();
     await browser.declarativeNetRequest.updateDynamicRules({
-      removeRuleIds: before.map(({ id }) => id),
+      removeRuleIds: before.map(({ id }) => id).filter((id) => id < FIRST_FILTER_RULE),
       addRules: on ? gateRules(gateUrl()) : [],
     });
     this.#hasGate = on;

@@ -1,6 +1,8 @@
+import { RULE_WEIGHT } from "@atlantic/shared/blocking/rulesets/rule-weight.ts";
 import { ATTRIBUTION_HEADER } from "@atlantic/shared/control/attribution.ts";
 import { DIRECT, type Route, routeId } from "@atlantic/shared/routing/route.ts";
 import { describe, expect, it } from "vitest";
+import { filterRules } from "../filter-rules.ts";
 import type { Guard } from "../guard.ts";
 import { ALL_SITES, NO_SITES } from "../site-set.ts";
 import { gateRules, sessionRules } from "./session-rules.ts";
@@ -94,6 +96,18 @@ describe("the gate", () => {
       "chrome-extension://x/gate.html#\\0",
       "chrome-extension://x/gate.html?sent#\\0",
     ]);
-    for (const { priority } of rules) expect(priority).toBe(1);
+    const permissions = sessionRules(guard).filter(({ action }) => action.type === "allow");
+    const weakest = Math.min(...permissions.map(({ priority }) => priority ?? 1));
+    for (const { priority } of rules) expect(priority).toBeLessThan(weakest);
+  });
+
+  it("is stronger than anything that a list or the person says of what is filtered", () => {
+    const said = { isOn: true, lists: [], unfiltered: ["a.test"], allowed: ["b.test"], blocked: ["c.test"] };
+    const strongest = Math.max(
+      RULE_WEIGHT.listsEnd,
+      ...filterRules(said).map(({ priority }) => priority ?? 1),
+    );
+    const ours = [...gateRules("chrome-extension://x/gate.html"), ...sessionRules(guard)];
+    for (const { priority } of ours) expect(priority).toBeGreaterThan(strongest);
   });
 });

@@ -1,3 +1,4 @@
+import { RULE_WEIGHT } from "@atlantic/shared/blocking/rulesets/rule-weight.ts";
 import { ATTRIBUTION_HEADER, formatAttribution } from "@atlantic/shared/control/attribution.ts";
 import type { RouteId } from "@atlantic/shared/routing/route.ts";
 import type { Browser } from "wxt/browser";
@@ -8,8 +9,18 @@ type Rule = Browser.declarativeNetRequest.Rule;
 type NewRule = Omit<Rule, "id">;
 type Condition = Rule["condition"];
 
-/** Later is stronger. An allowing rule would also silence header rules that are not stronger than it. */
-const priority = { gate: 1, free: 2, header: 10, siteHeader: 11, silence: 20, strip: 100 } as const;
+/**
+ * Later is stronger, and each is stronger than what lists say: an exception of theirs for a page must not lead it past the
+ * gate. An allowing rule, of a list or ours, would also silence header rules that are not stronger than it.
+ */
+const priority = {
+  gate: RULE_WEIGHT.ours,
+  free: RULE_WEIGHT.ours + 1,
+  header: RULE_WEIGHT.ours + 2,
+  siteHeader: RULE_WEIGHT.ours + 3,
+  silence: RULE_WEIGHT.ours + 4,
+  strip: RULE_WEIGHT.ours + 5,
+} as const;
 
 const everyType = [
   "main_frame",

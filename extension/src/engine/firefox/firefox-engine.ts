@@ -1,5 +1,7 @@
+import type { BrowserFilter } from "@atlantic/shared/control/names.ts";
 import { browser } from "wxt/browser";
 import type { Engine } from "../engine.ts";
+import { RequestFilter } from "../request-filter.ts";
 import type { RequestWay, RoutedRequest } from "../request-way.ts";
 import { setPrivacy } from "../set-privacy.ts";
 import { DEAD_END, proxyChain, type SocksProxy } from "./proxy-chain.ts";
@@ -34,6 +36,7 @@ const CLOSED_SETTINGS = {
  */
 export class FirefoxEngine implements Engine {
   readonly #proxy = browser.proxy as unknown as FirefoxProxy;
+  readonly #filter = new RequestFilter();
   #isClosed: boolean | undefined;
 
   /** Answers for every request. To be called in the background's first turn: Firefox wakes it for that listener. */
@@ -56,6 +59,10 @@ export class FirefoxEngine implements Engine {
   }
 
   async setGuard(): Promise<void> {}
+
+  setFilter(filter: BrowserFilter): Promise<string | null> {
+    return this.#filter.set(filter);
+  }
 
   readonly setPrivacy = setPrivacy;
 

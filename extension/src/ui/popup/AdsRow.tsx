@@ -7,7 +7,7 @@ interface AdsRowProps {
 
 /** What the switch cannot do. */
 const LIMITS =
-  "Ads and trackers are blocked by their names. Where the whole computer's names are filtered, those of other companies stay blocked on this site too.";
+  "Ads and trackers are blocked by their addresses and names. Where the whole computer's names are filtered, those of other companies stay blocked on this site too.";
 
 /** Whether ads are blocked on this site. */
 export function AdsRow({ ads: { site, blocked }, send }: AdsRowProps) {

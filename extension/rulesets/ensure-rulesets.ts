@@ -1,0 +1,52 @@
+import { execFile } from "node:child_process";
+import { createHash } from "node:crypto";
+import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { RULESETS, rulesetPath } from "../src/engine/rulesets.ts";
+
+/** Where the rulesets lie that were built. */
+export const BUILT = join(import.meta.dirname, "../dist");
+
+const PROGRAM = join(import.meta.dirname, "build-rulesets.ts");
+const BUILD_MS = 300_000;
+/** What the result depends on; the lockfile says which version of the lists is installed. */
+const SOURCES = [
+  "../rulesets",
+  "../../shared/blocking/rulesets",
+  "../../shared/blocking/shared-suffix.ts",
+  "../src/engine/rulesets.ts",
+  "../../package-lock.json",
+];
+
+/**
+ * Builds the rulesets where that was not done yet. A program of its own: reading the lists takes half a gigabyte.
+ * @throws Error when they cannot be built
+ */
+export async function ensureRulesets(): Promise<void> {
+  const stamp = rulesetStamp();
+  const isThere = RULESETS.every((id) => existsSync(join(BUILT, rulesetPath(id))));
+  if (isThere && existsSync(stampPath()) && readFileSync(stampPath(), "utf8") === stamp) return;
+  await promisify(execFile)(process.execPath, [PROGRAM], { timeout: BUILD_MS });
+}
+
+export function stampPath(): string {
+  return join(BUILT, "rulesets/sources.hash");
+}
+
+/** Changes whenever the rulesets would. */
+export function rulesetStamp(): string {
+  const hash = createHash("sha256");
+  for (const source of SOURCES.map((path) => join(import.meta.dirname, path))) {
+    const files = statSync(source).isDirectory() ? filesIn(source) : [source];
+    for (const file of files) hash.update(readFileSync(file));
+  }
+  return hash.digest("hex");
+}
+
+function filesIn(folder: string): string[] {
+  return readdirSync(folder)
+    .filter((name) => !name.includes(".test."))
+    .sort()
+    .map((name) => join(folder, name));
+}
