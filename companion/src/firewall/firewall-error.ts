@@ -2,3 +2,6 @@
 export class FirewallError extends Error {
   override readonly name = "FirewallError";
 }
+
+/** The holder ended before it answered: either the old rules hold or the new ones. */
+export class HolderGoneError extends FirewallError {}

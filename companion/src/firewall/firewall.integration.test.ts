@@ -184,6 +184,18 @@ describe("the firewall in the kernel", () => {
     expect(await wire.seen(attempts)).toEqual(nothing);
   });
 
+  it("does what it was told when its holder is killed before it answers", async () => {
+    await start();
+    await firewall.apply(blocked);
+    const [holder = 0] = await holders();
+    process.kill(holder, "SIGSTOP");
+    const to: Probe = { kind: "udp", to: PEER4, port: 443, mark: MARK };
+    const swapped = firewall.replaceUpstreams([{ address: PEER4, protocol: "udp", port: 443 }]);
+    process.kill(holder, "SIGKILL");
+    await swapped;
+    expect(await wire.seen([...toUpstreams, to])).toEqual(new Set([2]));
+  });
+
   it("outlives the daemon, and the next daemon finds it", async () => {
     await start();
     await firewall.apply(blocked);

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { Firewall, FirewallOptions, FirewallState, FirewallTrouble } from "./firewall.ts";
-import { FirewallError } from "./firewall-error.ts";
+import { FirewallError, HolderGoneError } from "./firewall-error.ts";
 import { HolderConnection } from "./holder-connection.ts";
 import type { HolderAnswer, HolderOrder } from "./holder-messages.ts";
 import { upstreamSet } from "./named-sets.ts";
@@ -90,10 +90,22 @@ export class HeldFirewall implements Firewall {
   }
 
   async #ask(order: HolderOrder): Promise<HolderAnswer> {
+    const connection = await this.#connected();
+    try {
+      return await connection.ask(order);
+    } catch (error) {
+      // Every order says how it is to be in the end, so it may be given twice; a holder that ends over it ends over both.
+      if (!(error instanceof HolderGoneError) || this.#closing) throw error;
+      const next = await this.#connected();
+      return next.ask(order);
+    }
+  }
+
+  async #connected(): Promise<HolderConnection> {
     if (this.#closing)
       throw new FirewallError("This conversation with the firewall is closed. The rules hold on.");
     const late = new AbortController();
-    const connection = await Promise.race([
+    return Promise.race([
       this.#connection,
       delay(PATIENCE_MS, undefined, { signal: late.signal }).then(() => {
         throw new FirewallError(
@@ -101,7 +113,6 @@ export class HeldFirewall implements Firewall {
         );
       }),
     ]).finally(() => late.abort());
-    return connection.ask(order);
   }
 
   async #findOrStart(): Promise<HolderConnection> {

@@ -1,7 +1,7 @@
 import { createConnection, type Socket } from "node:net";
 import { encodeFrame, FrameReader } from "../native-messaging/framing.ts";
 import type { FirewallTrouble } from "./firewall.ts";
-import { FirewallError } from "./firewall-error.ts";
+import { FirewallError, HolderGoneError } from "./firewall-error.ts";
 import {
   type HolderAnswer,
   type HolderHello,
@@ -64,9 +64,9 @@ export class HolderConnection {
     });
   }
 
-  /** @throws FirewallError when the holder refuses, or is gone before it answers */
+  /** @throws FirewallError when the holder refuses; HolderGoneError when it is gone before it answers */
   async ask(order: HolderOrder): Promise<HolderAnswer> {
-    if (this.#ended) throw new FirewallError(UNKNOWN);
+    if (this.#ended) throw new HolderGoneError(UNKNOWN);
     this.#lastId += 1;
     const id = this.#lastId;
     const answer = await new Promise<HolderAnswer>((resolve, reject) => {
@@ -98,7 +98,7 @@ export class HolderConnection {
   #over(): boolean {
     if (this.#ended) return false;
     this.#ended = true;
-    for (const { reject } of this.#waiting.values()) reject(new FirewallError(UNKNOWN));
+    for (const { reject } of this.#waiting.values()) reject(new HolderGoneError(UNKNOWN));
     this.#waiting.clear();
     return true;
   }

@@ -1,7 +1,7 @@
-import { existsSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { readState, writeState } from "./state-file.ts";
 
 let directory: string;
@@ -12,7 +12,10 @@ beforeEach(() => {
   path = join(directory, "companion", "state.json");
 });
 
-afterEach(() => rmSync(directory, { recursive: true }));
+afterEach(() => {
+  vi.restoreAllMocks();
+  rmSync(directory, { recursive: true });
+});
 
 const state = {
   version: 1 as const,
@@ -35,9 +38,15 @@ test("a file that a crash left half written beside it does no harm", () => {
   expect(readState(path)).toEqual(state);
 });
 
-test("a damaged file is said so, and left for its owner to look at", () => {
+test("a damaged file is put aside for its owner to look at, and is no obstacle", () => {
+  const warnings: string[] = [];
+  vi.spyOn(process, "emitWarning").mockImplementation((warning) => void warnings.push(String(warning)));
   writeState(path, state);
   writeFileSync(path, "{}");
-  expect(() => readState(path)).toThrow(/is damaged: delete it/);
-  expect(existsSync(path)).toBe(true);
+  expect(readState(path)).toEqual({ version: 1, paired: [], sessions: [] });
+  expect(warnings).toEqual([expect.stringMatching(/is damaged.*Pair your browsers anew/)]);
+  expect(readFileSync(`${path}.damaged`, "utf8")).toBe("{}");
+  expect(existsSync(path)).toBe(false);
+  writeState(path, state);
+  expect(readState(path)).toEqual(state);
 });

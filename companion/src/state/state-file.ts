@@ -15,7 +15,11 @@ export type CompanionState = z.infer<typeof companionStateSchema>;
 
 const EMPTY: CompanionState = { version: 1, paired: [], sessions: [] };
 
-/** @throws ClearError when the file is there and cannot be read */
+/**
+ * A damaged file is put aside, with a warning: the protection of a machine must come back without a hand, and what is lost
+ * is asked for anew.
+ * @throws ClearError when the file is there and cannot be read
+ */
 export function readState(path: string): CompanionState {
   let text: string;
   try {
@@ -26,11 +30,20 @@ export function readState(path: string): CompanionState {
   }
   try {
     return companionStateSchema.parse(JSON.parse(text));
-  } catch (cause) {
-    throw new ClearError(`${path} is damaged: delete it, start again, and pair your browsers anew.`, {
-      cause,
-    });
+  } catch {
+    return putAside(path);
   }
+}
+
+function putAside(path: string): CompanionState {
+  const aside = `${path}.damaged`;
+  try {
+    renameSync(path, aside);
+  } catch {
+    // A disk that cannot be written: it is read again at the next start, and written over when that can be done.
+  }
+  process.emitWarning(`${path} is damaged and was put aside as ${aside}. Pair your browsers anew.`);
+  return EMPTY;
 }
 
 /** Writes beside and renames, so that the file is always whole. Small and rare, hence synchronous. */
