@@ -53,14 +53,15 @@ async function runAll(scenarios: readonly Scenario[], hasPolicy: boolean): Promi
   return results;
 }
 
-function lineOf({ name, requests, right, misrouted, broken, fault, examples }: Result): string {
-  const score = `${right} of ${requests} right, ${misrouted} misrouted, ${broken} broken`;
+function lineOf({ name, requests, right, misrouted, broken, pastProxy, fault, examples }: Result): string {
+  const score = `${right} of ${requests} right, ${misrouted} misrouted, ${broken} broken, ${pastProxy} past the companion`;
   return [`${name}: ${fault ?? score}`, ...examples.map((example) => `    ${example}`)].join("\n");
 }
 
-function print(title: string, { requests, right, misrouted, broken }: ReturnType<typeof sum>): void {
+function print(title: string, total: ReturnType<typeof sum> & { readonly pastProxy: number }): void {
+  const { requests, right, misrouted, broken, pastProxy: past } = total;
   process.stdout.write(
-    `${title}: ${requests} requests, ${right} right, ${misrouted} misrouted, ${broken} broken\n`,
+    `${title}: ${requests} requests, ${right} right, ${misrouted} misrouted, ${broken} broken, ${past} past the companion\n`,
   );
 }
 

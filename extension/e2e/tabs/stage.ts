@@ -97,6 +97,7 @@ export class Stage {
       ...launched,
     });
     await stage.paired();
+    await stage.#switchOn();
     return stage;
   }
 
@@ -158,6 +159,12 @@ export class Stage {
       port.postMessage(${JSON.stringify(command)});
     })`);
     await page.close();
+  }
+
+  /** As a person does first: until then every tab goes past the companion, "direct" or not. */
+  async #switchOn(): Promise<void> {
+    await this.command({ kind: "enable", on: true });
+    await until(async () => (await this.proxyMode()) === "pac_script");
   }
 
   /** What the browser's proxy setting is now. */
