@@ -32,6 +32,7 @@ export {
   type CarryOptions,
 } from "./src/engine/carried-connection.ts";
 export {
+  type CarrierDiverter,
   type CarrierDivertOptions,
   CarrierEngine,
   type CarrierListener,

@@ -1,4 +1,3 @@
-import { isIPv4 } from "node:net";
 import type { Duplex } from "node:stream";
 import { carrierEngine, DialError, TunnelDevice } from "@atlantic/native";
 import { ClearError } from "../clear-error.ts";
@@ -12,6 +11,7 @@ import {
 } from "../firewall/policy.ts";
 import type { TunnelTarget } from "../upstream/exit-upstream.ts";
 import { bringUp, stateOf } from "./device-link.ts";
+import { isFake } from "./fake-addresses.ts";
 import { KernelSettings } from "./kernel-settings.ts";
 import { RemoteLeg } from "./remote-leg.ts";
 import { Routes } from "./routes.ts";
@@ -265,9 +265,4 @@ function namesFor(name: string): string[] {
 function isNameTaken(error: unknown): boolean {
   const cause = error instanceof Error ? error.cause : undefined;
   return cause instanceof Error && "code" in cause && (cause.code === "EINVAL" || cause.code === "EBUSY");
-}
-
-/** Addresses that stand for names, and those of the tunnel: never dialled as they are. */
-function isFake(address: string): boolean {
-  return isIPv4(address) ? /^198\.1[89]\./.test(address) : /^fd61:746c:/i.test(address);
 }

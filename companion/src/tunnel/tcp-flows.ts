@@ -1,13 +1,14 @@
 import { Socket } from "node:net";
 import {
   type CarriedConnection,
-  type CarrierListener,
+  type CarrierDiverter,
   carrierEngine,
   type DialError,
   isNativePlan,
 } from "@atlantic/native";
 import { ClearError } from "../clear-error.ts";
 import type { TunnelTarget } from "../upstream/exit-upstream.ts";
+import { FAKE_RANGES } from "./fake-addresses.ts";
 import { relayLeg } from "./relay-leg.ts";
 import { RemoteLeg } from "./remote-leg.ts";
 import type { TunnelFlow, TunnelUpstream } from "./tunnel.ts";
@@ -29,7 +30,9 @@ const RETRY_MS = 1_500;
 /** Interactive sessions are silent for hours; whether the other side is still there, keep-alive tells. */
 const IDLE_MS = 24 * 3_600_000;
 const HALF_OPEN_IDLE_MS = 600_000;
+const times = { connectMs: CONNECT_MS, idleMs: IDLE_MS, halfOpenIdleMs: HALF_OPEN_IDLE_MS };
 const NOTHING: Buffer = Buffer.alloc(0);
+const ANY_TARGET = { host: "0.0.0.0", port: 0 };
 
 interface Flow {
   readonly id: number;
@@ -44,13 +47,20 @@ interface Flow {
   timer: NodeJS.Timeout | undefined;
 }
 
-/** TCP flows that the firewall redirects here: one decision for each, then native code carries it where it can. */
+/**
+ * TCP flows that the firewall redirects here: native code carries them where it can, by a decision for all flows to
+ * addresses as they are, or by one for each.
+ */
 export class TcpFlows {
   readonly port: number;
   readonly #options: TcpFlowOptions;
-  readonly #listener: CarrierListener;
+  readonly #listener: CarrierDiverter;
   readonly #flows = new Set<Flow>();
   #upstream: TunnelUpstream | null = null;
+  #keep = false;
+  /** What flows may be carried through without having been asked about, by the number that they tell. */
+  readonly #standing = new Map<number, TunnelUpstream>();
+  #standings = 0;
   #remote: RemoteLeg | undefined;
   #count = 0;
   #held = 0;
@@ -70,7 +80,7 @@ export class TcpFlows {
       // Both families; who is not redirected here is reset.
       host: "::",
       port: 0,
-      onFlow: (connection, { address, port }) => this.#begin(connection, address, port),
+      onFlow: (connection, target, standing) => this.#begin(connection, target, standing),
     });
     this.port = this.#listener.port;
   }
@@ -79,19 +89,43 @@ export class TcpFlows {
   use(upstream: TunnelUpstream | null, keep: boolean): void {
     const before = this.#upstream;
     this.#upstream = upstream;
+    this.#keep = keep;
     if (!isSameUpstream(before, upstream)) {
       this.#remote?.close({ keep });
       this.#remote = upstream ? new RemoteLeg(upstream, this.#options.mark) : undefined;
+      this.#stand(upstream);
     }
-    for (const flow of this.#flows) {
-      if (flow.state === "carried") {
-        if (!keep && !isSameUpstream(flow.upstream, upstream)) this.#cut(flow);
-      } else if (upstream === null) {
-        flow.keep = keep;
-        this.#hold(flow);
-      } else if (flow.state === "held" || !isSameUpstream(flow.upstream, upstream))
-        this.#dial(flow, upstream, keep);
+    for (const flow of this.#flows) this.#follow(flow);
+  }
+
+  /** Has the flow go the way that is now. */
+  #follow(flow: Flow): void {
+    const upstream = this.#upstream;
+    if (flow.state === "carried") {
+      if (!this.#keep && !isSameUpstream(flow.upstream, upstream)) this.#cut(flow);
+    } else if (upstream === null) {
+      flow.keep = this.#keep;
+      this.#hold(flow);
+    } else if (flow.state === "held" || !isSameUpstream(flow.upstream, upstream))
+      this.#dial(flow, upstream, this.#keep);
+  }
+
+  /** Decides for flows that begin from now on. */
+  #stand(upstream: TunnelUpstream | null): void {
+    const plan = upstream && planThrough(upstream, ANY_TARGET, this.#options.mark);
+    if (upstream?.protocol === "h2" || !plan || !isNativePlan(plan)) {
+      this.#listener.stand(null);
+      return;
     }
+    this.#standings += 1;
+    this.#standing.set(this.#standings, upstream);
+    this.#listener.stand({ ...times, number: this.#standings, plan, excepted: FAKE_RANGES });
+  }
+
+  /** The upstream of a flow that is carried already. It is shown in order: earlier numbers come no more. */
+  #standingUpstream(number: number): TunnelUpstream | undefined {
+    for (const each of this.#standing.keys()) if (each < number) this.#standing.delete(each);
+    return this.#standing.get(number);
   }
 
   counters() {
@@ -129,10 +163,15 @@ export class TcpFlows {
     this.#remote?.close({ keep: false });
   }
 
-  #begin(connection: CarriedConnection, address: string, port: number): void {
+  #begin(
+    connection: CarriedConnection,
+    { address, port }: { readonly address: string; readonly port: number },
+    standing: number,
+  ): void {
     this.#count += 1;
     const host = this.#options.hostOf(address);
-    if (host === undefined) {
+    const begun = standing === 0 ? null : this.#standingUpstream(standing);
+    if (host === undefined || begun === undefined) {
       this.#refused += 1;
       connection.cut();
       return;
@@ -142,7 +181,7 @@ export class TcpFlows {
       connection,
       target: { host, port },
       state: "dialling",
-      upstream: null,
+      upstream: begun,
       leg: undefined,
       keep: false,
       timer: undefined,
@@ -161,8 +200,8 @@ export class TcpFlows {
       onTaken: (fd) => this.#taken(flow, fd),
       onClosed: (_outcome, totals) => this.#over(flow, totals),
     });
-    if (this.#upstream) this.#dial(flow, this.#upstream);
-    else this.#hold(flow);
+    if (begun) connection.isCarriedBy(planThrough(begun, flow.target, this.#options.mark));
+    this.#follow(flow);
   }
 
   #hold(flow: Flow, ms = this.#options.holdMs): void {
@@ -193,9 +232,7 @@ export class TcpFlows {
         replyEndsInAddress: false,
         keepIfOpen,
         early: NOTHING,
-        connectMs: CONNECT_MS,
-        idleMs: IDLE_MS,
-        halfOpenIdleMs: HALF_OPEN_IDLE_MS,
+        ...times,
         allowance: 0,
         rate: 0,
       });

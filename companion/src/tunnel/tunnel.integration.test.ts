@@ -226,6 +226,21 @@ test.skipIf(!canRun)(
 );
 
 test.skipIf(!canRun)(
+  "a flow whose upstream is being reached goes through the one that takes its place",
+  async () => {
+    for (const protocol of ["socks5", "connect"] as const) {
+      await lab.order({ use: lab.through(protocol, { addresses: ["10.61.1.9"] }) });
+      const flow = lab.begin("stay", origin.v4, lab.ports.banner);
+      await untilCounter("openFlows", 1);
+      await lab.order({ use: lab.through(protocol) });
+      await flow.hears("that it is connected", (said) => said.connected === true);
+      await lab.order({ use: null });
+      await untilCounter("openFlows", 0);
+    }
+  },
+);
+
+test.skipIf(!canRun)(
   "a device that was taken away, and rules that were deleted, come back by themselves",
   async () => {
     await lab.order({ use: lab.through("socks5") });

@@ -200,9 +200,26 @@ impl Client {
     }
 
     fn carry(&mut self, cx: &mut Cx, body: &mut Reader) -> Next {
-        let Some(order) = Order::read(cx, body) else {
-            return self.gone(cx, Outcome::Cut);
+        match Order::read(cx, body) {
+            Some((order, plan)) => self.dial(order, plan),
+            None => self.gone(cx, Outcome::Cut),
+        }
+    }
+
+    /// As JavaScript decided in advance: without limits, and without a word to the client.
+    pub fn carry_unasked(mut self, plan: Plan, idle_ms: u64, half_open_idle_ms: u64) -> Next {
+        let order = Order {
+            reply_ends_in_address: false,
+            reply: Vec::new(),
+            early: Vec::new(),
+            limits: Limits::default(),
+            idle_ms,
+            half_open_idle_ms,
         };
+        self.dial(order, plan)
+    }
+
+    fn dial(&mut self, order: Order, plan: Plan) -> Next {
         let client = Client {
             socket: self.socket.take(),
             address: None,
@@ -211,8 +228,8 @@ impl Client {
         };
         Next::Become(Box::new(Dialling {
             client,
-            order: Some(order.0),
-            dial: Dial::new(order.1),
+            order: Some(order),
+            dial: Dial::new(plan),
         }))
     }
 

@@ -11,7 +11,7 @@ use rustix::net::{bind, connect};
 
 use crate::driver::Cx;
 use crate::protocol::{Reason, Stage};
-use crate::sockets::{Moved, new_socket, read_some, write_some};
+use crate::sockets::{Moved, acknowledge_with_answers, new_socket, read_some, write_some};
 use crate::tunnel::mark;
 use crate::wire::Reader;
 
@@ -23,12 +23,48 @@ const MAX_ANSWER_BYTES: usize = 16_384;
 const MAX_ADDRESSES: usize = 64;
 
 /// A proxy's handshake: what is said, JavaScript wrote; what is heard, is checked here.
+#[derive(Clone)]
 struct Proxy {
     is_connect: bool,
     /// CONNECT: the request. SOCKS5: greeting, login where there is one, request.
     messages: Vec<Vec<u8>>,
 }
 
+impl Proxy {
+    /// Of messages that name no target yet; CONNECT: the pieces of the request between which it stands, SOCKS5: all
+    /// but the request.
+    fn towards(&self, target: SocketAddr) -> Proxy {
+        let messages = if self.is_connect {
+            vec![self.messages.join(target.to_string().as_bytes())]
+        } else {
+            let request = std::iter::once(socks5_request(target));
+            self.messages.iter().cloned().chain(request).collect()
+        };
+        Proxy {
+            is_connect: self.is_connect,
+            messages,
+        }
+    }
+}
+
+/// RFC 1928 section 4.
+fn socks5_request(target: SocketAddr) -> Vec<u8> {
+    let mut request = vec![5, 1, 0];
+    match target.ip() {
+        IpAddr::V4(ip) => {
+            request.push(1);
+            request.extend_from_slice(&ip.octets());
+        }
+        IpAddr::V6(ip) => {
+            request.push(4);
+            request.extend_from_slice(&ip.octets());
+        }
+    }
+    request.extend_from_slice(&target.port().to_be_bytes());
+    request
+}
+
+#[derive(Clone)]
 pub struct Plan {
     addresses: Vec<SocketAddr>,
     local: Option<IpAddr>,
@@ -69,6 +105,16 @@ impl Plan {
             connect_ms,
             mark,
         })
+    }
+}
+
+impl Plan {
+    /// The same way to this target; see `Proxy::towards`.
+    pub fn towards(&self, target: SocketAddr) -> Plan {
+        Plan {
+            proxy: self.proxy.as_ref().map(|proxy| proxy.towards(target)),
+            ..self.clone()
+        }
     }
 }
 
@@ -160,7 +206,7 @@ impl Dial {
         while let Some(address) = self.plan.addresses.get(self.next).copied() {
             self.next += 1;
             let number = self.next as u8;
-            match open(cx, address, self.plan.local, self.plan.mark) {
+            match open(cx, address, &self.plan) {
                 Ok(socket) => match cx.watch(&socket, number, true) {
                     Ok(()) => {
                         self.attempts.push((number, socket));
@@ -465,23 +511,20 @@ const FIRST_PORT: u16 = 16_384;
 const PORT_TRIES: usize = 16;
 
 /// A socket that is connecting.
-fn open(cx: &mut Cx, address: SocketAddr, local: Option<IpAddr>, value: u32) -> io::Result<OwnedFd> {
-    let Some(local) = local else {
-        let socket = marked(&address, value)?;
-        set_tcp_nodelay(&socket, true)?;
-        return begin(socket, &address);
+fn open(cx: &mut Cx, address: SocketAddr, plan: &Plan) -> io::Result<OwnedFd> {
+    let Some(local) = plan.local else {
+        return begin(prepared(&address, plan)?, &address);
     };
     for _ in 0..PORT_TRIES {
         let port = cx.parts.next_port.entry(local).or_insert(FIRST_PORT);
         let from = SocketAddr::new(local, *port);
         *port = port.checked_add(1).unwrap_or(FIRST_PORT);
-        match open_from(address, from, value) {
+        match open_from(address, from, plan) {
             Err(Errno::ADDRINUSE | Errno::ADDRNOTAVAIL) => {}
             result => return result,
         }
     }
-    let socket = marked(&address, value)?;
-    set_tcp_nodelay(&socket, true)?;
+    let socket = prepared(&address, plan)?;
     let _ = setsockopt(&socket, sockopt::IpBindAddressNoPort, &true);
     bind(&socket, &SocketAddr::new(local, 0))?;
     begin(socket, &address)
@@ -489,17 +532,21 @@ fn open(cx: &mut Cx, address: SocketAddr, local: Option<IpAddr>, value: u32) -> 
 
 /// The system searches long for a free port once an address has thousands of closed connections that linger
 /// (TIME_WAIT): counting up finds one at once.
-fn open_from(address: SocketAddr, from: SocketAddr, value: u32) -> io::Result<OwnedFd> {
-    let socket = marked(&address, value)?;
-    set_tcp_nodelay(&socket, true)?;
+fn open_from(address: SocketAddr, from: SocketAddr, plan: &Plan) -> io::Result<OwnedFd> {
+    let socket = prepared(&address, plan)?;
     set_socket_reuseaddr(&socket, true)?;
     bind(&socket, &from)?;
     begin(socket, &address)
 }
 
-fn marked(address: &SocketAddr, value: u32) -> io::Result<OwnedFd> {
+fn prepared(address: &SocketAddr, plan: &Plan) -> io::Result<OwnedFd> {
     let socket = new_socket(address)?;
-    mark(&socket, value)?;
+    mark(&socket, plan.mark)?;
+    set_tcp_nodelay(&socket, true)?;
+    // A proxy waits for our words; of the target itself nobody knows who speaks first.
+    if plan.proxy.is_some() {
+        acknowledge_with_answers(&socket);
+    }
     Ok(socket)
 }
 
@@ -558,6 +605,34 @@ mod tests {
         assert_eq!(
             heard_socks5(&[5, 0, 0, 3, 2, b'a', b'b', 0, 80], 3, true),
             Heard::Granted(9)
+        );
+    }
+
+    #[test]
+    fn a_plan_names_its_target_in_the_protocol_of_the_proxy() {
+        let target = |text: &str| text.parse::<SocketAddr>().expect("an address");
+        let connect = Proxy {
+            is_connect: true,
+            messages: [&b"CONNECT "[..], b" HTTP/1.1\r\nHost: ", b"\r\n\r\n"]
+                .map(<[u8]>::to_vec)
+                .to_vec(),
+        };
+        assert_eq!(
+            connect.towards(target("[2001:db8::1]:443")).messages,
+            [b"CONNECT [2001:db8::1]:443 HTTP/1.1\r\nHost: [2001:db8::1]:443\r\n\r\n".to_vec()]
+        );
+        let socks5 = Proxy {
+            is_connect: false,
+            messages: vec![vec![5, 1, 0]],
+        };
+        assert_eq!(
+            socks5.towards(target("192.0.2.1:80")).messages,
+            [vec![5, 1, 0], vec![5, 1, 0, 1, 192, 0, 2, 1, 0, 80]]
+        );
+        let six = socks5.towards(target("[::1]:80")).messages;
+        assert_eq!(
+            six.last().map(Vec::as_slice),
+            Some(&[5, 1, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 80][..])
         );
     }
 

@@ -19,7 +19,7 @@ use crate::pipes::Pipes;
 use crate::protocol::{Outcome, event, verb};
 use crate::relay::{End, Relay};
 use crate::shared::{Adopted, Message, Shared};
-use crate::tunnel::{Diverted, Diverts};
+use crate::tunnel::{Diverted, Diverts, Standing};
 use crate::wheel::{Entry, Wheel};
 use crate::wire::{Events, Reader, put_f64, put_u32};
 
@@ -67,6 +67,8 @@ struct Listener {
     max_silent: usize,
     greets: bool,
     diverts: bool,
+    /// What is decided for diverted flows in advance.
+    standing: Option<Arc<Standing>>,
     /// The kernel is not asked before this moment.
     paused_until: Option<u64>,
 }
@@ -201,6 +203,7 @@ impl Engine {
                         max_silent,
                         greets,
                         diverts,
+                        standing: None,
                         paused_until: None,
                     };
                     self.listeners.insert(number, listener);
@@ -224,13 +227,19 @@ impl Engine {
         self.parts.shared.take_commands(&mut commands);
         let mut reader = Reader::new(&commands);
         while let Some((order, id, mut body)) = reader.record() {
-            if order == verb::REFILLED {
-                self.refilled(id.index);
-            } else {
-                self.drive(id, |driver, cx| driver.command(cx, order, &mut body));
+            match order {
+                verb::REFILLED => self.refilled(id.index),
+                verb::STAND => self.stand(id.index, &mut body),
+                _ => self.drive(id, |driver, cx| driver.command(cx, order, &mut body)),
             }
         }
         self.commands = commands;
+    }
+
+    fn stand(&mut self, number: u32, body: &mut Reader) {
+        if let Some(listener) = self.listeners.get_mut(&number) {
+            listener.standing = Standing::read(body).map(Arc::new);
+        }
     }
 
     fn refilled(&mut self, handle: u32) {
@@ -337,7 +346,8 @@ impl Engine {
                     let diverts = listener.diverts;
                     if let Ok(address) = SocketAddr::try_from(address) {
                         if diverts {
-                            self.divert(Diverted::new(socket, address, number));
+                            let standing = listener.standing.clone();
+                            self.divert(Diverted::new(socket, address, number, standing));
                             continue;
                         }
                         let client =

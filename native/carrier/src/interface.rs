@@ -20,7 +20,7 @@ use crate::id::Id;
 use crate::rate::Rate;
 use crate::shared::{Adopted, Message, Shared};
 use crate::slice::ask_for_short_turns;
-use crate::sockets::listen_on;
+use crate::sockets::{acknowledge_with_answers, listen_on};
 
 type Tell = ThreadsafeFunction<(), (), (), Status, false, true>;
 
@@ -137,6 +137,10 @@ impl Carrier {
             options.reuse_port,
         )
         .map_err(|error| Error::from_reason(error.raw_os_error().to_string()))?;
+        // Clients of a proxy speak first and are answered; accepted sockets inherit it.
+        if !options.diverts {
+            acknowledge_with_answers(&socket);
+        }
         self.shared.send(Message::Listen {
             number: options.number,
             socket,

@@ -17,6 +17,9 @@ pub mod verb {
     pub const TAKE: u32 = 6;
     /// `index` is an allowance's handle: there is more in it, or it was closed.
     pub const REFILLED: u32 = 7;
+    /// `index` is a diverting listener's number: what is decided for its flows in advance, nothing without a body. See
+    /// `tunnel::Standing::read`.
+    pub const STAND: u32 = 8;
     /// Gives exchanges that are being forwarded back, as soon as none is under way.
     pub const FORWARD_RECALL: u32 = 64;
 }
@@ -38,7 +41,8 @@ pub mod event {
     pub const DRY: u32 = 7;
     /// `index` is an allowance's handle: bytes came back while somebody in JavaScript waits for some.
     pub const RETURNED: u32 = 8;
-    /// listener u32; where it comes from and where it was going to, each port u32 and bytes: address. It is JavaScript's turn.
+    /// listener u32, standing u32; where it comes from and where it was going to, each port u32 and bytes: address. It is
+    /// JavaScript's turn where `standing` is 0; else it is being dialled as was decided in advance.
     pub const DIVERTED: u32 = 9;
     /// What JavaScript goes on with: see native/src/engine/forward.ts.
     pub const FORWARD_BACK: u32 = 64;

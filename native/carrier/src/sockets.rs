@@ -8,6 +8,7 @@ use rustix::io::{self, Errno};
 use rustix::ioctl::{Getter, Opcode, ioctl};
 use rustix::net::sockopt::{
     set_ipv6_v6only, set_socket_linger, set_socket_reuseaddr, set_socket_reuseport, set_tcp_nodelay,
+    set_tcp_quickack,
 };
 use rustix::net::{
     AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, bind, getsockname, listen, recv, send,
@@ -47,6 +48,12 @@ pub fn listen_on(address: SocketAddr, backlog: i32, reuse_port: bool) -> io::Res
     listen(&socket, backlog)?;
     let bound = local_address(&socket).unwrap_or(address);
     Ok((socket, bound))
+}
+
+/// Lets acknowledgements wait for the next words of this side, from the first ones on: two packets less a connection.
+/// Only where this side speaks next, or the other one might wait for them (40 ms, tcp(7) TCP_QUICKACK).
+pub fn acknowledge_with_answers(socket: &OwnedFd) {
+    let _ = set_tcp_quickack(socket, false);
 }
 
 pub fn local_address(socket: impl AsFd) -> Option<SocketAddr> {

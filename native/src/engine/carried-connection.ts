@@ -118,6 +118,11 @@ export class CarriedConnection {
     writer.end();
   }
 
+  /** It is carried already, by a plan that was given for it in advance. */
+  isCarriedBy(plan: DialPlan): void {
+    this.#plan = plan;
+  }
+
   /** Last words and FIN; the client has `lingerMs` to read them, and what it still says is not heard. */
   refuse(lastWords: Buffer | string, lingerMs: number): void {
     const writer = this.#begin(verbs.refuse);

@@ -2,13 +2,14 @@ import { closeSync } from "node:fs";
 import type { Socket } from "node:net";
 import { nativeAddon } from "../addon.ts";
 import { type Allowance, type AllowanceEvents, unlimitedAllowance } from "../allowance.ts";
+import type { DialPlan } from "../dial-plan.ts";
 import { type Rate, unlimitedRate } from "../rate.ts";
 import { descriptorOf } from "../socket-descriptor.ts";
 import { CarriedConnection, type ConnectionOwner } from "./carried-connection.ts";
 import { CommandWriter } from "./command-writer.ts";
 import { ForwardedConnection, type ForwardListener, type ForwardOrder } from "./forwarded-connection.ts";
 import type { NativeCarrier } from "./native-addon.ts";
-import { systemError } from "./native-plan.ts";
+import { systemError, writeOpenPlan } from "./native-plan.ts";
 import { events, FIRST_ADOPTED, outcomes, verbs } from "./protocol.ts";
 import { SharedAllowance } from "./shared-allowance.ts";
 import { SharedRate } from "./shared-rate.ts";
@@ -51,7 +52,27 @@ export interface CarrierDivertOptions {
   readonly onFlow: (
     flow: CarriedConnection,
     target: { readonly address: string; readonly port: number },
+    /** The plan that it is being carried by already, by its number; 0: none. */
+    standing: number,
   ) => void;
+}
+
+/** How flows that are diverted from now on are carried at once. Times in milliseconds. */
+export interface StandingPlan {
+  /** By which flows tell that it carries them; from 1. */
+  readonly number: number;
+  /** Its proxy's target is each flow's own. */
+  readonly plan: DialPlan;
+  /** Addresses about which is decided one by one. */
+  readonly excepted: readonly { readonly address: string; readonly prefix: number }[];
+  readonly connectMs: number;
+  readonly idleMs: number;
+  readonly halfOpenIdleMs: number;
+}
+
+export interface CarrierDiverter extends CarrierListener {
+  /** From now on; null: all flows are decided about one by one. Flows that began before may still be shown after it. */
+  stand(plan: StandingPlan | null): void;
 }
 
 /** Two connected sockets to relay between. Times in milliseconds. */
@@ -118,7 +139,7 @@ export class CarrierEngine implements ConnectionOwner {
    * anything; who connects here by itself is reset.
    * @throws the listen error, EADDRINUSE among them
    */
-  divert({ onFlow, ...options }: CarrierDivertOptions): CarrierListener {
+  divert({ onFlow, ...options }: CarrierDivertOptions): CarrierDiverter {
     const number = this.#nextListener++;
     const unused = { reusePort: false, headerMs: 0, maxSilent: 0 };
     const bound = this.#bind({
@@ -130,7 +151,24 @@ export class CarrierEngine implements ConnectionOwner {
       diverts: true,
     });
     this.#diverts.set(number, onFlow);
-    return this.#listenerOf(number, bound);
+    return { ...this.#listenerOf(number, bound), stand: (plan) => this.#stand(number, plan) };
+  }
+
+  #stand(listener: number, standing: StandingPlan | null): void {
+    const writer = this.writer();
+    writer.begin(verbs.stand, listener, 0);
+    if (standing) {
+      writer.number(standing.number);
+      writer.number(standing.idleMs);
+      writer.number(standing.halfOpenIdleMs);
+      writer.number(standing.excepted.length);
+      for (const { address, prefix } of standing.excepted) {
+        writer.text(address);
+        writer.number(prefix);
+      }
+      writeOpenPlan(writer, standing.plan, standing.connectMs);
+    }
+    writer.end();
   }
 
   #listenerOf(number: number, bound: { address: string; port: number }): CarrierListener {
@@ -345,14 +383,14 @@ export class CarrierEngine implements ConnectionOwner {
 
   #readDiverted(index: number, generation: number, at: number): void {
     const bytes = this.#events;
-    const fromEnd = at + 12 + bytes.readUInt32LE(at + 8);
-    const from = bytes.toString("latin1", at + 12, fromEnd);
+    const fromEnd = at + 16 + bytes.readUInt32LE(at + 12);
+    const from = bytes.toString("latin1", at + 16, fromEnd);
     const port = bytes.readUInt32LE(fromEnd);
     const address = bytes.toString("latin1", fromEnd + 8, fromEnd + 8 + bytes.readUInt32LE(fromEnd + 4));
     const connection = new CarriedConnection(this, index, generation, from);
     this.#accepted[index] = connection;
     const onFlow = this.#diverts.get(bytes.readUInt32LE(at));
-    if (onFlow) onFlow(connection, { address, port });
+    if (onFlow) onFlow(connection, { address, port }, bytes.readUInt32LE(at + 4));
     else connection.cut();
   }
 

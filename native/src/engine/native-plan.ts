@@ -1,7 +1,7 @@
 import { getSystemErrorName } from "node:util";
 import { DialError, dialErrorOf } from "../dial-error.ts";
 import type { DialPlan, PlannedProxy } from "../dial-plan.ts";
-import { connectHandshake } from "../dial-through-connect.ts";
+import { authorityOf, connectHandshake } from "../dial-through-connect.ts";
 import { socksHandshake } from "../dial-through-socks5.ts";
 import type { Handshake } from "../proxy-handshake.ts";
 import type { CommandWriter } from "./command-writer.ts";
@@ -19,6 +19,20 @@ export function isNativePlan({ proxy, addresses, localAddress }: DialPlan): bool
 
 /** Writes a plan as `dial::Plan::read` reads it. */
 export function writePlan(writer: CommandWriter, plan: DialPlan, connectMs: number): void {
+  writeWay(writer, plan, connectMs, plan.proxy ? messagesTo(plan.proxy) : []);
+}
+
+/** The same without the target, which is still to come: as `dial::Proxy::towards` completes it. */
+export function writeOpenPlan(writer: CommandWriter, plan: DialPlan, connectMs: number): void {
+  writeWay(writer, plan, connectMs, plan.proxy ? openMessagesTo(plan.proxy) : []);
+}
+
+function writeWay(
+  writer: CommandWriter,
+  plan: DialPlan,
+  connectMs: number,
+  messages: readonly Buffer[],
+): void {
   const { addresses, port, localAddress = "", mark = 0, proxy } = plan;
   writer.number(Math.max(1, Math.ceil(connectMs)));
   writer.number(mark);
@@ -26,13 +40,7 @@ export function writePlan(writer: CommandWriter, plan: DialPlan, connectMs: numb
   writer.text(localAddress);
   writer.number(addresses.length);
   for (const address of addresses) writer.text(address);
-  if (proxy === undefined) {
-    writer.number(0);
-    writer.number(0);
-    return;
-  }
-  writer.number(proxy.protocol === "connect" ? 1 : 2);
-  const messages = messagesTo(proxy);
+  writer.number(proxy === undefined ? 0 : proxy.protocol === "connect" ? 1 : 2);
   writer.number(messages.length);
   for (const message of messages) writer.bytes(message);
 }
@@ -45,6 +53,17 @@ function messagesTo(proxy: PlannedProxy): readonly Buffer[] {
   const answers = proxy.username === undefined ? [5, 0] : [5, 2, 1, 0];
   handshake.read(Buffer.from(answers), (bytes) => messages.push(bytes));
   return messages;
+}
+
+/** In its place stands what no credential contains: those of CONNECT are in base64. */
+const ANY_TARGET = { host: "any.invalid", port: 1 };
+
+/** CONNECT: the request in pieces, between which the target belongs. SOCKS5: all but the request. */
+function openMessagesTo(proxy: PlannedProxy): readonly Buffer[] {
+  const messages = messagesTo({ ...proxy, target: ANY_TARGET });
+  if (proxy.protocol === "socks5") return messages.slice(0, -1);
+  const pieces = Buffer.concat(messages).toString("latin1").split(authorityOf(ANY_TARGET));
+  return pieces.map((piece) => Buffer.from(piece, "latin1"));
 }
 
 function handshakeWith(proxy: PlannedProxy): Handshake<unknown> {

@@ -7,6 +7,7 @@ export const verbs = {
   close: 5,
   take: 6,
   refilled: 7,
+  stand: 8,
   forwardRecall: 64,
 } as const;
 

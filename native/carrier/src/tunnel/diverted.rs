@@ -1,8 +1,10 @@
 //! A flow that the firewall diverts to a listener of ours (nft redirect): it is asked where it was going to, and
-//! JavaScript decides at once, before the client says anything: in some protocols the server speaks first.
+//! dialled at once as JavaScript has decided in advance, or decides now, before the client says anything: in some
+//! protocols the server speaks first.
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
 use std::os::fd::OwnedFd;
+use std::sync::Arc;
 
 use nix::sys::socket::{getsockopt, sockopt};
 use rustix::event::epoll::EventFlags;
@@ -11,20 +13,23 @@ use crate::client::{CLIENT, Client};
 use crate::driver::{Cx, Driver, Next};
 use crate::protocol::event;
 use crate::sockets::{local_address, reset};
+use crate::tunnel::Standing;
 use crate::wire::{Reader, put_bytes, put_u32};
 
 pub struct Diverted {
     socket: Option<OwnedFd>,
     address: SocketAddr,
     listener: u32,
+    standing: Option<Arc<Standing>>,
 }
 
 impl Diverted {
-    pub fn new(socket: OwnedFd, address: SocketAddr, listener: u32) -> Self {
+    pub fn new(socket: OwnedFd, address: SocketAddr, listener: u32, standing: Option<Arc<Standing>>) -> Self {
         Diverted {
             socket: Some(socket),
             address,
             listener,
+            standing,
         }
     }
 }
@@ -45,14 +50,25 @@ impl Driver for Diverted {
             cx.parts.diverts.begin(cx.id, plain(local), plain(self.address));
         }
         let (from, listener) = (plain(self.address), self.listener);
-        cx.tell(event::DIVERTED, |out| {
-            put_u32(out, listener);
-            for address in [from, target] {
-                put_u32(out, u32::from(address.port()));
-                put_bytes(out, address.ip().to_string().as_bytes());
+        let describe = |standing: u32| {
+            move |out: &mut Vec<u8>| {
+                put_u32(out, listener);
+                put_u32(out, standing);
+                for address in [from, target] {
+                    put_u32(out, u32::from(address.port()));
+                    put_bytes(out, address.ip().to_string().as_bytes());
+                }
             }
-        });
-        Next::Become(Box::new(Client::paused(socket)))
+        };
+        let client = Client::paused(socket);
+        if let Some(standing) = self.standing.take()
+            && let Some(plan) = standing.plan_to(target)
+        {
+            cx.tell_later(event::DIVERTED, describe(standing.number));
+            return client.carry_unasked(plan, standing.idle_ms, standing.half_open_idle_ms);
+        }
+        cx.tell(event::DIVERTED, describe(0));
+        Next::Become(Box::new(client))
     }
 
     fn ready(&mut self, _cx: &mut Cx, _socket: u8, _flags: EventFlags) -> Next {

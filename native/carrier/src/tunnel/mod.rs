@@ -16,7 +16,9 @@ mod packet;
 mod protocol;
 mod refusal;
 mod socks_datagram;
+mod standing;
 
 pub use diverted::Diverted;
 pub use diverts::Diverts;
 pub use mark::mark;
+pub use standing::Standing;
