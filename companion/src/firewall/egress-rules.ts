@@ -1,7 +1,7 @@
-import { accept, drop, families, family, mark, network, rule } from "./build-rule.ts";
+import { accept, drop, families, family, familyOf, mark, network, rule } from "./build-rule.ts";
 import { frames, linkScopeOut } from "./link-scope.ts";
 import { chosenDestinations, lan, setsOf, upstream } from "./named-sets.ts";
-import { DIRECT_MARK, PASSED_MARK, type SplitRules, TUNNEL_ADDRESSES6 } from "./policy.ts";
+import { DIRECT_MARK, FAKE_ADDRESSES4, PASSED_MARK, type SplitRules, TUNNEL_ADDRESSES6 } from "./policy.ts";
 import type { RuleParts } from "./rule-parts.ts";
 import type { Egress, Rule } from "./rule-set.ts";
 import { otherResolvers } from "./through-tunnel.ts";
@@ -31,20 +31,26 @@ function rules(parts: RuleParts): Rule[] {
     // The local network, where it is allowed, has all of that in it.
     ...(parts.lan ? [] : linkScopeOut(ETHERNET)),
     ...upstreams(parts),
-    ...(parts.beside ? [rule("beside the tunnel", [mark(DIRECT_MARK)], accept)] : []),
+    ...(parts.beside ? beside : []),
     ...(parts.lan
       ? [
           ...otherResolvers.map((each) => ({ ...each, verdict: drop })),
-          rule(
-            `${TUNNEL_ADDRESSES6} is only in the tunnel`,
-            [family(6), network("destination", TUNNEL_ADDRESSES6)],
-            drop,
-          ),
+          ...(parts.beside ? [] : [drops(TUNNEL_ADDRESSES6)]),
           ...families.map((each) => rule(`local network, IPv${each}`, lan("destination", each), accept)),
         ]
       : []),
   ];
 }
+
+function drops(own: string): Rule {
+  return rule(`${own} is only in the tunnel`, [family(familyOf(own)), network("destination", own)], drop);
+}
+
+/** A question for a name that is led to the resolver where that is not there goes to nobody else. */
+const beside: readonly Rule[] = [
+  ...[FAKE_ADDRESSES4, TUNNEL_ADDRESSES6].map(drops),
+  rule("beside the tunnel", [mark(DIRECT_MARK)], accept),
+];
 
 function upstreams({ mark: own }: RuleParts): Rule[] {
   return families.map((each) =>

@@ -43,8 +43,15 @@ import {
   type TunnelLink,
 } from "./policy.ts";
 import type { RuleParts } from "./rule-parts.ts";
-import type { Base, Chain, Match, Rule, Table } from "./rule-set.ts";
-import { ONLY_THROUGH, otherResolvers, refusal, THROUGH, throughTunnel } from "./through-tunnel.ts";
+import { type Base, type Chain, LOOPBACK_INDEX, type Match, type Rule, type Table } from "./rule-set.ts";
+import {
+  ONLY_THROUGH,
+  onlyThrough,
+  otherResolvers,
+  refusal,
+  THROUGH,
+  throughTunnel,
+} from "./through-tunnel.ts";
 
 const established: Match = { is: "flow-state", states: ["established", "related"] };
 
@@ -54,15 +61,15 @@ export function inetTable(parts: RuleParts): Table {
   return {
     sets: setsOf(parts),
     chains: [
-      ...(tunnel ? [throughTunnel(tunnel), resolverFor(tunnel)] : []),
-      ...(only ? [subChain(ONLY_THROUGH, [rule("if at all", [], jump(THROUGH)), ...refusal])] : []),
+      ...(tunnel && !only ? [throughTunnel(tunnel), resolverFor(tunnel)] : []),
+      ...(only ? [onlyThrough] : []),
       base(
         "prerouting",
         { type: "filter", hook: "prerouting", priority: -199, policy: "accept" },
         before(parts),
       ),
       ...(tunnel && !only ? [leadNames(tunnel, parts.mark)] : []),
-      ...(tunnel ? redirects(tunnel) : []),
+      ...(tunnel ? redirects(tunnel, parts) : []),
       ...routing(parts),
       base("output", { type: "filter", hook: "output", priority: 0, policy: closed(parts) }, output(parts)),
       base("input", { type: "filter", hook: "input", priority: 0, policy: closed(parts) }, input(parts)),
@@ -97,19 +104,21 @@ function before(parts: RuleParts): Rule[] {
     back(parts.mark, "of an upstream"),
     ...(parts.tunnel && !parts.only ? answersRouted("forward") : []),
     ...(parts.beside ? [back(DIRECT_MARK, "beside the tunnel"), ...choose(DIRECT_MARK)] : []),
-    ...(parts.only ? [back(TUNNEL_MARK, "through the tunnel"), ...choose(TUNNEL_MARK)] : []),
+    ...(parts.only ? choose(TUNNEL_MARK) : []),
   ];
 }
 
 const noSplit = { mode: "all-but", cgroups: [], uids: [], destinations: [] } as const;
 
 /** TCP that would leave by the device goes to the listener instead. Questions for names are not for it. */
-function redirects(tunnel: TunnelLink): Chain[] {
+function redirects(tunnel: TunnelLink, { beside, only }: RuleParts): Chain[] {
   const tcp = [protocol("tcp"), notPort("destination", 53), notPort("destination", 853)];
   const toListener = { to: "redirect", port: tunnel.redirectPort } as const;
   return [
     base("redirect_own", { type: "nat", hook: "output", priority: -100, policy: "accept" }, [
-      rule("TCP of this machine", [out(tunnel.index), ...tcp], toListener),
+      // What is turned by its mark is still said to leave by the link that it was turned from.
+      ...(beside ? [rule("beside the tunnel", [mark(DIRECT_MARK)], { to: "return" })] : []),
+      rule("TCP of this machine", [only ? mark(TUNNEL_MARK) : out(tunnel.index), ...tcp], toListener),
     ]),
     base(
       "redirect_forwarded",
@@ -138,12 +147,14 @@ function routing({ tunnel, beside, only, mark: own }: RuleParts): Chain[] {
     ? [FAKE_ADDRESSES4, FAKE_ADDRESSES6].map((fake) =>
         rule(`${fake} is only in the tunnel`, [...to(fake)], { to: "return" }),
       )
-    : [rule("to an upstream", [mark(own)], { to: "return" })];
+    : families.map((each) =>
+        rule(`to an upstream, IPv${each}`, [mark(own), ...upstream("destination", each)], { to: "return" }),
+      );
   return [
     route([
       ...stays,
       ...(only ? [] : answersRouted("output")),
-      rule("chosen before, when its socket is gone", [flowMark(value)], goOn, [turn]),
+      ...(only ? [] : [rule("chosen before, when its socket is gone", [flowMark(value)], goOn, [turn])]),
       ...chosen(split).map(({ why, matches }) => rule(why, matches, goOn, [turn])),
     ]),
   ];
@@ -151,12 +162,7 @@ function routing({ tunnel, beside, only, mark: own }: RuleParts): Chain[] {
 
 function output(parts: RuleParts): Rule[] {
   if (parts.only)
-    return [
-      loopbackOut,
-      ...toUpstreams(parts),
-      ...chosen(parts.only).map(({ why, matches }) => rule(why, matches, jump(ONLY_THROUGH))),
-      rule("chosen before, when its socket is gone", [mark(TUNNEL_MARK)], jump(ONLY_THROUGH)),
-    ];
+    return [loopbackOut, ...toUpstreams(parts), rule("chosen", [mark(TUNNEL_MARK)], jump(ONLY_THROUGH))];
   return [
     loopbackOut,
     // The local network, where it is allowed, has all of that in it.
@@ -203,7 +209,9 @@ function input(parts: RuleParts): Rule[] {
   const ofTunnel = tunnel
     ? [
         rule("out of the tunnel", [into(tunnel.index)], accept),
-        ...INTERNAL_KINDS.map((name) => rule(`names, from behind a ${name}`, [kind(name)], jump(RESOLVER))),
+        ...(only
+          ? []
+          : INTERNAL_KINDS.map((name) => rule(`names, from behind a ${name}`, [kind(name)], jump(RESOLVER)))),
       ]
     : [];
   if (only) return [loopbackIn, ...ofTunnel, ...tunnelAddresses(parts)];
@@ -307,7 +315,14 @@ function masquerades({ tunnel, beside, only }: RuleParts): Chain[] {
 }
 
 /** Tells what the stack let out from frames that somebody wrote past it, for links to containers. */
-function passed({ mark: own, beside }: RuleParts): Rule[] {
+function passed({ mark: own, beside, only, tunnel }: RuleParts): Rule[] {
+  // Here at last it is known where it leaves. All else may, so nothing needs to be told apart.
+  if (only)
+    return [
+      rule("redirected", [out(LOOPBACK_INDEX)], accept),
+      ...(tunnel ? [rule("into the tunnel", [out(tunnel.index)], accept)] : []),
+      rule("chosen, and elsewhere", [mark(TUNNEL_MARK)], drop),
+    ];
   return [
     rule("to an upstream", [mark(own)], { to: "return" }),
     ...(beside ? [rule("beside the tunnel", [mark(DIRECT_MARK)], { to: "return" })] : []),

@@ -3,6 +3,7 @@ import {
   family,
   familyOf,
   hostNetwork,
+  network,
   notNetwork,
   out,
   port,
@@ -48,3 +49,20 @@ export const refusal: readonly Rule[] = [
   rule("all other TCP", [protocol("tcp")], reset),
   rule("all else", [], refuse),
 ];
+
+/**
+ * What must go through the tunnel or nowhere, where all else goes as ever. What this machine sends was turned to the
+ * device by its mark, and is still said to leave by the link that it was turned from: the last chain sees where it goes.
+ * TCP was redirected, or is from before.
+ */
+export const onlyThrough: Chain = subChain(ONLY_THROUGH, [
+  ...otherResolvers.filter(({ verdict }) => verdict === refuse),
+  ...["127.0.0.0/8", "::1/128"].map((loopback) =>
+    rule(
+      `redirected, IPv${familyOf(loopback)}`,
+      [family(familyOf(loopback)), network("destination", loopback)],
+      accept,
+    ),
+  ),
+  rule("TCP from before", [protocol("tcp")], reset),
+]);

@@ -22,7 +22,7 @@ export interface RouteOptions {
 const families: readonly Family[] = [4, 6];
 
 /** The table of our own. */
-const TABLE = 7_461;
+export const ROUTES_TABLE = 7_461;
 /** Two ranges of priorities, between the local table and main: the rules of one are there before the other's go. */
 const RANGES = [17_000, 18_000] as const;
 const RANGE_SIZE = 1_000;
@@ -84,9 +84,9 @@ export class Routes {
   async #up(family: Family): Promise<void> {
     const device = this.#options.device();
     await runIp(family, [
-      `route replace unreachable default metric ${NOWHERE_METRIC} table ${TABLE}`,
+      `route replace unreachable default metric ${NOWHERE_METRIC} table ${ROUTES_TABLE}`,
       ...((await hasDevice(family, device))
-        ? [`route replace default dev ${device} metric 1 table ${TABLE}`]
+        ? [`route replace default dev ${device} metric 1 table ${ROUTES_TABLE}`]
         : []),
     ]);
     const before = await prioritiesThere(family);
@@ -94,7 +94,7 @@ export class Routes {
     const isFirstTaken = before.some((priority) => priority < first + RANGE_SIZE);
     const base = isFirstTaken ? second : first;
     const isOld = (priority: number): boolean => priority < base || priority >= base + RANGE_SIZE;
-    const rules = this.#rules(family);
+    const rules = routingRules({ ...this.#options, allowLan: this.#allowLan }, family);
     if (rules.length > RANGE_SIZE) {
       throw new ClearError(`Split tunnel takes up to ${RANGE_SIZE} rules in all. Name fewer destinations.`);
     }
@@ -115,7 +115,7 @@ export class Routes {
     this.#shown = undefined;
     for (const family of families) {
       await remove(family, await prioritiesThere(family));
-      await runIp(family, [`route flush table ${TABLE}`], { force: true });
+      await runIp(family, [`route flush table ${ROUTES_TABLE}`], { force: true });
     }
   }
 
@@ -126,33 +126,33 @@ export class Routes {
     for (const family of families) {
       const device = this.#options.device();
       if (!(await hasDevice(family, device))) continue;
-      const routes = await showIp(family, ["route", "show", "table", String(TABLE)]);
+      const routes = await showIp(family, ["route", "show", "table", String(ROUTES_TABLE)]);
       if (!routes.includes(`dev ${device} `)) return `the IPv${family} route to the device was removed`;
       if (!routes.includes("unreachable default")) return `the last IPv${family} route was removed`;
     }
     return undefined;
   }
+}
 
-  /** In the order in which they are looked at. */
-  #rules(family: Family): string[] {
-    const { mark, split } = this.#options;
-    const ours = `lookup ${TABLE}`;
-    const destinations = (split?.destinations ?? []).filter((one) => one.includes(":") === (family === 6));
-    const chosen = (where: string): string[] => [
-      ...(split?.uids ?? []).map((uid) => `uidrange ${uid}-${uid} ${where}`),
-      ...destinations.map((one) => `to ${one} ${where}`),
-    ];
-    const rules = [`fwmark ${mark} lookup main`, `to ${ownRanges[family]} ${ours}`];
-    if (split?.mode === "only") return [...rules, `fwmark ${TUNNEL_MARK} ${ours}`, ...chosen(ours)];
-    // What goes back to containers, which the firewall marks; the local network need not be allowed for that.
-    rules.push(`fwmark ${ANSWER_MARK} lookup main`);
-    if (split) rules.push(`fwmark ${DIRECT_MARK} lookup main`, ...chosen("lookup main"));
-    if (!this.#allowLan) return [...rules, ours];
-    const lan = lanRanges[family].map((one) => `to ${one} lookup main suppress_prefixlength 0`);
-    // Questions for names go to our resolver, also where a server of the local network is asked.
-    const names = ["udp", "tcp"].map((protocol) => `ipproto ${protocol} dport 53 ${ours}`);
-    return [...rules, ...names, ...lan, ours];
-  }
+/** What routing looks at, in this order: rules of `ip rule` without their priorities. */
+export function routingRules(options: Omit<RouteOptions, "device">, family: Family): string[] {
+  const { mark, split, allowLan } = options;
+  const ours = `lookup ${ROUTES_TABLE}`;
+  const destinations = (split?.destinations ?? []).filter((one) => one.includes(":") === (family === 6));
+  const chosen = (where: string): string[] => [
+    ...(split?.uids ?? []).map((uid) => `uidrange ${uid}-${uid} ${where}`),
+    ...destinations.map((one) => `to ${one} ${where}`),
+  ];
+  const rules = [`fwmark ${mark} lookup main`, `to ${ownRanges[family]} ${ours}`];
+  if (split?.mode === "only") return [...rules, `fwmark ${TUNNEL_MARK} ${ours}`, ...chosen(ours)];
+  // What goes back to containers, which the firewall marks; the local network need not be allowed for that.
+  rules.push(`fwmark ${ANSWER_MARK} lookup main`);
+  if (split) rules.push(`fwmark ${DIRECT_MARK} lookup main`, ...chosen("lookup main"));
+  if (!allowLan) return [...rules, ours];
+  const lan = lanRanges[family].map((one) => `to ${one} lookup main suppress_prefixlength 0`);
+  // Questions for names go to our resolver, also where a server of the local network is asked.
+  const names = ["udp", "tcp"].map((protocol) => `ipproto ${protocol} dport 53 ${ours}`);
+  return [...rules, ...names, ...lan, ours];
 }
 
 async function remove(family: Family, priorities: readonly number[]): Promise<void> {

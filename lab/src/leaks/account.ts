@@ -1,8 +1,8 @@
 import type { Policy } from "@atlantic/companion/src/firewall/policy.ts";
 import type { CompiledProbe } from "./compile.ts";
 import { macs } from "./machine.ts";
-import { endpointsOf, expected, type Shape, type UpstreamSite } from "./matrix.ts";
-import { describeSeen, type Seen } from "./seen.ts";
+import { endpointsOf, expected, isClosed, type Shape, type UpstreamSite } from "./matrix.ts";
+import { describeSeen, type Seen, type SeenPacket } from "./seen.ts";
 
 /** A case as it was sent. */
 export interface SentCase {
@@ -37,7 +37,8 @@ export function account(
       seen.add(named);
       continue;
     }
-    const what = linkScope(frame) ?? upstreamOf(frame, policies) ?? localOf(frame, policies);
+    const what =
+      linkScope(frame) ?? upstreamOf(frame, policies) ?? localOf(frame, policies) ?? besideOf(policies);
     if (what === undefined) unnamed.push(describeSeen(frame));
     else allowed.set(what, (allowed.get(what) ?? 0) + 1);
   }
@@ -46,6 +47,8 @@ export function account(
 
 function caseOf({ ip }: Seen, byTag: ReadonlyMap<number, SentCase>): SentCase | undefined {
   if (!ip) return undefined;
+  // An error about the outside's answer to a case is of that case.
+  if (ip.about) return answeredCase(ip.about, byTag);
   for (const tag of [ip.sourcePort, ip.destinationPort, ip.echoId]) {
     const found = tag === null ? undefined : byTag.get(tag);
     if (!found) continue;
@@ -53,6 +56,14 @@ function caseOf({ ip }: Seen, byTag: ReadonlyMap<number, SentCase>): SentCase | 
     if ((found.sent.sender === "outside" ? ip.source : ip.destination) === to) return found;
   }
   return undefined;
+}
+
+function answeredCase(
+  { source, destinationPort }: SeenPacket,
+  byTag: ReadonlyMap<number, SentCase>,
+): SentCase | undefined {
+  const found = destinationPort === null ? undefined : byTag.get(destinationPort);
+  return found?.sent.probe.to === source ? found : undefined;
 }
 
 /** What a link needs to work at all, and may carry in every state. */
@@ -74,6 +85,11 @@ function upstreamOf({ ip }: Seen, policies: readonly Policy[]): string | undefin
     return matches && ip?.destination === address;
   });
   return named ? "upstream" : undefined;
+}
+
+/** Where only some traffic goes through the tunnel, the rest goes as ever: what must not is named. */
+function besideOf(policies: readonly Policy[]): string | undefined {
+  return policies.some((policy) => !isClosed(policy)) ? "beside the tunnel" : undefined;
 }
 
 const localPrefixes = ["192.168.", "10.", "239.", "224.0.0.", "fd", "fe80:", "ff02:", "ff05:"];

@@ -1,9 +1,19 @@
+import { CHOSEN_USER, chosenAddress } from "./chosen.ts";
 import { addresses, macs, physicalLink } from "./machine.ts";
 import type { Family, Shape, UpstreamSite, Way } from "./matrix.ts";
 import type { Probe, RawFrame } from "./prober.ts";
 
-/** Who sends a probe: an ordinary user, root, a container, or the outside. */
-export const senders = ["user", "root", "bridged", "linked", "macvlan", "outside"] as const;
+/** Who sends a probe: an ordinary user, one that a split names, a program in a group that it names, root, a container, or the outside. */
+export const senders = [
+  "user",
+  "chosenUser",
+  "chosenGroup",
+  "root",
+  "bridged",
+  "linked",
+  "macvlan",
+  "outside",
+] as const;
 export type Sender = (typeof senders)[number];
 
 /** What a shape becomes: a probe, and who sends it. */
@@ -25,7 +35,8 @@ export interface ProbePlace {
   readonly mark: number;
 }
 
-const elsewhere = { 4: "100.100.1.1", 6: "2001:db8:100::1" } as const;
+/** An address outside that nothing names. */
+export const elsewhere = { 4: "100.100.1.1", 6: "2001:db8:100::1" } as const;
 const WRONG_MARK = 0x1234;
 
 /** The packet for a shape. The tag is its source port or echo identifier, and unique in a run. */
@@ -51,6 +62,8 @@ function senderOf({ way, protocol }: Shape): Sender {
   if (way.includes("bridged container")) return "bridged";
   if (way === "container on its own link") return "linked";
   if (way.startsWith("macvlan container")) return "macvlan";
+  if (way === "chosen user" && protocol !== "raw") return "chosenUser";
+  if (way === "chosen control group") return "chosenGroup";
   // Marks and raw frames are root's alone.
   return protocol === "raw" || way.includes("mark") || way.includes("root") ? "root" : "user";
 }
@@ -64,12 +77,17 @@ function targetOf(way: Way, family: Family, { second, upstream }: ProbePlace): s
   if (way === "asked from outside") return (second ? addresses.machine2 : addresses.machine)[family];
   if (way.includes("container, to a neighbour")) return addresses.neighbour[family];
   if (way === "to a neighbour") return (second ? addresses.outside2 : addresses.neighbour)[family];
+  if (way.includes("chosen destination")) return chosenAddress[family];
   return way.includes("to the upstream") ? upstream[family] : elsewhere[family];
 }
 
 function dress(sender: Sender, way: Way, family: Family, { link, second }: ProbePlace): RawFrame {
   const vlans = way === "VLAN tag" ? [77] : way === "two VLAN tags" ? [77, 78] : [];
-  const common = { vlans, bypass: way === "bound to the link" };
+  const common = {
+    vlans,
+    bypass: way === "bound to the link",
+    ...(way === "chosen user" && { user: CHOSEN_USER }),
+  };
   if (sender === "bridged" || sender === "linked" || sender === "macvlan")
     return {
       ...common,

@@ -17,6 +17,8 @@ describe.runIf(canRun)("the leak matrix", () => {
       "early boot",
       "connected, routes up",
       "connected, local network allowed",
+      "split, all-but, device routed",
+      "split, only, device routed",
       "while the state changes",
       "connected, link plugged in",
       "connected, a link with the device's name",

@@ -1,4 +1,4 @@
-import type { Endpoint, Policy } from "@atlantic/companion/src/firewall/policy.ts";
+import type { Endpoint, Policy, SplitRules } from "@atlantic/companion/src/firewall/policy.ts";
 
 export const families = [4, 6] as const;
 export const ports = [53, 443, 853, 1337] as const;
@@ -29,6 +29,10 @@ export const ways = [
   "flow opened before, to the upstream",
   "flow of the bridged container opened before",
   "asked from outside",
+  "chosen user",
+  "chosen control group",
+  "to a chosen destination",
+  "bridged container, to a chosen destination",
 ] as const;
 export type Way = (typeof ways)[number];
 
@@ -64,6 +68,8 @@ export const shapes: readonly Shape[] = ways.flatMap((way) =>
 
 function canBeSent(way: Way, protocol: Protocol): boolean {
   if (way.includes("VLAN")) return protocol === "raw";
+  // Who writes frames is known by the user at most.
+  if (way === "chosen control group") return protocol !== "raw";
   // A flow, and an answer, are things of the kernel's stack.
   if (way.includes("opened before") || way === "asked from outside") return protocol !== "raw";
   return true;
@@ -95,6 +101,9 @@ export function endpointsOf(policy: Policy): readonly Endpoint[] {
  */
 export function expected(shape: Shape, policy: Policy, upstream: UpstreamSite): "dark" | "seen" {
   const { way, family, port } = shape;
+  const split = policy.kind === "connected" ? policy.split : null;
+  if (split?.mode === "only") return isChosen(way, split) ? "dark" : "seen";
+  if (split && isChosen(way, split) && (shape.direction === "forwarded" || goesBeside(shape))) return "seen";
   // A raw frame carries UDP.
   const carried = shape.protocol === "raw" ? "udp" : shape.protocol;
   if (way === "right mark, to the upstream") {
@@ -106,6 +115,23 @@ export function expected(shape: Shape, policy: Policy, upstream: UpstreamSite): 
   if (way.includes("to a neighbour") && policy.allowLan) return isDns(port) ? "dark" : "seen";
   if (way === "asked from outside" && policy.allowLan) return "seen";
   return "dark";
+}
+
+/** Whether all is refused that the policy does not name. */
+export function isClosed(policy: Policy): boolean {
+  return policy.kind !== "connected" || policy.split?.mode !== "only";
+}
+
+/** Whether a split tunnel names it. */
+function isChosen(way: Way, { cgroups, uids, destinations }: SplitRules): boolean {
+  if (way === "chosen user") return uids.length > 0;
+  if (way === "chosen control group") return cgroups.length > 0;
+  return way.endsWith("to a chosen destination") && destinations.length > 0;
+}
+
+/** All but questions for names, which go to the resolver whoever asks, and frames, which nothing marks. */
+function goesBeside({ protocol, port }: Shape): boolean {
+  return protocol !== "raw" && port !== 53;
 }
 
 /** Names are asked of the tunnel's resolver alone, also on the local network: 53, and 853 for DNS over TLS. */

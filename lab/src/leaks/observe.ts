@@ -40,7 +40,7 @@ export async function observe(place: ObservePlace, policy: Policy): Promise<Obse
     names.push(...outside.names, ...leaving(outside.rest, cases, policy));
     if (policy.kind !== "connected") return new Set(names);
 
-    await device.routesUp();
+    await device.routesUp(policy);
     const before = cases.filter(({ sent }) => sent.held && sent.probe.protocol === "tcp");
     names.push(
       ...(await tunnelTrial(

@@ -1,4 +1,4 @@
-import type { Policy, TunnelLink } from "@atlantic/companion/src/firewall/policy.ts";
+import type { Policy, SplitRules, TunnelLink } from "@atlantic/companion/src/firewall/policy.ts";
 import { endpointsAt, type UpstreamSite } from "./matrix.ts";
 
 /** The tunnel's device while a phase is tried. */
@@ -14,11 +14,14 @@ export type Device =
   /** Gone, and another physical link has its name. */
   | "impostor";
 
+/** What a split tunnel names. */
+export type Chosen = Omit<SplitRules, "mode">;
+
 /** One state that the whole matrix is tried in. */
 export interface Phase {
   readonly name: string;
   /** How the state is reached from open: policies one after the other. */
-  path(tunnel: TunnelLink): readonly Policy[];
+  path(tunnel: TunnelLink, chosen: Chosen): readonly Policy[];
   readonly device: Device;
   /** Probes go to a second link, plugged in before the rules or after them. */
   readonly secondLink: "none" | "before" | "after";
@@ -47,6 +50,17 @@ export function connected(tunnel: TunnelLink, allowLan = false, upstream = upstr
   return { kind: "connected", upstreams: endpointsAt(upstream), tunnel, allowLan, split: null };
 }
 
+/** Connected, with some traffic beside the tunnel or only some through it. */
+export function split(tunnel: TunnelLink, mode: SplitRules["mode"], chosen: Chosen): Policy {
+  return {
+    kind: "connected",
+    upstreams: endpointsAt(upstreamA),
+    tunnel,
+    allowLan: false,
+    split: { mode, ...chosen },
+  };
+}
+
 type Rest = Partial<Pick<Phase, "device" | "secondLink" | "meanwhile">>;
 
 function phase(name: string, path: Phase["path"], rest: Rest = {}): Phase {
@@ -66,6 +80,15 @@ export const phases: readonly Phase[] = [
   phase("connected, local network allowed", (tunnel) => [connecting, connected(tunnel, true)], {
     device: "present",
   }),
+  ...(["all-but", "only"] as const).flatMap((mode) =>
+    (["routed", "absent"] as const).map((device) =>
+      phase(
+        `split, ${mode}, device ${device}`,
+        (tunnel, chosen) => [connecting, split(tunnel, mode, chosen)],
+        { device },
+      ),
+    ),
+  ),
   phase("failover, while upstreams are swapped", connect, { device: "routed", meanwhile: "swap upstreams" }),
   phase("while the state changes", connect, { device: "present", meanwhile: "change state" }),
   phase("disconnecting", connect, { device: "taken away" }),

@@ -4,6 +4,7 @@ Requests are JSON objects, one a line, on standard input; each is answered by on
 Node has not: SO_MARK, SO_BINDTODEVICE, AF_PACKET, ping sockets and packet information. The schemas are in prober.ts.
 """
 
+import ctypes
 import errno
 import fcntl
 import json
@@ -77,15 +78,27 @@ def mac(text):
     return bytes.fromhex(text.replace(":", ""))
 
 
-def send_frame(link, frame, ether_type, bypass=False, mark=None):
+def packet_socket(user):
+    """A socket of another user's: rules know it by the user that the kernel checks files for when it is made."""
+    if user is None:
+        return socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
+    kernel = ctypes.CDLL(None)
+    kernel.setfsuid(user)
+    try:
+        return socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
+    finally:
+        kernel.setfsuid(0)
+
+
+def send_frame(link, frame, ether_type, bypass=False, mark=None, user=None):
     # Kept: the kernel waits for all its readers when a packet socket is closed.
-    if (bypass, mark) not in packet_sockets:
-        raw = packet_sockets[bypass, mark] = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
+    if (bypass, mark, user) not in packet_sockets:
+        raw = packet_sockets[bypass, mark, user] = packet_socket(user)
         if bypass:
             raw.setsockopt(SOL_PACKET, PACKET_QDISC_BYPASS, 1)
         if mark is not None:
             raw.setsockopt(socket.SOL_SOCKET, SO_MARK, mark)
-    packet_sockets[bypass, mark].sendto(frame, (link, ether_type))
+    packet_sockets[bypass, mark, user].sendto(frame, (link, ether_type))
 
 
 def raw_frame(probe):
@@ -100,7 +113,7 @@ def raw_frame(probe):
 def send_raw(probe):
     raw = probe["raw"]
     ether_type = 0x8100 if raw["vlans"] else 0x0800 if probe["family"] == 4 else 0x86DD
-    send_frame(raw["link"], raw_frame(probe), ether_type, raw["bypass"], probe.get("mark"))
+    send_frame(raw["link"], raw_frame(probe), ether_type, raw["bypass"], probe.get("mark"), raw.get("user"))
 
 
 def socket_for(probe):
@@ -347,9 +360,10 @@ def serve_tcp(family, host, port):
     listener.setblocking(False)
 
     def accept():
-        connection, _ = listener.accept()
+        connection, peer = listener.accept()
         connection.setblocking(False)
-        redirected.append(original_destination(connection))
+        original = original_destination(connection)
+        redirected.append({**original, "at": connection.getsockname()[1], "from": peer[1]})
         selector.register(connection, selectors.EVENT_READ, lambda: echo(connection))
 
     selector.register(listener, selectors.EVENT_READ, accept)

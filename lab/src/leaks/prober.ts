@@ -27,6 +27,8 @@ export interface RawFrame {
   readonly destinationMac: string;
   /** 802.1Q tags, outermost first. */
   readonly vlans: readonly number[];
+  /** The user whose socket it is; default root. */
+  readonly user?: number;
   /** Past the queueing discipline (PACKET_QDISC_BYPASS). */
   readonly bypass: boolean;
 }
@@ -46,7 +48,8 @@ const outcomesSchema = z.object({
 const exchangeSchema = z.object({ error: z.string().nullable(), ms: z.number() });
 const seenSchema = z.object({
   tags: z.array(z.number()),
-  redirected: z.array(z.object({ address: z.string(), port: z.number() })),
+  /** Connections: where they were going, the port they were accepted at, and the one they came from. */
+  redirected: z.array(z.object({ address: z.string(), port: z.number(), at: z.number(), from: z.number() })),
   received: z.array(z.object({ what: z.string(), from: z.string(), first: z.number() })),
 });
 const answerSchema = z.looseObject({ id: z.number(), failure: z.string().optional() });

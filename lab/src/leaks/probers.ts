@@ -1,11 +1,21 @@
+import { LED_PORT } from "@atlantic/companion/src/firewall/policy.ts";
+import type { ControlGroup } from "../net/control-group.ts";
+import { CHOSEN_USER } from "./chosen.ts";
 import { type Sender, senders } from "./compile.ts";
 import type { Machine, MachineRole } from "./machine.ts";
 import { ports } from "./matrix.ts";
 import { Prober } from "./prober.ts";
 
-const NOBODY = 65534;
+const NOBODY = 65_534;
+const users: Partial<Readonly<Record<Sender, number>>> = {
+  user: NOBODY,
+  chosenUser: CHOSEN_USER,
+  chosenGroup: NOBODY,
+};
 const places: Readonly<Record<Sender, MachineRole>> = {
   user: "machine",
+  chosenUser: "machine",
+  chosenGroup: "machine",
   root: "machine",
   bridged: "bridged",
   linked: "linked",
@@ -25,20 +35,25 @@ export interface Probers {
 /**
  * Starts them. The outside echoes on every port of the matrix.
  * @param playsDaemon the machine does so as well, in the place of the product's daemon. Default true.
+ * @param group what the program "in a chosen group" is put into. Default none: it is an ordinary one.
  */
-export async function startProbers(machine: Machine, playsDaemon = true): Promise<Probers> {
-  const start = (sender: Sender) =>
-    Prober.start(machine.namespace(places[sender]), sender === "user" ? NOBODY : undefined);
-  const [user, root, bridged, linked, macvlan, outside, daemon, receiver] = await Promise.all([
-    ...senders.map(start),
+export async function startProbers(
+  machine: Machine,
+  playsDaemon = true,
+  group: ControlGroup | null = null,
+): Promise<Probers> {
+  const start = async (sender: Sender) =>
+    [sender, await Prober.start(machine.namespace(places[sender]), users[sender])] as const;
+  const [started, daemon, receiver] = await Promise.all([
+    Promise.all(senders.map(start)),
     Prober.start(machine.namespace("machine")),
     Prober.start(machine.namespace("machine")),
   ]);
-  if (!user || !root || !bridged || !linked || !macvlan || !outside || !daemon || !receiver)
-    throw new Error("A prober is missing.");
-  await Promise.all([outside.serve(ports), playsDaemon && daemon.serve(ports)]);
+  const by = Object.fromEntries(started) as Record<Sender, Prober>;
+  group?.take(by.chosenGroup.pid);
+  await Promise.all([by.outside.serve(ports), playsDaemon && daemon.serve([...ports, LED_PORT])]);
   await receiver.receive("DHCPv4", 4, 68);
   await receiver.receive("DHCPv6", 6, 546);
   await receiver.receive("icmp6", 6);
-  return { by: { user, root, bridged, linked, macvlan, outside }, daemon, receiver };
+  return { by, daemon, receiver };
 }

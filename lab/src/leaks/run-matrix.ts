@@ -1,3 +1,5 @@
+import { ControlGroup } from "../net/control-group.ts";
+import { chosenTraffic } from "./chosen.ts";
 import { heldFirewall } from "./held-firewall.ts";
 import { buildMachine, type Machine } from "./machine.ts";
 import { shapes as allShapes, type Shape } from "./matrix.ts";
@@ -42,13 +44,18 @@ export async function runMatrix(options: MatrixOptions = {}): Promise<MatrixRepo
   const { phases = possible } = options;
   const begun = performance.now();
   const machine = await buildMachine();
+  // The text for nft names groups by paths below another place where both versions are mounted.
+  const group = rules === "printed" ? null : ControlGroup.make(machine.namespace("machine"));
   let firewall: Awaited<ReturnType<typeof guardOf>> | undefined;
   try {
-    const probers = await startProbers(machine);
+    const probers = await startProbers(machine, true, group);
     firewall = await guardOf(machine, rules);
     const results: PhaseResult[] = [];
     for (const phase of phases) {
-      const result = await runPhase({ machine, probers, firewall, shapes }, phase);
+      const result = await runPhase(
+        { machine, probers, firewall, shapes, chosen: chosenTraffic(group?.path ?? null) },
+        phase,
+      );
       results.push(result);
       onPhase?.(result);
     }
@@ -57,6 +64,7 @@ export async function runMatrix(options: MatrixOptions = {}): Promise<MatrixRepo
   } finally {
     // First: it would start its holder again.
     await firewall?.close?.();
+    group?.remove();
     await machine.close();
   }
 }

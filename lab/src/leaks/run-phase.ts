@@ -5,7 +5,7 @@ import { compileShape } from "./compile.ts";
 import { type Machine, physicalLink, secondLink } from "./machine.ts";
 import { describeShape, endpointsAt, type Shape } from "./matrix.ts";
 import { PhaseLinks } from "./phase-links.ts";
-import { type Phase, upstreamA, upstreamB } from "./phases.ts";
+import { type Chosen, type Phase, upstreamA, upstreamB } from "./phases.ts";
 import type { Guard } from "./printed-firewall.ts";
 import type { Probers } from "./probers.ts";
 import type { Seen } from "./seen.ts";
@@ -33,6 +33,8 @@ export interface MatrixPlace {
   readonly probers: Probers;
   readonly firewall: Guard;
   readonly shapes: readonly Shape[];
+  /** What a split tunnel names here. */
+  readonly chosen: Chosen;
 }
 
 /** How long after the last probe frames still count: packets that wait in the machine come out within it. */
@@ -65,10 +67,12 @@ export async function runPhase(place: MatrixPlace, phase: Phase): Promise<PhaseR
 
     const cases = compile();
     await openFlows(probers, cases);
-    const policies = phase.path(device.link);
+    const policies = phase.path(device.link, place.chosen);
     if (phase.secondLink === "after") await links.unplug();
     for (const policy of policies) await firewall.apply(policy);
-    if (phase.device === "routed" || phase.device === "taken away") await device.routesUp();
+    const policyInForce = policies.at(-1);
+    if (!policyInForce) throw new Error(`The phase "${phase.name}" has no policy.`);
+    if (phase.device === "routed" || phase.device === "taken away") await device.routesUp(policyInForce);
     if (phase.device === "taken away") await device.remove();
     await links.segment();
     if (phase.secondLink === "after") await links.plug(name);

@@ -23,6 +23,8 @@ export interface SeenPacket {
   readonly icmpType: number | null;
   /** Identifier of an echo or its answer. */
   readonly echoId: number | null;
+  /** The packet that an ICMP error is about, as far as it is quoted. */
+  readonly about: SeenPacket | null;
   readonly bytes: number;
 }
 
@@ -86,16 +88,29 @@ function readIp6(packet: Buffer): SeenPacket {
   return { ...base, ...readBody(protocol, packet.subarray(offset)) };
 }
 
-type Body = Pick<SeenPacket, "protocol" | "sourcePort" | "destinationPort" | "icmpType" | "echoId">;
+type Body = Pick<SeenPacket, "protocol" | "sourcePort" | "destinationPort" | "icmpType" | "echoId" | "about">;
+
+/** ICMP and ICMPv6 types that quote a packet (RFC 792, RFC 4443). */
+const ERRORS: Readonly<Record<number, readonly number[]>> = { 1: [3, 4, 5, 11, 12], 58: [1, 2, 3, 4] };
 
 function readBody(protocol: number, body: Buffer): Body {
-  const none = { protocol, sourcePort: null, destinationPort: null, icmpType: null, echoId: null };
+  const none = {
+    protocol,
+    sourcePort: null,
+    destinationPort: null,
+    icmpType: null,
+    echoId: null,
+    about: null,
+  };
   if ((protocol === 6 || protocol === 17) && body.length >= 4)
     return { ...none, sourcePort: body.readUInt16BE(0), destinationPort: body.readUInt16BE(2) };
   if ((protocol === 1 || protocol === 58) && body.length >= 1) {
     const icmpType = body.readUInt8(0);
     const isEcho = (protocol === 1 ? [0, 8] : [128, 129]).includes(icmpType) && body.length >= 6;
-    return { ...none, icmpType, echoId: isEcho ? body.readUInt16BE(4) : null };
+    const about = ERRORS[protocol]?.includes(icmpType)
+      ? readIp(protocol === 1 ? 0x0800 : 0x86dd, body.subarray(8))
+      : null;
+    return { ...none, icmpType, about, echoId: isEcho ? body.readUInt16BE(4) : null };
   }
   return none;
 }

@@ -1,35 +1,31 @@
 import {
-  FAKE_ADDRESSES4,
   MARK,
+  type Policy,
   RESOLVER_ADDRESS4,
   RESOLVER_ADDRESS6,
   TUNNEL_ADDRESS4,
   TUNNEL_ADDRESS6,
-  TUNNEL_ADDRESSES6,
   TUNNEL_NAME,
   type TunnelLink,
 } from "@atlantic/companion/src/firewall/policy.ts";
+import { ROUTES_TABLE, routingRules } from "@atlantic/companion/src/tunnel/routes.ts";
 import { must, run } from "../net/run.ts";
 import type { Machine } from "./machine.ts";
+import { type Family, families } from "./matrix.ts";
 import type { Prober } from "./prober.ts";
 
 /** Where the harness, in the daemon's place, accepts redirected TCP. */
 const REDIRECT_PORT = 1337;
-const ROUTES = "7000";
-const FIRST_RULE = 100;
-/** The tunnel's addresses, and those that stand for names. */
-const ownRanges = { "-4": FAKE_ADDRESSES4, "-6": TUNNEL_ADDRESSES6 } as const;
-/** Containers and neighbours are reached by the machine's own routes: the firewall decides on them. */
-const localRanges: Readonly<Record<"-4" | "-6", readonly string[]>> = {
-  "-4": ["10.0.0.0/8", "192.168.0.0/16"],
-  "-6": ["fe80::/10", "fc00::/7"],
-};
+const FIRST_RULE = 17_000;
+/** Where the device is gone, its route is, and this one is not. */
+const NOWHERE = `unreachable default metric 4278198272 table ${ROUTES_TABLE}`;
+const sources = { 4: TUNNEL_ADDRESS4, 6: TUNNEL_ADDRESS6 } as const;
 
 /** A device as the daemon makes it, without what carries its traffic. */
 export interface TunnelDevice {
   readonly link: TunnelLink;
-  /** Leads all but marked traffic into it. */
-  routesUp(): Promise<void>;
+  /** Leads traffic into it as the product does; or nowhere, as when the device is gone. */
+  routesUp(policy: Policy, way?: "device" | "nowhere"): Promise<void>;
   routesDown(): Promise<void>;
   remove(): Promise<void>;
 }
@@ -46,15 +42,17 @@ export async function makeDevice(machine: Machine, daemon: Prober): Promise<Tunn
   for (const address of addresses) await machine.ip("machine", "addr", "add", address, "dev", TUNNEL_NAME);
   await machine.ip("machine", "link", "set", TUNNEL_NAME, "up");
   const inside = machine.namespace("machine");
-  let routed = false;
+  let routed: readonly (readonly [Family, number])[] = [];
   const routesDown = async () => {
-    if (!routed) return;
-    routed = false;
-    for (const family of ["-4", "-6"] as const) {
-      for (let at = 0; at < localRanges[family].length + 3; at++)
-        await machine.ip("machine", family, "rule", "delete", "pref", String(FIRST_RULE + at));
-      // The device may have gone, and taken its routes with it.
-      await run(["ip", "-netns", inside, family, "route", "flush", "table", ROUTES]);
+    const before = routed;
+    routed = [];
+    for (const [family, rules] of before) {
+      const commands = Array.from({ length: rules }, (_, at) => `rule delete pref ${FIRST_RULE + at}`);
+      await must(["ip", "-netns", inside, `-${family}`, "-batch", "-"], {
+        input: `${commands.join("\n")}\n`,
+      });
+      // The device may have gone, and taken its route with it.
+      await run(["ip", "-netns", inside, `-${family}`, "route", "flush", "table", String(ROUTES_TABLE)]);
     }
   };
   return {
@@ -67,24 +65,23 @@ export async function makeDevice(machine: Machine, daemon: Prober): Promise<Tunn
       dns6: RESOLVER_ADDRESS6,
       redirectPort: REDIRECT_PORT,
     },
-    async routesUp() {
-      routed = true;
-      for (const [family, source] of [
-        ["-4", TUNNEL_ADDRESS4],
-        ["-6", TUNNEL_ADDRESS6],
-      ] as const) {
-        const rules = [
-          `fwmark ${MARK} lookup main`,
-          `to ${ownRanges[family]} lookup ${ROUTES}`,
-          ...localRanges[family].map((range) => `to ${range} lookup main suppress_prefixlength 0`),
-          `lookup ${ROUTES}`,
-        ];
+    async routesUp(policy, way = "device") {
+      const split = policy.kind === "connected" ? policy.split : null;
+      const counts: (readonly [Family, number])[] = [];
+      for (const family of families) {
+        const rules = routingRules({ mark: MARK, split, allowLan: policy.allowLan }, family);
+        const route = `route add default dev ${TUNNEL_NAME} src ${sources[family]} metric 1 table ${ROUTES_TABLE}`;
         const commands = [
-          `route add default dev ${TUNNEL_NAME} src ${source} table ${ROUTES}`,
+          `route add ${NOWHERE}`,
+          ...(way === "device" ? [route] : []),
           ...rules.map((rule, at) => `rule add pref ${FIRST_RULE + at} ${rule}`),
         ];
-        await must(["ip", "-netns", inside, family, "-batch", "-"], { input: `${commands.join("\n")}\n` });
+        counts.push([family, rules.length]);
+        await must(["ip", "-netns", inside, `-${family}`, "-batch", "-"], {
+          input: `${commands.join("\n")}\n`,
+        });
       }
+      routed = counts;
     },
     routesDown,
     async remove() {

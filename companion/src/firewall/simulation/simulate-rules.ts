@@ -1,5 +1,15 @@
 import { ANSWER_MARK, DIRECT_MARK, TUNNEL_MARK } from "../policy.ts";
-import type { Base, Chain, Match, NamedSet, Rule, RuleSet, Side, Table } from "../rule-set.ts";
+import {
+  type Base,
+  type Chain,
+  LOOPBACK_INDEX,
+  type Match,
+  type NamedSet,
+  type Rule,
+  type RuleSet,
+  type Side,
+  type Table,
+} from "../rule-set.ts";
 import { hasPorts, type Packet, type SimulatedLink } from "./packet.ts";
 import { withinNetwork } from "./within-network.ts";
 
@@ -38,6 +48,8 @@ class Walk {
   #redirected: number | null = null;
   #led: string | null = null;
   #masqueraded = false;
+  /** Where it was turned to. The chains of the hook that turned it are still told the link of before. */
+  #turned: SimulatedLink | null = null;
   /** Only where links are filtered: the frame's header counts, and a hook's family is not known. */
   #inEgress = false;
 
@@ -61,8 +73,7 @@ class Walk {
     const first = path === "output" ? "output" : "prerouting";
     const early = this.#hook(first);
     if (early !== "accept") return early;
-    // What was led to an address of this machine is turned to loopback when the chains of the hook have ended.
-    if (this.#led !== null) this.#packet = { ...this.#packet, out: { index: 1, loopback: true } };
+    if (this.#turned) this.#packet = { ...this.#packet, out: this.#turned };
     if (this.#redirected !== null && path !== "output") this.#packet = { ...this.#packet, path: "input" };
     if (this.#packet.path === "input") return this.#hook("input");
     if (path === "forward") {
@@ -93,9 +104,9 @@ class Walk {
     const { mark, out } = this.#packet;
     const { physical, tunnel, containers } = this.#routes;
     if (out.loopback) return;
-    if (mark === DIRECT_MARK) this.#packet = { ...this.#packet, out: physical };
-    if (mark === ANSWER_MARK) this.#packet = { ...this.#packet, out: containers };
-    if (mark === TUNNEL_MARK) this.#packet = { ...this.#packet, out: tunnel };
+    if (mark === DIRECT_MARK) this.#turned = physical;
+    if (mark === ANSWER_MARK) this.#turned = containers;
+    if (mark === TUNNEL_MARK) this.#turned = tunnel;
   }
 
   #egress(): Ending {
@@ -141,17 +152,15 @@ class Walk {
       }
       case "redirect":
         this.#redirected = verdict.port;
-        if (this.#packet.path === "output")
-          this.#packet = {
-            ...this.#packet,
-            out: { index: 1, loopback: true },
-            destination: LOCAL[this.#packet.family],
-          };
+        if (this.#packet.path === "output") {
+          this.#turned = LOOPBACK;
+          this.#packet = { ...this.#packet, destination: LOCAL[this.#packet.family] };
+        }
         this.#packet = { ...this.#packet, destinationPort: verdict.port };
         return "accept";
       case "lead":
         this.#led = `${verdict.address} ${verdict.port}`;
-        // The link stays the one that it was to leave by, as far as the chains of this hook are told.
+        this.#turned = LOOPBACK;
         this.#packet = { ...this.#packet, destination: verdict.address, destinationPort: verdict.port };
         return "accept";
       case "masquerade":
@@ -229,6 +238,7 @@ class Walk {
   }
 }
 
+const LOOPBACK: SimulatedLink = { index: LOOPBACK_INDEX, loopback: true };
 const LOCAL = { 4: "127.0.0.1", 6: "::1" } as const;
 
 function address(packet: Packet, side: Side): string {
