@@ -98,37 +98,57 @@ export const networkFaults: readonly Fault[] = [
     inject: ({ links }) => links.plug(secondLink),
     after: ({ links }) => links.unplug(),
   },
+  ofDevice("the device deleted", (device) => [`link delete ${device}`]),
+  ofDevice("the device brought down", (device) => [`link set ${device} down`]),
   {
-    name: "the device deleted",
-    takes: "a device",
-    inject: (place) => inside(place, "ip", "link", "delete", TUNNEL_NAME),
-  },
-  {
-    name: "the device brought down",
-    takes: "a device",
-    inject: (place) => inside(place, "ip", "link", "set", TUNNEL_NAME, "down"),
-  },
-  {
-    name: "an impostor in the place of the device",
-    takes: "a device",
-    inject: (place) =>
-      batch(place, [
-        `link delete ${TUNNEL_NAME}`,
-        `link add ${TUNNEL_NAME} type bridge`,
-        `link set ${TUNNEL_NAME} up`,
-        `route add default dev ${TUNNEL_NAME} metric 1`,
-      ]),
+    ...ofDevice("an impostor in the place of the device", (device) => [
+      "link add stranger type bridge",
+      `link delete ${device}`,
+      `link set stranger name ${device}`,
+      `link set ${device} up`,
+    ]),
+    after: (place) =>
+      inside(
+        place,
+        "sh",
+        "-c",
+        "ip -o link show type bridge | grep -o 'atlantic-tun[0-9]*' | xargs -n 1 ip link delete",
+      ),
   },
   {
     name: "the device renamed, and an impostor beside it",
     takes: "second link",
     async inject(place) {
-      await batch(place, [`link set ${TUNNEL_NAME} down`, `link set ${TUNNEL_NAME} name was-tunnel`]);
-      await place.links.plug(TUNNEL_NAME);
+      const device = await deviceOf(place);
+      await batch(place, [`link set ${device} down`, `link set ${device} name renamed`]);
+      await place.links.plug(device);
     },
     after: ({ links }) => links.unplug(),
   },
 ];
+
+/** Done to the tunnel's device, by whatever name it has now. */
+function ofDevice(name: string, commands: (device: string) => readonly string[]): Fault {
+  return {
+    name,
+    takes: "a device",
+    inject: async (place) => batch(place, commands(await deviceOf(place))),
+  };
+}
+
+async function deviceOf({ machine }: FaultPlace): Promise<string> {
+  const { stdout } = await run([
+    "ip",
+    "-netns",
+    machine.namespace("machine"),
+    "-o",
+    "link",
+    "show",
+    "type",
+    "tun",
+  ]);
+  return /^\d+: (\S+?):/m.exec(stdout)?.[1] ?? TUNNEL_NAME;
+}
 
 /** At once, as far as may be. */
 async function batch({ machine }: FaultPlace, commands: readonly string[]): Promise<void> {

@@ -1,5 +1,8 @@
 import { type Fault, kill } from "./fault.ts";
 
+/** As the unit has it (TimeoutStopSec). */
+const STOP_MS = 10_000;
+
 /** The services of the package, as `systemctl restart` ends them; both come back from the files that are there then. */
 export const packageFaults: readonly Fault[] = [
   {
@@ -9,8 +12,11 @@ export const packageFaults: readonly Fault[] = [
     async inject({ installed, product }) {
       if (!installed) throw new Error("No package is installed here.");
       await installed.upgrade();
-      kill(await product.holderPid(), "SIGTERM");
+      const holder = await product.holderPid();
+      const ended = product.ends(STOP_MS);
+      kill(holder, "SIGTERM");
       kill(product.daemonPid, "SIGTERM");
+      await ended;
     },
   },
 ];

@@ -51,14 +51,46 @@ function panic(thread: string): Fault {
   };
 }
 
+/** The holder ends while it is told rules, again and again. */
+function killedOverRules(): Fault {
+  let replaced: Promise<unknown> = Promise.resolve();
+  return {
+    name: "atlantic-fw killed while rules are replaced",
+    async inject({ product }) {
+      const pid = await product.holderPid();
+      replaced = product
+        .ask((client) =>
+          Promise.all(
+            Array.from({ length: 4 }, () => client.request("protection.allowLan", { allowed: false })),
+          ),
+        )
+        // The daemon may end by another fault.
+        .catch(() => {});
+      await delay(Math.random() * 20);
+      kill(pid, "SIGKILL");
+    },
+    after: async () => void (await replaced),
+  };
+}
+
 const daemon = async ({ product }: FaultPlace) => product.daemonPid;
 const holder = ({ product }: FaultPlace) => product.holderPid();
+
+const STOP_MS = 10_000;
 
 export const processFaults: readonly Fault[] = [
   signal("SIGKILL of the daemon", "SIGKILL", async (place) => [await daemon(place)]),
   signal("abort of the daemon", "SIGABRT", async (place) => [await daemon(place)]),
   signal("segmentation fault of the daemon", "SIGSEGV", async (place) => [await daemon(place)]),
-  signal("the daemon is asked to end", "SIGTERM", async (place) => [await daemon(place)]),
+  {
+    name: "the daemon is asked to end",
+    lasts: true,
+    async inject({ product }) {
+      const ended = product.ends(STOP_MS);
+      kill(product.daemonPid, "SIGTERM");
+      await ended;
+    },
+  },
   signal("SIGKILL of atlantic-fw", "SIGKILL", async (place) => [await holder(place)]),
   signal("every process killed at once", "SIGKILL", async (place) => [
     await daemon(place),
@@ -92,21 +124,7 @@ export const processFaults: readonly Fault[] = [
       await limit("65536:65536");
     },
   },
-  {
-    name: "atlantic-fw killed while rules are replaced",
-    async inject({ product }) {
-      const pid = await product.holderPid();
-      const replaced = product.ask((client) =>
-        Promise.all(
-          Array.from({ length: 8 }, () => client.request("protection.allowLan", { allowed: false })),
-        ),
-      );
-      await delay(Math.random() * 20);
-      kill(pid, "SIGKILL");
-      // One of them may fail: that is told to who asked.
-      await replaced.catch(() => {});
-    },
-  },
+  killedOverRules(),
 ];
 
 function descriptors(pid: number): number {

@@ -55,6 +55,8 @@ export async function underProbes(
     }
     await probe(place, sent);
   })();
+  // Awaited below; what ends it early must not end everything before that.
+  probing.catch(() => {});
   let backMs: number | null = null;
   let problem: string | null = null;
   try {
