@@ -16,7 +16,7 @@ import type { AddressCheck } from "../sessions/address-check.ts";
 import { keepAddressesKnown } from "../sessions/keep-known.ts";
 import type { SessionBook } from "../sessions/session-book.ts";
 import type { SystemProxy } from "../system-proxy/system-proxy.ts";
-import { systemProxyRequests } from "../system-proxy/system-proxy-requests.ts";
+import { noDesktop, systemProxyRequests } from "../system-proxy/system-proxy-requests.ts";
 import type { AccountApi } from "../upstream/account-api.ts";
 import { VERSION } from "../version.ts";
 import { ControlFailure } from "./control-failure.ts";
@@ -87,7 +87,7 @@ export function requestHandlers(parts: RequestParts): RequestHandlers {
     "doctor.run": () => parts.doctor(),
     ...protectionRequests(parts.protection),
     ...nameRequests(parts.names),
-    ...systemProxyRequests(parts.systemProxy, parts.addresses),
+    ...(parts.protection ? noDesktop : systemProxyRequests(parts.systemProxy, parts.addresses)),
   };
 
   function rotate({ addresses, endSession, systemProxy }: RequestParts, routeId: RouteId) {

@@ -27,14 +27,20 @@ export interface ProxyDoors {
 /** Makes the doors; `takeBack` reads the next request of a connection whose CONNECT was not granted. */
 export type MakeDoors = (takeBack: (socket: Socket) => void) => ProxyDoors;
 
+/** Whether a program may use the proxy at all. One that may not is cut off without a word. */
+export type Admits = (socket: Socket) => Promise<boolean>;
+
 /** CONNECT, plain http and SOCKS5 on one port of both loopback addresses. */
 export class LocalProxy {
   readonly #sockets = new Set<Socket>();
   readonly #doors: ProxyDoors;
+  readonly #admits: Admits | undefined;
   readonly #http: HttpServer;
   readonly #servers: readonly [Server, Server];
 
-  constructor(makeDoors: MakeDoors) {
+  /** @param admits Default: whoever asks; the doors may want a secret. */
+  constructor(makeDoors: MakeDoors, admits?: Admits) {
+    this.#admits = admits;
     this.#doors = makeDoors((socket) => {
       this.#http.emit("connection", socket);
       // It was paused while its request was decided, and a parser does not start it again.
@@ -89,6 +95,15 @@ export class LocalProxy {
     socket.once("close", () => this.#sockets.delete(socket));
     // Stays for the socket's life: an error between two owners must not end the process.
     socket.on("error", () => socket.destroy());
+    if (this.#admits === undefined) this.#listenTo(socket);
+    else
+      this.#admits(socket).then(
+        (admitted) => (admitted ? this.#listenTo(socket) : socket.resetAndDestroy()),
+        () => socket.resetAndDestroy(),
+      );
+  }
+
+  #listenTo(socket: Socket): void {
     socket.once("data", (first: Buffer) => this.#sort(socket, first));
   }
 

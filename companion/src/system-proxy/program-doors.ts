@@ -35,6 +35,8 @@ export function programDoors(parts: CarryParts, owner: () => FlowOwner): MakeDoo
       // A page that found this port, by a name that it made lead here, asks as of a site, and gets nothing.
       if (!url) return refuse(response, 400, "Nothing to see here", "This is a proxy, and has no pages.");
       if (isLocalTarget(targetOf(url).host)) return refuse(response, 403, "Not sent", NOT_LOCAL);
+      await parts.names.prepareForRequests();
+      if (response.closed) return;
       forwardPlain(parts, request, response, url, owner());
     },
     socks: (socket: Socket) => openSocks(socket, carry),

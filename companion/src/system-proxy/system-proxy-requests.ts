@@ -22,6 +22,17 @@ export function systemProxyRequests(proxy: SystemProxy, addresses: AddressCheck)
   };
 }
 
+/** What the service of the whole machine does with them: it belongs to nobody's desktop, and asks nobody who it serves. */
+export const noDesktop: SystemProxyHandlers = {
+  "systemProxy.connect": async () => {
+    throw new ControlFailure("unavailable", NO_DESKTOP);
+  },
+  "systemProxy.disconnect": async () => null,
+};
+
+const NO_DESKTOP =
+  "This is the service, which carries the whole machine: atlantic connect. For the desktop's settings alone, run the companion as yourself (npm start) and say this again.";
+
 /** What is a sentence for people stays one on the way to them. */
 async function clearly<Result>(act: () => Promise<Result>): Promise<Result> {
   try {

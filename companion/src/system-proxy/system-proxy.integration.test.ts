@@ -1,7 +1,9 @@
+import { execFile } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
 import { request as httpRequest } from "node:http";
 import { connect } from "node:net";
 import { join } from "node:path";
+import { promisify } from "node:util";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import { ControlClient } from "../control/control-client.ts";
 import { type CompanionProcess, prepareCompanionProcess } from "../testing/companion-process.ts";
@@ -109,6 +111,28 @@ test("programs of the desktop leave by the exit, by HTTP, CONNECT and SOCKS5, wi
   expect(status.systemProxy).toMatchObject({ port, exit: { country: "de" }, desktops: ["GNOME"] });
   expect(status.usage.requests).toBe(3);
 });
+
+test.skipIf(process.platform !== "linux" || process.getuid?.() !== 0)(
+  "another user's programs are cut off, over both loopback addresses",
+  async () => {
+    const port = await connected("de");
+    const script = `
+      for (const host of ["127.0.0.1", "::1"])
+        require("net").connect(${port}, host)
+          .on("connect", function () { this.write("GET http://plain.test/ HTTP/1.1\\r\\nHost: plain.test\\r\\n\\r\\n"); })
+          .on("data", function (bytes) { console.log(host, bytes.toString().slice(0, 12)); this.destroy(); })
+          .on("error", ({ code }) => console.log(host, code));`;
+    const as = async (uid: number) => {
+      const { stdout } = await promisify(execFile)(process.execPath, ["-e", script], {
+        uid,
+        timeout: 20_000,
+      });
+      return stdout.trim().split("\n").sort();
+    };
+    expect(await as(65_534)).toEqual(["127.0.0.1 ECONNRESET", "::1 ECONNRESET"]);
+    expect(await as(0)).toEqual(["127.0.0.1 HTTP/1.1 200", "::1 HTTP/1.1 200"]);
+  },
+);
 
 test("chosen anew, the exit changes for everybody and open tunnels of the old one end", async () => {
   const port = await connected("de");

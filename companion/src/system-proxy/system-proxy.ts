@@ -1,3 +1,4 @@
+import type { Socket } from "node:net";
 import type {
   RestoredSettings,
   SystemProxyView,
@@ -10,6 +11,7 @@ import { LocalProxy, PROXY_HOST } from "../local-proxy/local-proxy.ts";
 import type { FlowOwner } from "../local-proxy/open-flows.ts";
 import type { DesktopSettings } from "./desktop-settings.ts";
 import { programDoors } from "./program-doors.ts";
+import { userOfPeer } from "./user-of-peer.ts";
 
 type ExitRoute = Extract<Route, { kind: "exit" }>;
 
@@ -86,7 +88,10 @@ export class SystemProxy {
         attribution: { kind: "steady", routeId: routeId(route) },
         route,
       };
-      const proxy = new LocalProxy(programDoors(this.#parts, () => owner));
+      const proxy = new LocalProxy(
+        programDoors(this.#parts, () => owner),
+        isOwnProgram,
+      );
       const port = await proxy.listen(wish.port);
       try {
         const pointed = await this.#parts.settings.point(wish.desktops, { host: PROXY_HOST, port });
@@ -128,4 +133,14 @@ export class SystemProxy {
     this.#last = result.catch(() => {});
     return result;
   }
+}
+
+/**
+ * No password is asked for, and the traffic is this person's: another user's programs get none of it. Root may do as it
+ * likes anyway. Only Linux says who asks.
+ */
+async function isOwnProgram(socket: Socket): Promise<boolean> {
+  if (process.platform !== "linux") return true;
+  const user = await userOfPeer(socket);
+  return user === process.getuid?.() || user === 0;
 }
