@@ -4,7 +4,7 @@ import { BUILT_IN_LISTS } from "../blocking/built-in-list.ts";
 /** Moments are milliseconds since 1970, UTC. */
 const moment = z.int().nonnegative();
 
-/** Why a DNS name is answered as it is. */
+/** Why a DNS name is answered as it is, or a whole address loaded. */
 export const nameDecisionSchema = z.object({
   name: z.string(),
   decision: z.enum(["blocked", "allowed", "unlisted"]),
@@ -79,8 +79,12 @@ const nothing = z.object({});
 
 /** Requests about names, each with the tier that it needs. */
 export const nameRequests = {
-  /** Why a name is answered as it is. */
-  "dns.why": { tier: "status", params: z.object({ name }), result: nameDecisionSchema },
+  /** Why a name is answered as it is, or a whole address loaded. */
+  "dns.why": {
+    tier: "status",
+    params: z.object({ name: z.string().max(4_096) }),
+    result: nameDecisionSchema,
+  },
   "dns.status": { tier: "status", params: nothing, result: namesViewSchema },
   "dns.lists": { tier: "status", params: nothing, result: z.array(nameListSchema) },
   /** Subscribes to a list; a pin is the SHA-256 of the only version that is wanted. */

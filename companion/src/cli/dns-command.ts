@@ -14,8 +14,8 @@ export function addDns(root: Command, context: () => CommandContext): void {
     .action(() => withCompanion(async (client) => showNames(context(), client)));
   dns
     .command("why")
-    .description("why a name is answered as it is")
-    .argument("<name>", "as in ads.example.com")
+    .description("why a name is answered as it is, or a whole address loaded")
+    .argument("<name>", "as in ads.example.com, or an address that begins with http:// or https://")
     .action((name: string) =>
       withCompanion(async (client) =>
         show(context(), await client.request("dns.why", { name }), ({ text }) => text),

@@ -12,7 +12,7 @@ type NameHandlers = Pick<
 export function nameRequests(names: Names): NameHandlers {
   const { lists } = names;
   return {
-    "dns.why": (_, { name }) => clearly(async () => names.why(name)),
+    "dns.why": (_, { name }) => clearly(() => names.why(name)),
     "dns.status": () => names.view(),
     "dns.lists": () => names.listViews(),
     "dns.list.add": (_, { url, pinned }) => clearly(() => lists.add(url, pinned)),

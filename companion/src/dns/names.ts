@@ -1,6 +1,7 @@
 import { connect, type Socket } from "node:net";
 import { join } from "node:path";
 import { listName } from "@atlantic/shared/blocking/list-name.ts";
+import type { UrlRequest } from "@atlantic/shared/blocking/urls/rule-applies.ts";
 import type { BrowserFilter, NameDecision, NameList, NamesView } from "@atlantic/shared/control/names.ts";
 import type { Logger } from "pino";
 import { ClearError } from "../clear-error.ts";
@@ -10,6 +11,8 @@ import { PolicyStore } from "./compliance/policy-store.ts";
 import { NameFilter } from "./filter/name-filter.ts";
 import { ensureBuiltInLists, isBuiltIn } from "./lists/built-in-lists.ts";
 import { FilterLists } from "./lists/filter-lists.ts";
+import { explainUrl } from "./urls/explain-url.ts";
+import type { ListedRule, UrlFilter } from "./urls/url-filter.ts";
 
 export interface NamesOptions {
   /** Where lists, choices and the policy are kept. */
@@ -30,6 +33,7 @@ export class Names {
   readonly filter = new NameFilter();
   readonly lists: FilterLists;
   readonly policy: PolicyStore;
+  #urls: UrlFilter | null = null;
   readonly #decisions: DecisionLog;
   readonly #log: Logger;
   readonly #isOn: boolean;
@@ -61,9 +65,27 @@ export class Names {
     return names;
   }
 
-  why(text: string): NameDecision {
+  /** @param text a name or a whole address. @throws ClearError when it is neither */
+  async why(text: string): Promise<NameDecision> {
+    const url = text.includes("/") ? URL.parse(text) : null;
+    if (url === null) return this.#whyName(text);
+    const urls = await this.#urlFilter();
+    return explainUrl(url.href, this.#whyName(url.hostname), urls.fitting(url.href));
+  }
+
+  /** Loads what whole addresses are filtered with: where nobody asks for plain http it costs no memory. */
+  async #urlFilter(): Promise<UrlFilter> {
+    const { UrlFilter } = await import("./urls/url-filter.ts");
+    this.#urls ??= new UrlFilter(() => (this.#isOn ? this.lists.builtIn() : []));
+    return this.#urls;
+  }
+
+  #whyName(text: string): NameDecision {
     const name = listName(text);
-    if (name === undefined) throw new ClearError(`"${text}" is no name: give one as in ads.example.com.`);
+    if (name === undefined)
+      throw new ClearError(
+        `"${text}" is no name: give one as in ads.example.com, or a whole address with http:// or https://.`,
+      );
     const { verdict, rule, sentences } = this.filter.why(name);
     const because = rule?.by === "policy" ? this.policy.inForce?.because(name) : undefined;
     return {
@@ -131,7 +153,26 @@ export class Names {
     return true;
   }
 
+  /** To be awaited before `blocksRequest`, while nothing has been decided of the request yet. */
+  async prepareForRequests(): Promise<void> {
+    if (this.#urls === null) await this.#urlFilter();
+  }
+
+  /**
+   * The rule that blocks a plain request by its whole address; none where the request may be of an unfiltered site's page,
+   * and none for a name that is allowed.
+   */
+  blocksRequest(request: UrlRequest, sites: readonly string[]): ListedRule | undefined {
+    if (sites.some((site) => this.lists.state.unfiltered.includes(site))) return undefined;
+    const name = listName(request.host);
+    if (name !== undefined && this.filter.decide(name).verdict === "allowed") return undefined;
+    const found = this.#urls?.blocking(request);
+    if (found) this.filter.countBy(found.list, 1);
+    return found;
+  }
+
   close(): void {
+    this.#urls?.close();
     clearInterval(this.#timer);
     this.#decisions.close();
   }

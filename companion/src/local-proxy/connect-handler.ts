@@ -1,7 +1,9 @@
 import type { Socket } from "node:net";
 import { relay } from "@atlantic/native";
+import type { UrlRequest } from "@atlantic/shared/blocking/urls/rule-applies.ts";
 import { proxyErrorOf, proxyErrors, proxyStatusValue } from "@atlantic/shared/errors.ts";
 import type { BrowserRegistry } from "../browsers/browser-registry.ts";
+import type { ListedRule } from "../dns/urls/url-filter.ts";
 import type { OpenRoute, RouteDialer } from "../upstream/route-dialer.ts";
 import type { UsageMeter } from "../upstream/usage-meter.ts";
 import { checkAttribution, type Identified } from "./attribution-check.ts";
@@ -27,10 +29,14 @@ export interface CarryParts {
   readonly names: FlowFilter;
 }
 
-/** Says which flows are blocked by their host's name. */
+/** Says which flows are blocked by their host's name, and which plain requests by their whole address. */
 export interface FlowFilter {
   /** @param sites the sites whose page the flow may belong to */
   blocksFlow(host: string, sites: readonly string[]): boolean;
+  /** To be awaited before anything of a plain request is decided. */
+  prepareForRequests(): Promise<void>;
+  /** The rule that blocks it, if one does. */
+  blocksRequest(request: UrlRequest, sites: readonly string[]): ListedRule | undefined;
 }
 
 /** And what finds a browser's flows their owner. */

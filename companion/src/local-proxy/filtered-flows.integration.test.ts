@@ -46,10 +46,18 @@ function dataWithoutLists(): string {
   return data;
 }
 
-function plain(host: string, tabId: number, site: string): Promise<number> {
+/** @param address without its scheme */
+function plain(address: string, tabId: number, site: string): Promise<number> {
   const { promise, resolve, reject } = Promise.withResolvers<number>();
-  const headers = { host, [ATTRIBUTION_HEADER]: browser.header(tabAttribution(tabId, site, DIRECT)) };
-  const options = { host: "127.0.0.1", port: companion.proxyPort, path: `http://${host}/`, headers };
+  const host = address.replace(/\/.*/, "");
+  const accept = "image/avif,image/webp,*/*";
+  const headers = { host, accept, [ATTRIBUTION_HEADER]: browser.header(tabAttribution(tabId, site, DIRECT)) };
+  const options = {
+    host: "127.0.0.1",
+    port: companion.proxyPort,
+    path: URL.parse(`http://${address}`)?.href,
+    headers,
+  };
   const asked = httpRequest(options, (response) => {
     response.resume();
     resolve(response.statusCode ?? 0);
@@ -77,6 +85,28 @@ test("a site without blocking has its flows let through, and other sites have no
   expect(await plain("ads.test", 2, "other.test")).toBe(403);
   await control.request("dns.site", { site: "page.test", filtered: true });
   expect(await plain("ads.test", 1, "page.test")).toBe(403);
+});
+
+test("a plain request is blocked by its whole address, counted, and explained; not for a site without blocking", async () => {
+  await control.request("dns.list.restore", { id: "ads" });
+  const ad = "page.test/ads/banner/1.gif";
+  const { decision, list, text } = await control.request("dns.why", { name: `http://${ad}` });
+  expect([decision, list]).toEqual(["blocked", "ads"]);
+  expect(text).toContain("over plain http by the local proxy");
+  // As the extension's rules say it: the tab alone.
+  expect(await plain(ad, 1, "")).toBe(403);
+  expect(await plain("page.test/news/1.gif", 1, "")).toBe(200);
+  const { lists } = await control.request("dns.status", {});
+  expect(lists.find(({ id }) => id === "ads")?.blocked).toBe(1);
+
+  await control.request("dns.site", { site: "page.test", filtered: false });
+  expect(await plain(ad, 1, "")).toBe(200);
+  await control.request("dns.site", { site: "page.test", filtered: true });
+  await control.request("dns.site", { site: "other.test", filtered: false });
+  expect(await plain(ad, 1, "")).toBe(403);
+  expect(await plain(ad, 2, "")).toBe(200);
+  await control.request("dns.list.remove", { id: "ads" });
+  expect(await plain(ad, 1, "")).toBe(200);
 });
 
 test("a browser hears what it is to filter by itself, at once and when it asks", async () => {

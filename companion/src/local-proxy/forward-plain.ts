@@ -1,10 +1,12 @@
 import { request as httpRequest, type IncomingMessage, type ServerResponse } from "node:http";
 import { pipeline } from "node:stream";
 import { errorText, ProxyError, proxyErrorOf, proxyErrors } from "@atlantic/shared/errors.ts";
-import type { CarryParts } from "./connect-handler.ts";
+import { ruleText } from "../dns/urls/rule-text.ts";
+import type { CarryParts, FlowFilter } from "./connect-handler.ts";
 import { endToEndHeaders } from "./end-to-end-headers.ts";
 import type { FlowOwner, OpenFlow, Target } from "./open-flows.ts";
 import { refuse } from "./refusal-page.ts";
+import { requestFacts } from "./request-facts.ts";
 import { sitesOf } from "./sites-of.ts";
 
 const REFUSED_CREDENTIAL =
@@ -35,13 +37,9 @@ export function forwardPlain(
     return;
   }
   const target = targetOf(url);
-  if (parts.names.blocksFlow(target.host, sitesOf(owner))) {
-    refuse(
-      response,
-      403,
-      "Blocked",
-      `${target.host} is on a filter list. atlantic dns why ${target.host} says which.`,
-    );
+  const blocked = filtered(parts.names, request, url, sitesOf(owner));
+  if (blocked !== undefined) {
+    refuse(response, 403, "Blocked", blocked);
     return;
   }
   const path = parts.dialer.plain(route, attribution.routeId, target);
@@ -70,6 +68,20 @@ export function forwardPlain(
   outgoing.on("response", (incoming) => answer(incoming, response, request.method));
   outgoing.on("error", (error) => fail(response, error));
   pipeline(request, outgoing, () => {});
+}
+
+/** Why a filter list keeps a request, for people; undefined when none does. */
+function filtered(
+  names: FlowFilter,
+  { method = "GET", headers }: IncomingMessage,
+  url: URL,
+  sites: readonly string[],
+): string | undefined {
+  const { host } = targetOf(url);
+  if (names.blocksFlow(host, sites))
+    return `${host} is on a filter list. atlantic dns why ${host} says which.`;
+  const found = names.blocksRequest(requestFacts(url, method, headers, sites), sites);
+  return found && `The filter list ${found.list} blocks this address by its rule ${ruleText(found.rule)}.`;
 }
 
 export function targetOf({ hostname, port }: URL): Target {

@@ -30,6 +30,7 @@ export class PlainHandler {
     }
     const gone = new AbortController();
     response.once("close", () => gone.abort());
+    await this.#parts.names.prepareForRequests();
     const found = await this.#identify(request, gone.signal);
     if (gone.signal.aborted) return;
     if (!found) return refuse(response, 403, "Not sent", STRANGER);

@@ -17,7 +17,8 @@ export const PARTS_OF_PAGES = [
   "webbundle",
   "other",
 ] as const;
-const resourceTypeSchema = z.enum(["main_frame", ...PARTS_OF_PAGES]);
+export const EVERY_TYPE = ["main_frame", ...PARTS_OF_PAGES] as const;
+const resourceTypeSchema = z.enum(EVERY_TYPE);
 export type ResourceType = z.infer<typeof resourceTypeSchema>;
 
 const names = z.array(z.string());

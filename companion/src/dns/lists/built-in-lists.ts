@@ -21,11 +21,17 @@ export function builtInPath(id: BuiltInList): string {
   return fileURLToPath(new URL(`../../../dist/lists/${id}.txt`, import.meta.url));
 }
 
+/** The rules of a list that ask for more than a name. */
+export function builtInUrlsPath(id: BuiltInList): string {
+  return fileURLToPath(new URL(`../../../dist/lists/${id}.urls`, import.meta.url));
+}
+
 /**
  * Builds the lists where that was not done yet.
  * @throws Error when they are not there and cannot be built, because the data they come from is not installed
  */
 export async function ensureBuiltInLists(): Promise<void> {
-  if (BUILT_IN_LISTS.every((id) => existsSync(builtInPath(id)))) return;
+  const paths = BUILT_IN_LISTS.flatMap((id) => [builtInPath(id), builtInUrlsPath(id)]);
+  if (paths.every((path) => existsSync(path))) return;
   await promisify(execFile)(process.execPath, [BUILD_PROGRAM], { timeout: BUILD_MS });
 }

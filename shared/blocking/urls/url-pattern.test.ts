@@ -1,0 +1,68 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { fitsPattern, urlText } from "./url-pattern.ts";
+
+const fits = (pattern: string, url: string, isCaseSensitive = false) =>
+  fitsPattern(pattern, urlText(url), isCaseSensitive);
+
+describe("patterns of addresses", () => {
+  it.each([
+    ["||ads.test^", "http://ads.test/"],
+    ["||ads.test^", "http://x.ads.test:8080/a"],
+    ["||ads.test^", "http://ads.test"],
+    ["||ads.test/a", "http://ads.test/abc"],
+    ["|http://a.test/|", "http://a.test/"],
+    ["/ad/*.gif|", "http://a.test/ad/1.gif.gif"],
+    ["/AD/", "http://a.test/ad/"],
+    ["^ad^", "http://a.test/?ad=1"],
+    ["-ad^", "http://a.test/x-ad"],
+    ["||test", "http://a.test/"],
+  ])("%s fits %s", (pattern, url) => expect(fits(pattern, url)).toBe(true));
+
+  it.each([
+    ["||ads.test^", "http://noads.test/"],
+    ["||ads.test^", "http://ads.test.evil/"],
+    ["||ads.test^", "http://a.test/?u=http://ads.test/"],
+    ["|http://a.test/|", "http://a.test/b"],
+    ["/ad/*.gif|", "http://a.test/ad/1.gif?x"],
+    ["^ad^", "http://a.test/?bad=1"],
+    ["^ad^", "http://a.test/?ad_1"],
+  ])("%s does not fit %s", (pattern, url) => expect(fits(pattern, url)).toBe(false));
+
+  it("know cases where they say so", () => {
+    expect(fits("/Ad", "http://a.test/Ad", true)).toBe(true);
+    expect(fits("/Ad", "http://a.test/ad", true)).toBe(false);
+  });
+
+  it("mean what the same regular expression means", () => {
+    const piece = fc.constantFrom("a", "b", ".", "/", "^", "*", "-", "%", "ab", "||", "|");
+    const urls = fc
+      .array(fc.constantFrom("a", "b", ".", "-", "_", "%"), { minLength: 1, maxLength: 6 })
+      .chain((host) =>
+        fc
+          .array(fc.constantFrom("a", "b", ".", "/", "?", "-", ":", "|"), { maxLength: 8 })
+          .map((rest) => `http://${host.join("")}/${rest.join("")}`),
+      );
+    fc.assert(
+      fc.property(fc.array(piece, { minLength: 1, maxLength: 6 }), urls, (pieces, url) => {
+        const pattern = pieces.join("");
+        fc.pre(!/^\|{3}|.\|\|$|^\|$|^\|\|$/.test(pattern));
+        expect(fits(pattern, url), `${pattern} ${url}`).toBe(expression(pattern).test(url));
+      }),
+      { numRuns: 3_000 },
+    );
+  });
+});
+
+/** As it reads in Chrome's documentation of `urlFilter`. */
+function expression(pattern: string): RegExp {
+  const start = pattern.startsWith("||") ? "^[a-z]+://([^/:?#]*\\.)?" : pattern.startsWith("|") ? "^" : "";
+  const rest = pattern.replace(/^\|{1,2}/, "");
+  const end = rest.endsWith("|") ? "$" : "";
+  const body = [...(end ? rest.slice(0, -1) : rest)].map((character) => {
+    if (character === "*") return ".*";
+    if (character === "^") return "(?:[^a-z0-9_.%-]|$)";
+    return character.replace(/[.|?*+^$()[\]{}\\/-]/g, "\\$&");
+  });
+  return new RegExp(start + body.join("") + end, "i");
+}
