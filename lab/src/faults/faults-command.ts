@@ -29,13 +29,10 @@ export async function faultsCommand(options: FaultsCommandOptions): Promise<numb
     onResult: (result) => process.stdout.write(lineOf(result)),
   });
   const summary = summarise(report.results);
-  process.stdout.write(inWords(summary, report.seconds));
+  process.stdout.write(inWords(summary, report));
   if (json !== undefined) {
-    const { seconds: took, daemonStarts, machines } = report;
-    writeFileSync(
-      json,
-      `${JSON.stringify({ ...summary, daemonStarts, machines, seconds: took, kernel: release() }, null, 2)}\n`,
-    );
+    const { results: _, ...rest } = report;
+    writeFileSync(json, `${JSON.stringify({ ...summary, ...rest, kernel: release() }, null, 2)}\n`);
   }
-  return summary.leaked + summary.stuck === 0 ? 0 : 1;
+  return summary.leaked + summary.stuck + report.failures.length === 0 ? 0 : 1;
 }

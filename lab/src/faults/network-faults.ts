@@ -115,17 +115,32 @@ export const networkFaults: readonly Fault[] = [
         "ip -o link show type bridge | grep -o 'atlantic-tun[0-9]*' | xargs -n 1 ip link delete",
       ),
   },
-  {
+  renamedBesideImpostor(),
+];
+
+/** A link that is plugged in takes the device's name, and the device gets another. */
+function renamedBesideImpostor(): Fault {
+  let device = "";
+  return {
     name: "the device renamed, and an impostor beside it",
     takes: "second link",
     async inject(place) {
-      const device = await deviceOf(place);
-      await batch(place, [`link set ${device} down`, `link set ${device} name renamed`]);
-      await place.links.plug(device);
+      await place.links.plug(secondLink);
+      device = await deviceOf(place);
+      await batch(place, [
+        `link set ${device} down`,
+        `link set ${device} name renamed`,
+        `link set ${secondLink} down`,
+        `link set ${secondLink} name ${device}`,
+        `link set ${device} up`,
+      ]);
     },
-    after: ({ links }) => links.unplug(),
-  },
-];
+    async after(place) {
+      await batch(place, [`link set ${device} down`, `link set ${device} name ${secondLink}`]);
+      await place.links.unplug();
+    },
+  };
+}
 
 /** Done to the tunnel's device, by whatever name it has now. */
 function ofDevice(name: string, commands: (device: string) => readonly string[]): Fault {

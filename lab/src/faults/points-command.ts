@@ -17,34 +17,28 @@ export async function pointsCommand({ json, count, seconds }: PointsCommandOptio
     onPoints: (points) => process.stdout.write(`${points.length} places where the daemon waits\n`),
     onResult: (result) => process.stdout.write(lineOf(result)),
   });
-  const { points, hit, daemonStarts, machines } = report;
-  const summary = summarise(report.results, ({ fault }) =>
-    fault.replace(/, passing.*\(/, " (").replace(/passing \d+ /, ""),
-  );
+  const { results, points, hit, ...rest } = report;
+  const summary = summarise(results, ({ fault }) => fault.replace(/, passing.*\(/, " ("));
   const missed = points.filter(({ at }) => !hit.has(at)).map(({ at }) => at);
-  process.stdout.write(inWords(summary, report.seconds));
+  process.stdout.write(inWords(summary, report));
   process.stdout.write(
     `${points.length} places, ${missed.length} not come to again:\n${missed.join("\n")}\n`,
   );
   if (json !== undefined) {
-    const places = Object.fromEntries(
-      [...Map.groupBy(points, ({ stage }: Point) => stage.name)].map(([stage, each]) => [
-        stage,
-        each.map(({ at }) => at),
-      ]),
-    );
-    const { seconds: took } = report;
     const whole = {
       ...summary,
-      daemonStarts,
-      machines,
-      seconds: took,
+      ...rest,
       kernel: release(),
-      missed,
       points: points.length,
-      places,
+      missed,
+      places: placesByStage(points),
     };
     writeFileSync(json, `${JSON.stringify(whole, null, 2)}\n`);
   }
-  return summary.leaked + summary.stuck === 0 ? 0 : 1;
+  return summary.leaked + summary.stuck + report.failures.length === 0 ? 0 : 1;
+}
+
+function placesByStage(points: readonly Point[]): Readonly<Record<string, readonly string[]>> {
+  const stages = Map.groupBy(points, ({ stage }) => stage.name);
+  return Object.fromEntries([...stages].map(([stage, each]) => [stage, each.map(({ at }) => at)]));
 }

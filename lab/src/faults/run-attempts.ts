@@ -1,6 +1,6 @@
 import type { FaultPlace } from "./fault.ts";
 import { type FaultyMachineOptions, withFaultyMachine } from "./faulty-machine.ts";
-import type { FaultResult } from "./under-probes.ts";
+import { type FaultResult, NotMendedError } from "./under-probes.ts";
 
 /** One fault that is to be put in. */
 export interface Attempt {
@@ -11,6 +11,8 @@ export interface Attempt {
 
 export interface AttemptReport {
   readonly results: readonly FaultResult[];
+  /** Attempts over which the lab itself failed, each with why: these are no faults that were put in. */
+  readonly failures: readonly string[];
   readonly daemonStarts: number;
   readonly machines: number;
   readonly seconds: number;
@@ -34,6 +36,7 @@ export async function runAttempts(
   const begun = performance.now();
   const seconds = () => (performance.now() - begun) / 1_000;
   const results: FaultResult[] = [];
+  const failures: string[] = [];
   const keep = (result: FaultResult) => {
     results.push(result);
     onResult?.(result);
@@ -51,13 +54,13 @@ export async function runAttempts(
           const result = await attempt.run(place);
           if (result) keep(result);
         } catch (error) {
-          const problem = `The machine had to be built anew: ${error instanceof Error ? error.message : String(error)}`;
-          keep({ fault: attempt.name, leaks: [], backMs: null, problem, probes: 0 });
+          if (error instanceof NotMendedError) keep(error.result);
+          else failures.push(`${attempt.name}: ${error instanceof Error ? error.message : String(error)}`);
           break;
         }
       }
       daemonStarts += place.product.starts;
     });
   }
-  return { results, daemonStarts, machines, seconds: seconds() };
+  return { results, failures, daemonStarts, machines, seconds: seconds() };
 }

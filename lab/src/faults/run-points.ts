@@ -162,7 +162,8 @@ async function wished(place: FaultPlace, { restore, opens }: Stage): Promise<boo
   const { product } = place;
   if (!restore && !opens) return false;
   await product.ready();
-  await restore?.(place);
+  // In this order: of a machine at rest, unlocking is opening.
   await product.connect();
+  await restore?.(place);
   return true;
 }

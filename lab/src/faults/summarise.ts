@@ -1,3 +1,4 @@
+import type { AttemptReport } from "./run-attempts.ts";
 import type { FaultResult } from "./under-probes.ts";
 
 /** What one kind of fault came to. Times are milliseconds until traffic was back. */
@@ -53,11 +54,15 @@ function at(results: readonly FaultResult[], share: number): number {
 }
 
 /** For people, at the end of a run. */
-export function inWords({ faults, probes, leaked, stuck, backMs }: FaultSummary, seconds: number): string {
+export function inWords(
+  { faults, probes, leaked, stuck, backMs }: FaultSummary,
+  { failures, seconds }: Pick<AttemptReport, "failures" | "seconds">,
+): string {
   return (
     `${faults} faults, ${probes} probes under them, ${leaked} packets outside that must not be, ` +
     `${stuck} times something did not come back by itself; traffic was back after ${backMs.median} ms (median), ` +
-    `${backMs.p95} ms (95 %), ${backMs.most} ms (at most); ${seconds.toFixed(0)} s.\n`
+    `${backMs.p95} ms (95 %), ${backMs.most} ms (at most); ${seconds.toFixed(0)} s.\n` +
+    failures.map((failure) => `The lab failed: ${failure}\n`).join("")
   );
 }
 

@@ -20,6 +20,16 @@ export interface FaultResult {
   readonly probes: number;
 }
 
+/** The machine is of no more use. */
+export class NotMendedError extends Error {
+  readonly result: FaultResult;
+
+  constructor(result: FaultResult) {
+    super(`${result.fault}: ${result.problem}`);
+    this.result = result;
+  }
+}
+
 /** What must never be seen. Marked and held probes are not the machine's programs. */
 const dark = shapes.filter(({ way }) => !way.includes("opened before") && !way.startsWith("right mark"));
 
@@ -32,6 +42,7 @@ const TRY_MS = [400, 400, 800, 2_000];
  * Puts a fault in while everything is tried that must not get out, until traffic is back and once more after it.
  * @param fault returns when what it does is done, with the moment it hit; traffic counts as back only from then on
  * @param mend the hand that the product must not need: called when traffic is not back in time
+ * @throws NotMendedError with what came of it, when the hand does not help either
  */
 export async function underProbes(
   place: FaultPlace,
@@ -59,6 +70,7 @@ export async function underProbes(
   probing.catch(() => {});
   let backMs: number | null = null;
   let problem: string | null = null;
+  let isMended = true;
   try {
     const hit = await options.fault();
     const back = await carries(place, options.backWithinMs);
@@ -67,14 +79,21 @@ export async function underProbes(
     await options.after().catch((error) => {
       problem = error instanceof Error ? error.message : String(error);
     });
-    if (back === null) await options.mend();
+    if (back === null) {
+      await options.mend().catch((error) => {
+        isMended = false;
+        problem += ` Nor by a hand: ${error instanceof Error ? error.message : String(error)}`;
+      });
+    }
   } finally {
     isOver = true;
     await probing;
   }
   const seen = await leaksOf(place, sent);
   const leaks = options.ignoreLeaks ? [] : seen;
-  return { fault: name, leaks, backMs, problem, probes: sent.length };
+  const result = { fault: name, leaks, backMs, problem, probes: sent.length };
+  if (!isMended) throw new NotMendedError(result);
+  return result;
 }
 
 /** When an ordinary program's connection went through the tunnel and back; null: none did. */
