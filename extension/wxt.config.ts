@@ -1,8 +1,7 @@
-import { join } from "node:path";
 import { defineConfig } from "wxt";
 import { EXTENSION_PUBLIC_KEY, FIREFOX_EXTENSION_ID } from "./id.ts";
-import { BUILT, ensureRulesets } from "./rulesets/ensure-rulesets.ts";
-import { FIREFOX_RULESETS, RULESETS, rulesetPath } from "./src/engine/rulesets.ts";
+import { builtRuleset, ensureRulesets, rulesetsOf } from "./rulesets/ensure-rulesets.ts";
+import { rulesetPath } from "./src/engine/rulesets.ts";
 
 const sizes = [16, 32, 48, 128];
 const icons = Object.fromEntries(sizes.map((size) => [size, `icons/off-${size}.png`]));
@@ -20,7 +19,7 @@ const permissions = [
   "webRequest",
 ];
 
-const rulesetsFor = (browser: string) => (browser === "firefox" ? FIREFOX_RULESETS : RULESETS);
+const familyOf = (browser: string) => (browser === "firefox" ? "firefox" : "chrome");
 
 export default defineConfig({
   srcDir: "src",
@@ -32,8 +31,9 @@ export default defineConfig({
   hooks: {
     async "build:publicAssets"(wxt, files) {
       await ensureRulesets();
-      const paths = rulesetsFor(wxt.config.browser).map(rulesetPath);
-      files.push(...paths.map((path) => ({ absoluteSrc: join(BUILT, path), relativeDest: path })));
+      const family = familyOf(wxt.config.browser);
+      for (const id of rulesetsOf(family))
+        files.push({ absoluteSrc: builtRuleset(family, id), relativeDest: rulesetPath(id) });
     },
   },
   manifest: ({ browser }) => ({
@@ -45,7 +45,11 @@ export default defineConfig({
     incognito: "spanning",
     // None is on before the companion has said which lists are in use.
     declarative_net_request: {
-      rule_resources: rulesetsFor(browser).map((id) => ({ id, enabled: false, path: rulesetPath(id) })),
+      rule_resources: rulesetsOf(familyOf(browser)).map((id) => ({
+        id,
+        enabled: false,
+        path: rulesetPath(id),
+      })),
     },
     web_accessible_resources: [{ resources: ["gate.html"], matches: ["<all_urls>"] }],
     commands: {

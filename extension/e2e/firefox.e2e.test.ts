@@ -23,18 +23,16 @@ let companion: CompanionProcess;
 let firefox: FirefoxBrowser;
 /** A site on this machine's own address, which Firefox would reach without any proxy. */
 let near: { url: string; visits: () => number; close: () => void };
-/** The address of a script, from a list of the extension's own. */
-let ad: string;
 
 beforeAll(async () => {
   directory = await mkdtemp(join(tmpdir(), "atlantic-firefox-"));
   const profile = join(directory, "profile");
   const [started, extension] = await Promise.all([startServer(), buildExtension(undefined, "firefox")]);
   server = started;
-  companion = await startCompanion(join(directory, "data"), server);
+  const ad = await nameOfAds(extension);
+  near = await nearSite(`http://${ad}/script.js`);
+  companion = await startCompanion(join(directory, "data"), server, { [`${ad}:80`]: new URL(near.url).host });
   await companion.introduce(profile, "firefox");
-  ad = await addressOfAd(extension);
-  near = await nearSite(ad);
   firefox = await openFirefoxBrowser(profile, extension);
   await vi.waitFor(async () => expect((await status()).browsers).toHaveLength(1), { timeout: 60_000 });
 });
@@ -84,7 +82,7 @@ it("sends each tab its own way, and nothing anywhere once the companion is gone"
   expect(await de.text()).toMatch(/127\.1\.2\.\d/);
 });
 
-it("blocks an ad by its address, until the person lets the ads of all sites through", async () => {
+it("blocks ads of third parties by their name, until the list is switched off", async () => {
   const tab = await firefox.newTab();
   const seen = async () => {
     await tab.open(`${near.url}with-ad`);
@@ -119,15 +117,16 @@ async function knownTabs(): Promise<number[]> {
   return (await companion.control.request("route.list", {})).map(({ tabId }) => tabId);
 }
 
-async function addressOfAd(extension: string): Promise<string> {
+/** A name that the extension blocks for third parties, and the resolver and the local proxy for nobody. */
+async function nameOfAds(extension: string): Promise<string> {
   const rules = readRules(JSON.parse(await readFile(join(extension, rulesetPath("ads")), "utf8")));
   const found = rules.find(
     ({ action, condition }) =>
       action.type === "block" &&
-      Object.keys(condition).length === 1 &&
-      /^\/[a-z-]+\.js$/.test(condition.urlFilter ?? ""),
+      Object.keys(condition).sort().join() === "domainType,requestDomains" &&
+      condition.domainType === "thirdParty",
   );
-  return found?.condition.urlFilter ?? "/no-such-rule.js";
+  return found?.condition.requestDomains?.[0] ?? "none.test";
 }
 
 async function nearSite(script: string): Promise<typeof near> {

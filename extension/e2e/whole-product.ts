@@ -57,8 +57,15 @@ export async function startWholeProduct(options: WholeProductOptions): Promise<W
   };
 }
 
-/** The companion of a server with the demonstration, under its first credential. */
-export async function startCompanion(data: string, server: RunningServer): Promise<CompanionProcess> {
+/**
+ * The companion of a server with the demonstration, under its first credential.
+ * @param hosts where other names lead, each with its port
+ */
+export async function startCompanion(
+  data: string,
+  server: RunningServer,
+  hosts: Readonly<Record<string, string>> = {},
+): Promise<CompanionProcess> {
   const { username, password } = credentialSchema.parse(server.credential);
   const demonstration = server.demonstration;
   if (!demonstration) throw new Error("the demonstration is off");
@@ -72,7 +79,7 @@ export async function startCompanion(data: string, server: RunningServer): Promi
       apiUrl: server.webUrl,
     },
     addressCheckUrl: `http://${demonstration.echoHost}/address`,
-    hosts: { [`${demonstration.echoHost}:80`]: demonstration.echoAddress },
+    hosts: { ...hosts, [`${demonstration.echoHost}:80`]: demonstration.echoAddress },
   });
 }
 

@@ -1,15 +1,17 @@
 import { mkdirSync, renameSync, writeFileSync } from "node:fs";
-import { dirname, join } from "node:path";
-import { RULESETS, rulesetPath } from "../src/engine/rulesets.ts";
-import { BUILT, rulesetStamp, stampPath } from "./ensure-rulesets.ts";
+import { dirname } from "node:path";
+import { builtRuleset, rulesetStamp, rulesetsOf, stampPath } from "./ensure-rulesets.ts";
 import { makeRulesets } from "./make-rulesets.ts";
 
 /** Builds the rulesets that the extension carries into `extension/dist/rulesets`. */
 const stamp = rulesetStamp();
 const rulesets = makeRulesets();
-for (const id of RULESETS) {
-  write(join(BUILT, rulesetPath(id)), JSON.stringify(rulesets[id]));
-  console.log(`Built the ruleset ${id}: ${rulesets[id].length} rules.`);
+for (const family of ["chrome", "firefox"] as const) {
+  for (const id of rulesetsOf(family)) {
+    const rules = rulesets[family][id];
+    write(builtRuleset(family, id), JSON.stringify(rules));
+    console.log(`Built the ruleset ${id} for ${family}: ${rules.length} rules.`);
+  }
 }
 write(stampPath(), stamp);
 

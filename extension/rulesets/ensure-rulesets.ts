@@ -3,10 +3,12 @@ import { createHash } from "node:crypto";
 import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { RULESETS, rulesetPath } from "../src/engine/rulesets.ts";
+import { FIREFOX_RULESETS, RULESETS, type RulesetId } from "../src/engine/rulesets.ts";
 
-/** Where the rulesets lie that were built. */
-export const BUILT = join(import.meta.dirname, "../dist");
+/** The browsers that are built for. */
+export type Family = "chrome" | "firefox";
+
+const BUILT = join(import.meta.dirname, "../dist/rulesets");
 
 const PROGRAM = join(import.meta.dirname, "build-rulesets.ts");
 const BUILD_MS = 300_000;
@@ -25,13 +27,28 @@ const SOURCES = [
  */
 export async function ensureRulesets(): Promise<void> {
   const stamp = rulesetStamp();
-  const isThere = RULESETS.every((id) => existsSync(join(BUILT, rulesetPath(id))));
-  if (isThere && existsSync(stampPath()) && readFileSync(stampPath(), "utf8") === stamp) return;
+  const isThere = (family: Family) => rulesetsOf(family).every((id) => existsSync(builtRuleset(family, id)));
+  if (
+    isThere("chrome") &&
+    isThere("firefox") &&
+    existsSync(stampPath()) &&
+    readFileSync(stampPath(), "utf8") === stamp
+  )
+    return;
   await promisify(execFile)(process.execPath, [PROGRAM], { timeout: BUILD_MS });
 }
 
+export function rulesetsOf(family: Family): readonly RulesetId[] {
+  return family === "firefox" ? FIREFOX_RULESETS : RULESETS;
+}
+
+/** Where a ruleset lies that was built. */
+export function builtRuleset(family: Family, id: RulesetId): string {
+  return join(BUILT, family, `${id}.json`);
+}
+
 export function stampPath(): string {
-  return join(BUILT, "rulesets/sources.hash");
+  return join(BUILT, "sources.hash");
 }
 
 /** Changes whenever the rulesets would. */

@@ -10,6 +10,8 @@ import { type TakenRule, takenRules } from "@atlantic/shared/blocking/rulesets/t
 import { isSharedSuffix } from "@atlantic/shared/blocking/shared-suffix.ts";
 import { z } from "zod";
 import { FIREFOX_RULESETS, RULESETS, type RulesetId } from "../src/engine/rulesets.ts";
+import type { Family } from "./ensure-rulesets.ts";
+import { rulesForFirefox } from "./rules-for-firefox.ts";
 
 type NumberedRule = DnrRule & { readonly id: number };
 type Rulesets = Readonly<Record<RulesetId, readonly NumberedRule[]>>;
@@ -27,7 +29,7 @@ const GUARANTEED_PATTERNS = 1_000;
  * Makes what the extension carries of the rulesets of @adguard/dnr-rulesets.
  * @throws Error when a rule of theirs would speak as strongly as the product's own, or when there are more than fit
  */
-export function makeRulesets(): Rulesets {
+export function makeRulesets(): Readonly<Record<Family, Rulesets>> {
   const folder = join(dirname(fileURLToPath(import.meta.resolve("@adguard/dnr-rulesets"))), "../filters");
   const read = (number: number) =>
     readRules(parsed(join(folder, `declarative/ruleset_${number}/ruleset_${number}.json`)));
@@ -42,19 +44,29 @@ export function makeRulesets(): Rulesets {
   const languages = rulesetNumbers("ads", all).filter((number) => number !== ADS_BASE);
   const names = of("ads", languages).filter(isWholeName);
   const security = rulesetNumbers("security", all);
-  const pages = mergeNames(of("security", SINGLE_PAGES).filter(({ isHarmfulPage }) => isHarmfulPage));
+  const singlePages = of("security", SINGLE_PAGES);
+  const pages = mergeNames(singlePages.filter(({ isHarmfulPage }) => isHarmfulPage));
   const [pageNames, pageAddresses] = parted(pages, (rule) => rule.condition.requestDomains !== undefined);
   const others = of(
     "security",
     security.filter((number) => !SINGLE_PAGES.includes(number)),
   );
-  const partNames = of("security", SINGLE_PAGES).filter(isWholeName);
-  return fitting({
+  const partNames = singlePages.filter(isWholeName);
+  const chrome = fitting({
     ads: finished([...of("ads", [ADS_BASE]), ...names]),
     tracking: finished(of("tracking", rulesetNumbers("tracking", all))),
     security: finished([...pageNames, ...others, ...partNames]),
     "security-pages": finished(pageAddresses),
   });
+  return { chrome, firefox: forFirefox(chrome) };
+}
+
+function forFirefox(rulesets: Rulesets): Rulesets {
+  const kept = new Set(rulesForFirefox(FIREFOX_RULESETS.flatMap((id) => rulesets[id])));
+  const lightened = FIREFOX_RULESETS.map(
+    (id) => [id, rulesets[id].filter((rule) => kept.has(rule))] as const,
+  );
+  return { ...rulesets, ...Object.fromEntries(lightened) };
 }
 
 function fitting(rulesets: Rulesets): Rulesets {

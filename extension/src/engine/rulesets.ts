@@ -13,6 +13,7 @@ export type RulesetId = (typeof RULESETS)[number];
 /** Firefox has room for no more than it guarantees. */
 export const FIREFOX_RULESETS: readonly RulesetId[] = ["ads", "tracking", "security"];
 
+/** Where a ruleset lies in the extension. */
 export function rulesetPath(id: RulesetId): string {
   return `rulesets/${id}.json`;
 }
