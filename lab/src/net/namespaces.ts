@@ -1,4 +1,4 @@
-import { mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { creatorOf, isAlive, labFolder } from "../lab-name.ts";
 import { type LabNode, nodes, type Role } from "../topology.ts";
@@ -58,7 +58,17 @@ export async function removeNamespaces(prefix: string): Promise<void> {
     await run(["ip", "netns", "delete", name]);
     rmSync(join(ETC, name), { recursive: true, force: true });
   }
-  rmSync(labFolder(prefix), { recursive: true, force: true });
+  const folder = labFolder(prefix);
+  for (const path of mountsBelow(folder)) await run(["umount", "--lazy", path]);
+  rmSync(folder, { recursive: true, force: true });
+}
+
+/** What a killed lab left mounted in its folder, the innermost first. */
+function mountsBelow(folder: string): string[] {
+  const paths = readFileSync("/proc/self/mounts", "utf8")
+    .split("\n")
+    .map((line) => line.split(" ")[1] ?? "");
+  return paths.filter((path) => path.startsWith(`${folder}/`)).reverse();
 }
 
 /** Removes labs whose makers are gone without cleaning up. Returns the prefixes of what it removed. */
