@@ -2,6 +2,7 @@ import type { IncomingHttpHeaders } from "node:http";
 import type { ResourceType } from "@atlantic/shared/blocking/rulesets/dnr-rule.ts";
 import type { UrlRequest } from "@atlantic/shared/blocking/urls/rule-applies.ts";
 import { urlText } from "@atlantic/shared/blocking/urls/url-pattern.ts";
+import { siteOfHost } from "@atlantic/shared/routing/site.ts";
 
 /** Longer addresses are looked at as far as this. */
 const MAX_URL_LENGTH = 4_096;
@@ -51,12 +52,14 @@ export function requestFacts(
   sites: readonly string[],
 ): UrlRequest {
   const [only = null, another] = sites.filter((site) => site !== "");
+  const initiator = hostOf(headers.referer) ?? (another === undefined ? only : null);
   return {
     url: urlText(url.href.slice(0, MAX_URL_LENGTH)),
     host: url.hostname,
     method,
     types: typesOf(url, headers),
-    initiator: hostOf(headers.referer) ?? (another === undefined ? only : null),
+    initiator,
+    isThirdParty: initiator === null ? null : siteOfHost(initiator) !== siteOfHost(url.hostname),
   };
 }
 

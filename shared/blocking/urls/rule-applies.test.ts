@@ -11,6 +11,7 @@ function request(more: Partial<UrlRequest> = {}): UrlRequest {
     method: "GET",
     types: ["script"],
     initiator: "www.news.test",
+    isThirdParty: true,
     ...more,
   };
 }
@@ -41,8 +42,13 @@ it.each<[string, DnrCondition, Partial<UrlRequest>, "yes" | "no" | "perhaps"]>([
   ],
   ["all pages but its own", { excludedInitiatorDomains: ["news.test"] }, {}, "no"],
   ["third parties", { domainType: "thirdParty" }, {}, "yes"],
-  ["third parties, on its own site", { domainType: "thirdParty" }, { initiator: "shop.test" }, "no"],
-  ["third parties, when nobody knows the page", { domainType: "thirdParty" }, { initiator: null }, "perhaps"],
+  ["third parties, on its own site", { domainType: "thirdParty" }, { isThirdParty: false }, "no"],
+  [
+    "third parties, when nobody knows the page",
+    { domainType: "thirdParty" },
+    { isThirdParty: null },
+    "perhaps",
+  ],
 ])("a rule about %s", (_, condition, more, expected) => {
   expect(ruleApplies(condition, request(more))).toBe(expected);
 });

@@ -1,9 +1,9 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { fitsPattern, urlText } from "./url-pattern.ts";
+import { readPattern, urlText } from "./url-pattern.ts";
 
 const fits = (pattern: string, url: string, isCaseSensitive = false) =>
-  fitsPattern(pattern, urlText(url), isCaseSensitive);
+  readPattern(pattern, isCaseSensitive)(urlText(url));
 
 describe("patterns of addresses", () => {
   it.each([

@@ -1,5 +1,3 @@
-const SPECIAL = /[|*^]/;
-
 /** An address as patterns see it. */
 export interface UrlText {
   readonly text: string;
@@ -19,25 +17,41 @@ export function urlText(text: string): UrlText {
   return { text, lower: text.toLowerCase(), names };
 }
 
+/** A pattern that was read: whether an address fits it. */
+export type UrlPattern = (url: UrlText) => boolean;
+
 /**
- * Whether an address fits a `urlFilter` of declarativeNetRequest: `||` begins at a name of the host or one below it, `|` at
- * the beginning or the end, `*` stands for anything, and `^` for the end or what is neither letter, digit, nor one of `_-.%`.
+ * Reads a `urlFilter` of declarativeNetRequest: `||` begins at a name of the host or one below it, `|` at the beginning or
+ * the end, `*` stands for anything, and `^` for the end or what is neither letter, digit, nor one of `_-.%`.
  */
-export function fitsPattern(pattern: string, url: UrlText, isCaseSensitive = false): boolean {
-  const text = isCaseSensitive ? url.text : url.lower;
+export function readPattern(pattern: string, isCaseSensitive = false): UrlPattern {
   const sought = isCaseSensitive ? pattern : pattern.toLowerCase();
-  // Most patterns are words alone.
-  if (!SPECIAL.test(sought)) return text.includes(sought);
-  if (sought.startsWith("||")) {
-    const rest = sought.slice(2);
-    return url.names.some((at) => fitsFrom(rest, text, at, true));
-  }
-  return sought.startsWith("|") ? fitsFrom(sought.slice(1), text, 0, true) : fitsFrom(sought, text, 0, false);
+  const textOf = (url: UrlText) => (isCaseSensitive ? url.text : url.lower);
+  // Most patterns are words alone, and most addresses lack the longest word of the others.
+  if (!/[|*^]/.test(sought)) return (url) => textOf(url).includes(sought);
+  const word = longest(sought.split(/[|*^]/));
+  const begins = /^\|{0,2}/.exec(sought)?.[0] ?? "";
+  const endsThere = sought.length > begins.length && sought.endsWith("|");
+  const parts = sought.slice(begins.length, endsThere ? -1 : undefined).split("*");
+  return (url) => {
+    const text = textOf(url);
+    if (!text.includes(word)) return false;
+    if (begins !== "||") return fitsFrom(parts, text, 0, begins === "|", endsThere);
+    return url.names.some((at) => fitsFrom(parts, text, at, true, endsThere));
+  };
 }
 
-function fitsFrom(pattern: string, text: string, from: number, isAnchored: boolean): boolean {
-  const endsThere = pattern.endsWith("|");
-  const parts = (endsThere ? pattern.slice(0, -1) : pattern).split("*");
+function longest(words: readonly string[]): string {
+  return words.reduce((long, word) => (word.length > long.length ? word : long), "");
+}
+
+function fitsFrom(
+  parts: readonly string[],
+  text: string,
+  from: number,
+  isAnchored: boolean,
+  endsThere: boolean,
+): boolean {
   let at = from;
   for (const [index, part] of parts.entries()) {
     const isFixed = index === 0 && isAnchored;

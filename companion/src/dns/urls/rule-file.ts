@@ -89,9 +89,10 @@ export class RuleFile {
     return undefined;
   }
 
-  /** The rules that may be about an address with these words. */
-  about(tokens: readonly number[]): DnrRule[] {
-    return [...this.#anywhere, ...tokens.flatMap((token) => this.#under(token))];
+  /** Shows the rules that may be about an address with these words. */
+  forEach(tokens: readonly number[], see: (rule: DnrRule) => void): void {
+    for (const rule of this.#anywhere) see(rule);
+    for (const token of tokens) for (const rule of this.#under(token)) see(rule);
   }
 
   close(): void {

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { BuiltInList } from "@atlantic/shared/blocking/built-in-list.ts";
 import { type DnrRule, readRules } from "@atlantic/shared/blocking/rulesets/dnr-rule.ts";
-import { fitsPattern } from "@atlantic/shared/blocking/urls/url-pattern.ts";
+import { fitsRule } from "@atlantic/shared/blocking/urls/rule-applies.ts";
 import fc from "fast-check";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { requestFacts } from "../../local-proxy/request-facts.ts";
@@ -119,7 +119,7 @@ it("finds in its file what looking at every rule finds", () => {
         for (const address of urls) {
           const facts = requestFacts(new URL(address), "GET", {}, []);
           const found = fresh.blocking(facts) !== undefined;
-          const expected = rules.some(({ condition }) => fitsPattern(condition.urlFilter ?? "", facts.url));
+          const expected = rules.some(({ condition }) => fitsRule(condition, facts.url));
           expect(found, `${patterns.join(" ")} ${address}`).toBe(expected);
         }
         fresh.close();

@@ -1,7 +1,7 @@
 import type { BuiltInList } from "@atlantic/shared/blocking/built-in-list.ts";
 import type { DnrRule } from "@atlantic/shared/blocking/rulesets/dnr-rule.ts";
-import { ruleApplies, type UrlRequest } from "@atlantic/shared/blocking/urls/rule-applies.ts";
-import { fitsPattern, urlText } from "@atlantic/shared/blocking/urls/url-pattern.ts";
+import { fitsRule, ruleApplies, type UrlRequest } from "@atlantic/shared/blocking/urls/rule-applies.ts";
+import { urlText } from "@atlantic/shared/blocking/urls/url-pattern.ts";
 import { tokensOfUrl } from "@atlantic/shared/blocking/urls/url-tokens.ts";
 import { builtInUrlsPath } from "../lists/built-in-lists.ts";
 import { RuleFile } from "./rule-file.ts";
@@ -32,12 +32,10 @@ export class UrlFilter {
    * may be, and an exception to any of it.
    */
   blocking(request: UrlRequest): ListedRule | undefined {
-    let strongest: ListedRule | undefined;
-    for (const listed of this.#about(request.url.text)) {
-      const applies = ruleApplies(listed.rule.condition, request);
-      const counts = listed.rule.action.type === "block" ? applies === "yes" : applies !== "no";
-      if (counts && isStronger(listed, strongest)) strongest = listed;
-    }
+    const strongest = this.#strongest(request.url.text, ({ action, condition }) => {
+      const applies = ruleApplies(condition, request);
+      return action.type === "block" ? applies === "yes" : applies !== "no";
+    });
     if (strongest?.rule.action.type !== "block") return undefined;
     return this.#isExceptedPage(request, strongest) ? undefined : strongest;
   }
@@ -45,14 +43,13 @@ export class UrlFilter {
   /** The rules that an address fits on any page, for some kind of request; the strongest first. */
   fitting(url: string): ListedRule[] {
     const text = urlText(url.slice(0, MAX_URL_LENGTH));
-    return this.#about(text.text)
-      .filter(({ rule: { action, condition } }) => {
-        const { urlFilter, isUrlFilterCaseSensitive } = condition;
-        if (action.type === "allowAllRequests" || condition.initiatorDomains !== undefined) return false;
-        if (urlFilter === undefined) return false;
-        return fitsPattern(urlFilter, text, isUrlFilterCaseSensitive);
-      })
-      .sort((a, b) => b.rule.priority - a.rule.priority);
+    const found: ListedRule[] = [];
+    this.#forEach(text.text, (rule, list) => {
+      const { urlFilter, initiatorDomains } = rule.condition;
+      if (rule.action.type === "allowAllRequests" || initiatorDomains !== undefined) return;
+      if (urlFilter !== undefined && fitsRule(rule.condition, text)) found.push({ list, rule });
+    });
+    return found.sort((a, b) => b.rule.priority - a.rule.priority);
   }
 
   close(): void {
@@ -70,20 +67,27 @@ export class UrlFilter {
       method: "GET",
       types: ["main_frame"],
       initiator,
+      isThirdParty: false,
     };
-    return this.#about(page).some(
-      (listed) =>
-        listed.rule.action.type === "allowAllRequests" &&
-        ruleApplies(listed.rule.condition, asPage) !== "no" &&
-        isStronger(listed, blocking),
+    const exception = this.#strongest(
+      page,
+      ({ action, condition }) =>
+        action.type === "allowAllRequests" && ruleApplies(condition, asPage) !== "no",
     );
+    return exception !== undefined && isStronger(exception.rule, blocking.rule);
   }
 
-  #about(url: string): ListedRule[] {
+  #strongest(url: string, counts: (rule: DnrRule) => boolean): ListedRule | undefined {
+    let strongest: ListedRule | undefined;
+    this.#forEach(url, (rule, list) => {
+      if (isStronger(rule, strongest?.rule) && counts(rule)) strongest = { list, rule };
+    });
+    return strongest;
+  }
+
+  #forEach(url: string, see: (rule: DnrRule, list: BuiltInList) => void): void {
     const tokens = tokensOfUrl(url);
-    return this.#lists().flatMap((list) =>
-      (this.#fileOf(list)?.about(tokens) ?? []).map((rule) => ({ list, rule })),
-    );
+    for (const list of this.#lists()) this.#fileOf(list)?.forEach(tokens, (rule) => see(rule, list));
   }
 
   #fileOf(list: BuiltInList): RuleFile | undefined {
@@ -96,8 +100,7 @@ export class UrlFilter {
 }
 
 /** Of two that are as strong, the exception. */
-function isStronger({ rule }: ListedRule, than: ListedRule | undefined): boolean {
-  if (than === undefined || rule.priority !== than.rule.priority)
-    return rule.priority > (than?.rule.priority ?? 0);
+function isStronger(rule: DnrRule, than: DnrRule | undefined): boolean {
+  if (than === undefined || rule.priority !== than.priority) return rule.priority > (than?.priority ?? 0);
   return rule.action.type !== "block";
 }
