@@ -102,7 +102,7 @@ it("an ad is blocked by its address, until the person lets the site's ads throug
 
   await stage.command({ kind: "blockAds", site: "a.test", on: false });
   await expect.poll(() => showsAd(page, "a.test")).toBe(true);
-  expect(await showsAd(page, "c.test")).toBe(false);
+  await expect.poll(() => showsAd(page, "c.test")).toBe(false);
   await stage.stopBackground();
   expect(await showsAd(page, "a.test")).toBe(true);
 
