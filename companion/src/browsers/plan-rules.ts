@@ -40,6 +40,12 @@ export function agreesAsPlain(plan: BrowserPlan, attribution: Attribution): bool
   );
 }
 
+/** Whether an attribution that does not agree with the plan was right before a tab turned. */
+export function isOutdated(plan: BrowserPlan, attribution: Attribution): boolean {
+  if (attribution.kind === "tab") return plan.tabs.some(({ tabId }) => tabId === attribution.tabId);
+  return attribution.kind === "steady";
+}
+
 /**
  * Whether an open tunnel must be closed under this plan, which may be newer than the one that accepted it.
  * `isAwaited`: a request for the tunnel's host is still under way, so a page that is being loaded may not be cut off

@@ -4,7 +4,8 @@ import {
   type Attribution,
   parseAttribution,
 } from "@atlantic/shared/control/attribution.ts";
-import { agreesAsPlain, routeOf } from "../browsers/plan-rules.ts";
+import type { Browser } from "../browsers/browser.ts";
+import { agreesAsPlain, isOutdated, routeOf } from "../browsers/plan-rules.ts";
 import { checkAttribution, type Identified } from "./attribution-check.ts";
 import type { TunnelParts } from "./connect-handler.ts";
 import { absoluteUrl, forwardPlain } from "./forward-plain.ts";
@@ -12,6 +13,12 @@ import { refuse } from "./refusal-page.ts";
 
 const STRANGER =
   "This request does not come from a tab that Atlantic Proxy knows, so it was not sent anywhere. Reload the page; if this stays, open the extension's popup and check that it is connected.";
+
+/** What a request says of itself, with the token that only its browser has. */
+interface Sender {
+  readonly browser: Browser;
+  readonly attribution: Attribution;
+}
 
 /** Plain http: each request says by a header whose it is, and each is decided by itself. */
 export class PlainHandler {
@@ -31,25 +38,37 @@ export class PlainHandler {
     const gone = new AbortController();
     response.once("close", () => gone.abort());
     await this.#parts.names.prepareForRequests();
-    const found = await this.#identify(request, gone.signal);
+    const sender = this.#senderOf(request);
+    const found = sender && (await this.#identify(sender, gone.signal));
     if (gone.signal.aborted) return;
-    if (!found) return refuse(response, 403, "Not sent", STRANGER);
-    forwardPlain(this.#parts, request, response, url, found);
+    if (found) return forwardPlain(this.#parts, request, response, url, found);
+    if (sender && isPageAskedAgain(sender, request)) return void response.destroy();
+    refuse(response, 403, "Not sent", STRANGER);
   }
 
-  async #identify(request: IncomingMessage, signal: AbortSignal): Promise<Identified | undefined> {
-    const { registry } = this.#parts;
+  #senderOf(request: IncomingMessage): Sender | undefined {
     const header = request.headers[ATTRIBUTION_HEADER];
     const [, token, text] =
       /^([0-9a-f]{48})\/(.{1,600})$/.exec(typeof header === "string" ? header : "") ?? [];
-    const browser = token && registry.byHeaderToken(token);
+    const browser = token && this.#parts.registry.byHeaderToken(token);
     const attribution = text && alone(parseAttribution(text));
-    if (!browser || !attribution) return undefined;
+    return browser && attribution ? { browser, attribution } : undefined;
+  }
+
+  async #identify({ browser, attribution }: Sender, signal: AbortSignal): Promise<Identified | undefined> {
     const route = browser.plan && routeOf(browser.plan, attribution.routeId);
     if (browser.plan && route && agreesAsPlain(browser.plan, attribution))
       return { browser, attribution, route };
-    return checkAttribution(registry, browser, attribution, signal);
+    return checkAttribution(this.#parts.registry, browser, attribution, signal);
   }
+}
+
+/**
+ * Whether a request is from before its tab turned, as Chrome repeats one whose connection was closed: it ends as the flows
+ * end that were open then, and the extension loads its page again by the new way. A page in its place would stay.
+ */
+function isPageAskedAgain({ browser, attribution }: Sender, { method }: IncomingMessage): boolean {
+  return method === "GET" && browser.plan !== null && isOutdated(browser.plan, attribution);
 }
 
 /** A plain request is decided by itself, on whatever connection it comes: no other request can go where it went. */

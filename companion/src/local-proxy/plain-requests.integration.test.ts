@@ -147,9 +147,7 @@ test("a request without an attribution, or with a wrong one, goes nowhere and ge
     {},
     { [ATTRIBUTION_HEADER]: "nonsense" },
     { [ATTRIBUTION_HEADER]: `${"0".repeat(48)}/${right.split("/").slice(1).join("/")}` },
-    of(1, "plain.test", DE),
     of(9, "plain.test", US),
-    { [ATTRIBUTION_HEADER]: browser.header({ kind: "steady", routeId: routeId(US) }) },
   ];
   for (const headers of wrong) {
     const { status, body } = await get(headers);
@@ -189,6 +187,21 @@ test("a request that is under way when its tab's route changes is cut, not finis
   const { closedTunnels } = await browser.attributed([{ tabId: 1, site: "plain.test", route: DE }]);
   expect(closedTunnels).toBe(1);
   await connection.ended();
+});
+
+test("what was asked for before its tab turned is cut off and goes nowhere, so that the browser asks for its page again", async () => {
+  const outdated = [
+    of(1, "plain.test", DE),
+    { [ATTRIBUTION_HEADER]: browser.header({ kind: "steady", routeId: routeId(US) }) },
+  ];
+  for (const headers of outdated) {
+    await expect(get(headers)).rejects.toMatchObject({ code: "ECONNRESET" });
+    // Nobody asks again for what was sent with a form.
+    const { status, body } = await get(headers, { method: "POST", body: "words" });
+    expect(status).toBe(403);
+    expect(body).toContain("not sent anywhere");
+  }
+  expect(echo.seen).toEqual([]);
 });
 
 test("an upstream that refuses is a page, never a password dialog and never a direct connection", async () => {

@@ -9,6 +9,7 @@ import {
   threeTabsShort,
   threeTabsSteadily,
   turnedInMidLoad,
+  turnedOnTheWay,
 } from "./scenarios-loads.ts";
 import {
   byClick,
@@ -28,6 +29,7 @@ export const underLoad: readonly Scenario[] = [
   thirtyTabs,
   plainHttp,
   turnedInMidLoad,
+  turnedOnTheWay,
 ];
 
 /** One thing after another, the one that restarts the browser last. */

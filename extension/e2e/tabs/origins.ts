@@ -111,6 +111,8 @@ function handler(scheme: "http" | "https", seen: Seen[]) {
     if (to !== null) return send(response, 302, { ...open, location: to }, "");
     if (request.method === "OPTIONS") return send(response, 204, open, "");
     const { type, body } = answerTo(url, scheme);
+    if (url.searchParams.get("never") === place) return;
+    if (url.searchParams.get("half") === place) return begin(response, { ...open, "content-type": type });
     send(response, 200, { ...open, "content-type": type }, body);
   };
 }
@@ -154,6 +156,11 @@ function answerTo(url: URL, scheme: "http" | "https"): Answer {
 
 function send(response: Response, status: number, headers: Record<string, string>, body: string): void {
   if (!response.destroyed) (response as ServerResponse).writeHead(status, headers).end(body);
+}
+
+/** The first of an answer that does not come to its end. */
+function begin(response: Response, headers: Record<string, string>): void {
+  (response as ServerResponse).writeHead(200, headers).write("<!doctype html><title>half</title>");
 }
 
 function upgradeOn(

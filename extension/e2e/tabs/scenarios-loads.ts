@@ -1,7 +1,8 @@
 import { busyLoads } from "./busy-loads.ts";
-import { loadPage } from "./load-page.ts";
+import { arrive, loadPage } from "./load-page.ts";
 import type { Place } from "./origins.ts";
 import type { Scenario } from "./scenario.ts";
+import { until } from "./stage.ts";
 import { Scorer } from "./tally.ts";
 
 const threeSites = [
@@ -110,6 +111,43 @@ export const turnedInMidLoad: Scenario = {
       scorer.expect(settled, next);
       await loadPage(tab.page, `https://a.test/page?t=${settled}&n=${turn}&k=2&ws=1`, scorer);
       place = next;
+    }
+    await Promise.all([tab.page.close(), other.page.close()]);
+    return scorer;
+  },
+};
+
+/** Pages that do not come from the place where they are asked for first: no answer, or the first half of one. */
+const unfinished = [
+  "https://a.test/page?never=us",
+  "https://a.test/page?half=us",
+  "http://a.test/page?never=us",
+];
+
+/** The tab goes elsewhere before its page has come: the page comes by the new way, and nobody has to ask again. */
+export const turnedOnTheWay: Scenario = {
+  name: "a route changed before the page has come",
+  async run(stage) {
+    const scorer = new Scorer(stage.origins.seen);
+    const tab = await stage.newTabTo("us");
+    const other = await stage.newTab();
+    for (const place of ["us", "direct"] as const) {
+      await stage.send(other.tabId, place);
+      await loadPage(other.page, "https://c.test/page?t=&n=0&k=1", scorer);
+      for (const [index, page] of unfinished.entries()) {
+        await stage.send(tab.tabId, "us");
+        const letter = `way-${place}-${index}`;
+        const url = `${page}&t=${letter}&n=0&k=2`;
+        const before = stage.origins.seen.length;
+        const begun = tab.page.goto(url, { waitUntil: "commit" }).catch(() => null);
+        await until(() => stage.origins.seen.slice(before).some((one) => one.letter === letter));
+        const after = new Scorer(stage.origins.seen);
+        after.expect(letter, "de");
+        scorer.join(after);
+        await stage.send(tab.tabId, "de");
+        await begun;
+        await arrive(tab.page, url, scorer);
+      }
     }
     await Promise.all([tab.page.close(), other.page.close()]);
     return scorer;

@@ -16,6 +16,7 @@ import { GateKeeper } from "./gate-keeper.ts";
 import { helpFrame } from "./helper-request.ts";
 import { ImagePolicy } from "./image-policy.ts";
 import type { Intent } from "./intent.ts";
+import { InterruptedLoads } from "./interrupted-loads.ts";
 import { RequestNotices } from "./request-notices.ts";
 import { readRuntime, writeRuntime } from "./runtime.ts";
 import { Showing } from "./showing.ts";
@@ -65,6 +66,7 @@ export class Background {
   #filterProblem: string | null = null;
   /** The page that a tab is loading past its worker: once is enough. */
   readonly #pastWorkers = new Map<number, string>();
+  readonly #loads = new InterruptedLoads(() => this.#conductor.settle());
   /** Resolves when the companion was there for the first time, or has had the time for it. */
   readonly #firstWelcome = Promise.withResolvers<void>();
 
@@ -90,10 +92,10 @@ export class Background {
       pairingToken: async () => this.#pairingToken(),
     });
     this.#notices = new RequestNotices(this.#companion, this.#book);
-    this.#conductor = new Conductor(engine, this.#companion, this.#book, () => ({
-      ...store.intent,
-      imagesMayBeChallenged: this.#policy.isOn,
-    }));
+    this.#conductor = new Conductor(engine, this.#companion, this.#book, {
+      score: () => ({ ...store.intent, imagesMayBeChallenged: this.#policy.isOn }),
+      tunnelsClosed: () => this.#loads.tunnelsClosed(),
+    });
     this.#gate = new GateKeeper({
       book: this.#book,
       conductor: this.#conductor,
@@ -190,6 +192,7 @@ export class Background {
 
   tabRemoved(tabId: number): void {
     this.#book.remove(tabId);
+    this.#loads.tabRemoved(tabId);
     this.#showing.tabRemoved(tabId);
     this.#changed();
   }
@@ -208,6 +211,7 @@ export class Background {
     this.#book.add(tabId, url, undefined);
     this.#book.shows(tabId, url, documentId);
     this.#pastWorkers.delete(tabId);
+    this.#loads.came(tabId);
     this.#showing.pageChanged(tabId);
     this.#changed();
   }
@@ -227,9 +231,11 @@ export class Background {
     this.#changed();
   }
 
-  navigationFailed({ tabId, frameId, url, error }: FailedNavigation): void {
+  async navigationFailed(failed: FailedNavigation): Promise<void> {
+    const { tabId, frameId, url, error } = failed;
     if (frameId !== 0) return;
     if (REFUSED_BY_WORKER.has(error)) this.#pastWorker(tabId, url);
+    else if (await this.#loads.isToBeLoadedAgain(failed)) await browser.tabs.reload(tabId).catch(() => {});
     else this.#book.isNotComing(tabId);
     this.#changed();
   }
@@ -262,6 +268,7 @@ export class Background {
     if (details.type === "main_frame" && details.tabId >= 0) {
       this.#book.add(details.tabId, "", undefined);
       this.#book.isComing(details.tabId, details.url);
+      this.#loads.began(details);
       this.#changed();
     }
   }
@@ -378,6 +385,8 @@ export class Background {
     const tab = this.#book.get((await this.#showing.activeTabId()) ?? -1);
     const { route, routeId: id } = decide(this.#store.intent.rules, tab?.rule ?? null, tab?.site ?? null);
     if (route.kind !== "exit") throw new Error("This tab uses no exit, so there is no address to change.");
+    // Its answer may come long after its tunnels were closed.
+    this.#loads.tunnelsClosed();
     await this.#companion.ask("session.rotate", { routeId: id });
   }
 

@@ -18,6 +18,12 @@ export interface Score {
   readonly imagesMayBeChallenged: boolean;
 }
 
+export interface ConductorParts {
+  readonly score: () => Score;
+  /** A change of the mode or of a tab's route has closed open tunnels. */
+  readonly tunnelsClosed: () => void;
+}
+
 const BLOCKED = routeId(BLOCK);
 const TRY_AGAIN_MS = 1_000;
 
@@ -31,6 +37,7 @@ export class Conductor {
   readonly #companion: Companion;
   readonly #book: TabBook;
   readonly #score: () => Score;
+  readonly #tunnelsClosed: () => void;
   readonly #owners = new Map<string, RouteId>();
   #applied: Wanted | null = null;
   /** The plan that was sent last: the companion may follow it before it is heard to. */
@@ -46,11 +53,12 @@ export class Conductor {
   revision = 0;
   generation = 0;
 
-  constructor(engine: Engine, companion: Companion, book: TabBook, score: () => Score) {
+  constructor(engine: Engine, companion: Companion, book: TabBook, parts: ConductorParts) {
     this.#engine = engine;
     this.#companion = companion;
     this.#book = book;
-    this.#score = score;
+    this.#score = parts.score;
+    this.#tunnelsClosed = parts.tunnelsClosed;
   }
 
   /** The plan that the companion has acknowledged; null while there is none. */
@@ -199,14 +207,16 @@ export class Conductor {
             imagesMayBeChallenged: score.imagesMayBeChallenged,
             ...(this.#kept !== null && { keepSteady: this.#kept }),
           };
+    const before = this.#applied;
     this.revision += 1;
     this.#sent = wanted;
-    await this.#companion.ask("plan.apply", {
+    const { closedTunnels } = await this.#companion.ask("plan.apply", {
       ...wanted,
       tabs: [...wanted.tabs],
       mode,
       revision: this.revision,
     });
+    if (closedTunnels > 0 && before !== null && isTurn(before, wanted)) this.#tunnelsClosed();
     this.#own(wanted);
     this.#applied = wanted;
   }
