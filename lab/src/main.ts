@@ -28,7 +28,7 @@ const commands: Readonly<Record<string, () => Promise<number>>> = {
   points: () =>
     pointsCommand({ json: values.json, seconds: Number(values.seconds), count: Number(values.count) }),
   programs: () => programsCommand(values.json, Number(values.bytes)),
-  mutation: () => mutationCommand(values.json, Number(values.every)),
+  mutation: () => mutationCommand(values.json, Number(values.every), values.only),
 };
 const { values, positionals } = parseArgs({
   allowPositionals: true,

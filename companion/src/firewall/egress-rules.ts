@@ -1,7 +1,14 @@
-import { accept, drop, families, family, familyOf, mark, network, rule } from "./build-rule.ts";
+import { accept, drop, families, family, familyOf, mark, network, protocol, rule } from "./build-rule.ts";
 import { frames, linkScopeOut } from "./link-scope.ts";
 import { chosenDestinations, lan, setsOf, upstream } from "./named-sets.ts";
-import { DIRECT_MARK, FAKE_ADDRESSES4, PASSED_MARK, type SplitRules, TUNNEL_ADDRESSES6 } from "./policy.ts";
+import {
+  ANSWER_MARK,
+  DIRECT_MARK,
+  FAKE_ADDRESSES4,
+  PASSED_MARK,
+  type SplitRules,
+  TUNNEL_ADDRESSES6,
+} from "./policy.ts";
 import type { RuleParts } from "./rule-parts.ts";
 import type { Egress, Rule } from "./rule-set.ts";
 import { otherResolvers } from "./through-tunnel.ts";
@@ -20,10 +27,16 @@ export function egress(parts: RuleParts): Egress {
     chains: [{ name: CHAIN, base: null, rules: parts.only ? onlyRules(parts, parts.only) : rules(parts) }],
     chain: CHAIN,
     policy: parts.only ? "accept" : "drop",
-    internal: parts.only ? [] : [rule("passed the rules of the IP stack", [mark(PASSED_MARK)], accept)],
+    internal: parts.only ? [] : internal,
     spared: parts.tunnel?.index ?? null,
   };
 }
+
+/** What links to containers carry besides. */
+const internal: readonly Rule[] = [
+  rule("passed the rules of the IP stack", [mark(PASSED_MARK)], accept),
+  rule("a reset of a bridged packet", [mark(ANSWER_MARK), protocol("tcp")], accept),
+];
 
 function rules(parts: RuleParts): Rule[] {
   return [
@@ -61,7 +74,6 @@ function upstreams({ mark: own }: RuleParts): Rule[] {
 /** All but the chosen may leave. A control group is not known here: its packets are told apart in the IP stack. */
 function onlyRules(parts: RuleParts, only: SplitRules): Rule[] {
   return [
-    ...(only.uids.length > 0 ? [...frames, ...linkScopeOut(ETHERNET)] : []),
     ...upstreams(parts),
     ...only.uids.map((uid) => rule(`chosen by user ${uid}`, [{ is: "user", uid }], drop)),
     ...chosenDestinations(only).map(({ why, matches }) => rule(why, matches, drop)),

@@ -16,13 +16,13 @@ import {
   out,
   port,
   protocol,
-  refuse,
   rule,
   subChain,
 } from "./build-rule.ts";
 import {
-  answersRouted,
   answersToContainers,
+  answersTurned,
+  forwardedTurned,
   INTERNAL_KINDS,
   ownContainerFlows,
   refusalsToContainers,
@@ -36,6 +36,7 @@ import {
   FAKE_ADDRESSES4,
   FAKE_ADDRESSES6,
   PASSED_MARK,
+  type SplitRules,
   TUNNEL_ADDRESS4,
   TUNNEL_ADDRESS6,
   TUNNEL_ADDRESSES6,
@@ -61,8 +62,9 @@ export function inetTable(parts: RuleParts): Table {
   return {
     sets: setsOf(parts),
     chains: [
-      ...(tunnel && !only ? [throughTunnel(tunnel), resolverFor(tunnel)] : []),
+      ...(tunnel && !only ? [throughTunnel(tunnel, parts.lan), resolverFor(tunnel)] : []),
       ...(only ? [onlyThrough] : []),
+      ...(parts.lan ? [subChain(REFUSED, refusal)] : []),
       base(
         "prerouting",
         { type: "filter", hook: "prerouting", priority: -199, policy: "accept" },
@@ -102,7 +104,7 @@ function before(parts: RuleParts): Rule[] {
     );
   return [
     back(parts.mark, "of an upstream"),
-    ...(parts.tunnel && !parts.only ? answersRouted("forward") : []),
+    ...(parts.tunnel && !parts.only ? [forwardedTurned] : []),
     ...(parts.beside ? [back(DIRECT_MARK, "beside the tunnel"), ...choose(DIRECT_MARK)] : []),
     ...(parts.only ? choose(TUNNEL_MARK) : []),
   ];
@@ -136,27 +138,30 @@ function redirects(tunnel: TunnelLink, { beside, only }: RuleParts): Chain[] {
 }
 
 /** Marks what is chosen before it is routed. */
-function routing({ tunnel, beside, only, mark: own }: RuleParts): Chain[] {
-  const route = (rules: readonly Rule[]) =>
-    base("routing", { type: "route", hook: "output", priority: -150, policy: "accept" }, rules);
-  const split = beside ?? only;
-  if (!split) return tunnel ? [route(answersRouted("output"))] : [];
-  const value = beside ? DIRECT_MARK : TUNNEL_MARK;
-  const turn = { do: "mark", mark: value } as const;
-  const stays = beside
-    ? [FAKE_ADDRESSES4, FAKE_ADDRESSES6].map((fake) =>
-        rule(`${fake} is only in the tunnel`, [...to(fake)], { to: "return" }),
-      )
-    : families.map((each) =>
-        rule(`to an upstream, IPv${each}`, [mark(own), ...upstream("destination", each)], { to: "return" }),
-      );
+function routing(parts: RuleParts): Chain[] {
+  const { tunnel, beside, only } = parts;
+  if (!tunnel) return [];
+  const rules = only ? onlyRouting(parts, only) : [...(beside ? besideRouting(beside) : []), answersTurned];
+  return [base("routing", { type: "route", hook: "output", priority: -150, policy: "accept" }, rules)];
+}
+
+function besideRouting(beside: SplitRules): Rule[] {
+  const turn = { do: "mark", mark: DIRECT_MARK } as const;
   return [
-    route([
-      ...stays,
-      ...(only ? [] : answersRouted("output")),
-      ...(only ? [] : [rule("chosen before, when its socket is gone", [flowMark(value)], goOn, [turn])]),
-      ...chosen(split).map(({ why, matches }) => rule(why, matches, goOn, [turn])),
-    ]),
+    ...[FAKE_ADDRESSES4, FAKE_ADDRESSES6].map((fake) =>
+      rule(`${fake} is only in the tunnel`, to(fake), { to: "return" }),
+    ),
+    ...chosen(beside).map(({ why, matches }) => rule(why, matches, goOn, [turn])),
+  ];
+}
+
+function onlyRouting({ mark: own }: RuleParts, only: SplitRules): Rule[] {
+  return [
+    { ...loopbackOut, verdict: { to: "return" } },
+    ...families.map((each) =>
+      rule(`to an upstream, IPv${each}`, [mark(own), ...upstream("destination", each)], { to: "return" }),
+    ),
+    ...chosen(only).map(({ why, matches }) => rule(why, matches, goOn, [{ do: "mark", mark: TUNNEL_MARK }])),
   ];
 }
 
@@ -190,12 +195,14 @@ function toUpstreams({ mark: own }: RuleParts): Rule[] {
   );
 }
 
+const REFUSED = "refused";
+
 function toLan({ lan: allowed, tunnel }: RuleParts): Rule[] {
   if (!allowed) return [];
   return [
     // The chain for the tunnel has refused them already where there is one.
     ...(tunnel ? [] : otherResolvers),
-    rule(`${TUNNEL_ADDRESSES6} is only in the tunnel`, to(TUNNEL_ADDRESSES6), refuse),
+    rule(`${TUNNEL_ADDRESSES6} is only in the tunnel`, to(TUNNEL_ADDRESSES6), jump(REFUSED)),
     ...families.map((each) => rule(`local network, IPv${each}`, lan("destination", each), accept)),
   ];
 }
@@ -283,7 +290,7 @@ function forward(parts: RuleParts): Rule[] {
   const { tunnel } = parts;
   if (parts.only) return [rule("chosen by destination", [mark(TUNNEL_MARK)], jump(ONLY_THROUGH))];
   return [
-    ...(parts.beside ? [besideTunnel, besideTunnelBack] : []),
+    ...(parts.beside ? [besideTunnel] : []),
     ...ownContainerFlows,
     ...(tunnel
       ? [

@@ -17,9 +17,14 @@ import type { TunnelLink } from "./policy.ts";
 import type { Chain, Rule } from "./rule-set.ts";
 
 /** Names are asked of the tunnel's resolver, which is local: whatever still carries these ports goes elsewhere. */
+const dnsOverTcp = rule(
+  "DNS over TCP to another resolver",
+  [protocol("tcp"), port("destination", 53)],
+  reset,
+);
 export const otherResolvers: readonly Rule[] = [
   rule("DNS to another resolver", [protocol("udp"), port("destination", 53)], refuse),
-  rule("DNS over TCP to another resolver", [protocol("tcp"), port("destination", 53)], reset),
+  dnsOverTcp,
   rule("DNS over TLS", [protocol("tcp"), port("destination", 853)], reset),
   rule("DNS over QUIC", [protocol("udp"), port("destination", 853)], refuse),
 ];
@@ -27,10 +32,15 @@ export const otherResolvers: readonly Rule[] = [
 export const THROUGH = "through_tunnel";
 export const ONLY_THROUGH = "only_through_tunnel";
 
-/** Lets into the device what may go there, and returns with the rest. */
-export function throughTunnel(tunnel: TunnelLink): Chain {
+/**
+ * Lets into the device what may go there, and returns with the rest.
+ *
+ * @param lan the local network is allowed: what is refused here may have its server there
+ */
+export function throughTunnel(tunnel: TunnelLink, lan: boolean): Chain {
   return subChain(THROUGH, [
-    ...otherResolvers,
+    // This machine's are led to the resolver, and TCP of others is reset below where it would go into the device.
+    ...otherResolvers.filter((each) => lan || each !== dnsOverTcp),
     // TCP of this connection was redirected before it got here, so this was opened before, or by nobody we know.
     ...[tunnel.address4, tunnel.address6].map((address) => {
       const own = notNetwork("source", hostNetwork(address));

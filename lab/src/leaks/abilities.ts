@@ -1,5 +1,6 @@
 import type { Policy } from "@atlantic/companion/src/firewall/policy.ts";
 import type { Machine } from "./machine.ts";
+import { isClosed } from "./matrix.ts";
 import type { PhaseLinks } from "./phase-links.ts";
 import type { Probers } from "./probers.ts";
 import type { TunnelDevice } from "./tunnel-device.ts";
@@ -24,10 +25,12 @@ export interface Ability {
 export const always = () => true;
 export const never = () => false;
 export const isConnected = (policy: Policy) => policy.kind === "connected";
+/** All traffic goes through the tunnel, but for what a split names. */
+export const carriesAll = (policy: Policy) => isConnected(policy) && isClosed(policy);
 export const hasUpstream = (policy: Policy) => policy.kind !== "blocked" || policy.bootstrap.length > 0;
 
 /** How long something that must happen is waited for. What does not happen costs this long, once each. */
-export const PATIENCE_MS = 400;
+export const PATIENCE_MS = 1_200;
 
 /** Asks again until it holds, or for as long as is waited for what must happen. */
 export async function eventually(holds: () => Promise<boolean>): Promise<boolean> {

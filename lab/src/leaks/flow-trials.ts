@@ -1,20 +1,24 @@
+import { LED_PORT, MARK } from "@atlantic/companion/src/firewall/policy.ts";
 import {
   type Ability,
   type AbilityPlace,
   always,
+  carriesAll,
   eventually,
   hasUpstream,
-  isConnected,
   never,
   PATIENCE_MS,
 } from "./abilities.ts";
-import type { Sender } from "./compile.ts";
-import { addresses } from "./machine.ts";
-import { endpointsOf, type Family, families } from "./matrix.ts";
+import { elsewhere, type Sender } from "./compile.ts";
+import { FAKE_ADDRESS6 } from "./fake-addresses.ts";
+import { addresses, physicalLink } from "./machine.ts";
+import { endpointsOf, type Family, families, isClosed } from "./matrix.ts";
 import { upstreamA } from "./phases.ts";
-import type { Probe } from "./prober.ts";
+import type { Probe, Prober } from "./prober.ts";
 
-const elsewhere = { 4: "100.100.1.1", 6: "2001:db8:100::1" } as const;
+const REFUSED = "ECONNREFUSED";
+const refused = ["user", "bridged", "linked"] as const;
+const resolverPorts = [53, 853] as const;
 const loopback = { 4: "127.0.0.1", 6: "::1" } as const;
 
 /** What flows are possible, and how the others end: with an answer, at once. */
@@ -31,14 +35,26 @@ export const flowAbilities: readonly Ability[] = [
       name: `the upstream's path MTU is believed, IPv${family}`,
       expected: (policy) => endpointsOf(policy).some(({ protocol }) => protocol === "udp"),
     },
-    ...(["user", "bridged"] as const).flatMap((sender): Ability[] => [
-      { name: `TCP of ${sender} is refused at once, IPv${family}`, expected: always },
-      { name: `UDP of ${sender} is refused at once, IPv${family}`, expected: always },
-    ]),
+    ...refused.flatMap((sender) =>
+      (["TCP", "UDP"] as const).map((protocol) => ({
+        name: `${protocol} of ${sender} is refused at once, IPv${family}`,
+        expected: isClosed,
+      })),
+    ),
   ]),
-  { name: "TCP of before is reset", expected: always },
-  { name: "TCP of a container of before is reset", expected: always },
+  ...(["user", "bridged"] as const).flatMap((sender): Ability[] => [
+    ...(["tcp", "udp"] as const).flatMap((protocol) =>
+      resolverPorts.map((port) => ({ name: neighboursResolver(sender, protocol, port), expected: isClosed })),
+    ),
+    { name: `an address that stands for a name is refused at once to ${sender}`, expected: isClosed },
+  ]),
+  { name: "TCP of before is reset", expected: isClosed },
+  { name: "TCP of a container of before is reset", expected: isClosed },
 ];
+
+function neighboursResolver(sender: Sender, protocol: "tcp" | "udp", port: number): string {
+  return `${protocol} port ${port} of a neighbour is refused at once to ${sender}`;
+}
 
 /** Tries flows while no route leads into the tunnel. */
 export async function flowTrial(place: AbilityPlace, mark: number): Promise<string[]> {
@@ -62,11 +78,30 @@ export async function flowTrial(place: AbilityPlace, mark: number): Promise<stri
     await exchange(`TCP to the upstream, ${ip}`, "root", { ...tcp, to: upstreamA[family], mark });
     await exchange(`UDP to the upstream, ${ip}`, "root", { ...udp, to: upstreamA[family], mark });
     if (await believesMtu(place, family, mark)) names.push(`the upstream's path MTU is believed, ${ip}`);
-    for (const sender of ["user", "bridged"] as const) {
+    for (const sender of refused) {
       const to = { to: elsewhere[family] };
-      await exchange(`TCP of ${sender} is refused at once, ${ip}`, sender, { ...tcp, ...to }, "ECONNREFUSED");
-      await exchange(`UDP of ${sender} is refused at once, ${ip}`, sender, { ...udp, ...to }, "ECONNREFUSED");
+      await exchange(`TCP of ${sender} is refused at once, ${ip}`, sender, { ...tcp, ...to }, REFUSED);
+      await exchange(`UDP of ${sender} is refused at once, ${ip}`, sender, { ...udp, ...to }, REFUSED);
     }
+  }
+  for (const sender of ["user", "bridged"] as const) {
+    const to = { family: 4, to: addresses.neighbour[4] } as const;
+    for (const protocol of ["tcp", "udp"] as const)
+      for (const port of resolverPorts)
+        await exchange(
+          neighboursResolver(sender, protocol, port),
+          sender,
+          { ...to, protocol, port },
+          REFUSED,
+        );
+    const device = sender === "user" ? { device: physicalLink } : {};
+    const fake = { family: 6, protocol: "udp", port: 443, to: FAKE_ADDRESS6, ...device } as const;
+    await exchange(
+      `an address that stands for a name is refused at once to ${sender}`,
+      sender,
+      fake,
+      REFUSED,
+    );
   }
   return names;
 }
@@ -87,10 +122,12 @@ export async function fateTrial({ probers }: AbilityPlace): Promise<string[]> {
 const MTU = 1400;
 
 async function believesMtu(
-  { probers, nextTag }: AbilityPlace,
+  { machine, probers, nextTag }: AbilityPlace,
   family: Family,
   mark: number,
 ): Promise<boolean> {
+  // What was believed before is believed for minutes.
+  await machine.ip("machine", `-${family}`, "route", "flush", "cache");
   const { root, outside } = probers.by;
   const tag = nextTag();
   const [target, port] = [upstreamA[family], 1337];
@@ -107,14 +144,13 @@ async function believesMtu(
 }
 
 const throughTunnel = ["user", "bridged", "linked"] as const;
-const resolverPorts = [53, 853] as const;
 
 /** What the tunnel carries, and what it must not. */
 export const tunnelAbilities: readonly Ability[] = [
   ...families.flatMap((family): Ability[] => [
     ...throughTunnel.flatMap((sender): Ability[] => [
-      { name: `UDP of ${sender} goes through the tunnel and back, IPv${family}`, expected: isConnected },
-      { name: `TCP of ${sender} is redirected, IPv${family}`, expected: isConnected },
+      { name: `UDP of ${sender} goes through the tunnel and back, IPv${family}`, expected: carriesAll },
+      { name: `TCP of ${sender} is redirected, IPv${family}`, expected: carriesAll },
       ...(["tcp", "udp"] as const).flatMap((protocol) =>
         resolverPorts.map((port) => ({
           name: `${protocol} port ${port} of ${sender} goes into the tunnel, IPv${family}`,
@@ -125,10 +161,22 @@ export const tunnelAbilities: readonly Ability[] = [
     ...(["bridged", "linked"] as const).flatMap((sender) =>
       (["tcp", "udp"] as const).map((protocol) => ({
         name: `${sender} asks the resolver by ${protocol}, IPv${family}`,
-        expected: isConnected,
+        expected: carriesAll,
       })),
     ),
   ]),
+  ...(["bridged", "linked"] as const).map((sender) => ({
+    name: `TCP port 853 of ${sender} is refused at once`,
+    expected: carriesAll,
+  })),
+  ...families.flatMap((family) =>
+    (["tcp", "udp"] as const).map((protocol) => ({
+      name: `names asked by ${protocol} of another server are led to the resolver, IPv${family}`,
+      expected: carriesAll,
+    })),
+  ),
+  { name: "names that our own ask are led to the resolver", expected: never },
+  { name: "names asked of this machine are led to the resolver", expected: never },
   { name: "TCP of before goes into the tunnel", expected: never },
 ];
 
@@ -174,7 +222,36 @@ export async function tunnelTrial(place: AbilityPlace, flowsBefore: readonly num
       }
     }
   }
-  return [...new Set(names)];
+  for (const sender of ["bridged", "linked"] as const) {
+    const probe = { tag: nextTag(), family: 4, protocol: "tcp", port: 853, to: elsewhere[4] } as const;
+    if ((await probers.by[sender].exchange(probe, PATIENCE_MS)).error === REFUSED)
+      names.push(`TCP port 853 of ${sender} is refused at once`);
+  }
+  return [...new Set([...names, ...(await ledNames(place))])];
+}
+
+/** Which questions for names come to the resolver, whoever was asked. TCP tells the port that it was accepted at. */
+async function ledNames({ probers, nextTag }: AbilityPlace): Promise<string[]> {
+  const { user, root } = probers.by;
+  const names: string[] = [];
+  const ask = async (by: Prober, protocol: "tcp" | "udp", family: Family, to: string, mark?: number) => {
+    const tag = nextTag();
+    const probe = { tag, family, protocol, port: 53, to, ...(mark !== undefined && { mark }) };
+    await probers.daemon.seen();
+    const { error } = await by.exchange(probe, PATIENCE_MS);
+    const { redirected } = await probers.daemon.seen();
+    const isLed = redirected.some(({ from, at }) => from === tag && at === LED_PORT);
+    return protocol === "tcp" ? isLed : error === null;
+  };
+  for (const family of families)
+    for (const protocol of ["tcp", "udp"] as const)
+      if (await ask(user, protocol, family, elsewhere[family]))
+        names.push(`names asked by ${protocol} of another server are led to the resolver, IPv${family}`);
+  if (await ask(root, "tcp", 4, elsewhere[4], MARK))
+    names.push("names that our own ask are led to the resolver");
+  if (await ask(user, "tcp", 4, loopback[4]))
+    names.push("names asked of this machine are led to the resolver");
+  return names;
 }
 
 /** One UDP exchange through the device, whose far end answers. Names on the way what else came out of it. */

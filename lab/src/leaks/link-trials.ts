@@ -1,6 +1,8 @@
-import { TUNNEL_ADDRESS4, TUNNEL_ADDRESS6 } from "@atlantic/companion/src/firewall/policy.ts";
-import { type Ability, type AbilityPlace, always, eventually, never } from "./abilities.ts";
+import { DIRECT_MARK, TUNNEL_ADDRESS4, TUNNEL_ADDRESS6 } from "@atlantic/companion/src/firewall/policy.ts";
+import { type Ability, type AbilityPlace, always, eventually } from "./abilities.ts";
+import { FAKE_ADDRESS6, FAKE_ADDRESSES } from "./fake-addresses.ts";
 import { addresses, linkLocal, macs, physicalLink } from "./machine.ts";
+import { type Family, families, isClosed } from "./matrix.ts";
 import type { Probe } from "./prober.ts";
 import type { Seen } from "./seen.ts";
 
@@ -32,10 +34,15 @@ export const linkAbilities: readonly Ability[] = [
     "the tunnel's IPv6 address answers outside",
     "an address that stands for a name leaves by the link",
     "an address that stands for a name is forwarded to the link",
-  ].map((name) => ({ name, expected: never })),
+    ...families.map((family) => `a marked frame for the tunnel leaves by the link, IPv${family}`),
+  ].map((name) => ({ name, expected: mayLeak(name) })),
 ];
 
-const FAKE_ADDRESS6 = "fd61:746c:1::5";
+/** Where only some traffic goes through the tunnel, others may send what they like; its addresses stay silent even so. */
+function mayLeak(name: string): Ability["expected"] {
+  return (policy) => !isClosed(policy) && !name.includes("the tunnel's");
+}
+
 const broadcast = "ff:ff:ff:ff:ff:ff";
 
 /** Sends what link abilities are seen by. The frames of the segment that follows tell which there are. */
@@ -50,6 +57,7 @@ export async function sendLinkTrials({ machine, probers, nextTag }: AbilityPlace
     ...rest,
   });
   const fake = [nextTag(), nextTag()] as const;
+  const frames = { 4: nextTag(), 6: nextTag() };
   const asked = [nextTag(), nextTag()] as const;
   const onLink = { device: physicalLink };
   await root.send(
@@ -72,15 +80,34 @@ export async function sendLinkTrials({ machine, probers, nextTag }: AbilityPlace
     await outside.frame("p0", frame(broadcast, macs.outside, 0x0806, arpRequest(address)));
   await user.send([probe(6, fake[0], FAKE_ADDRESS6, 443, onLink)], 1);
   await bridged.send([probe(6, fake[1], FAKE_ADDRESS6, 443)], 1);
+  const beside = families.map((family): Probe => {
+    const dress = { link: physicalLink, source: addresses.machine[family], vlans: [], bypass: false };
+    const macsOf = { sourceMac: macs.machine, destinationMac: macs.outside };
+    const raw = { ...dress, ...macsOf };
+    return {
+      tag: frames[family],
+      family,
+      protocol: "raw",
+      port: 443,
+      to: FAKE_ADDRESSES[family],
+      mark: DIRECT_MARK,
+      raw,
+    };
+  });
+  await root.send(beside, 1);
   await machine.ip("outside", "route", "replace", `${TUNNEL_ADDRESS4}/32`, "via", addresses.machine[4]);
   await machine.ip("outside", "route", "replace", `${TUNNEL_ADDRESS6}/128`, "via", addresses.machine[6]);
   await outside.send([probe(4, asked[0], TUNNEL_ADDRESS4, 443), probe(6, asked[1], TUNNEL_ADDRESS6, 443)], 1);
-  return { fake, asked, received: await receivedOnLink({ probers }) };
+  // With them the outside would answer what comes from these addresses.
+  await machine.ip("outside", "route", "delete", `${TUNNEL_ADDRESS4}/32`);
+  await machine.ip("outside", "route", "delete", `${TUNNEL_ADDRESS6}/128`);
+  return { fake, frames, asked, received: await receivedOnLink({ probers }) };
 }
 
 /** Which frames mean what. */
 export interface LinkTrial {
   readonly fake: readonly [number, number];
+  readonly frames: Readonly<Record<Family, number>>;
   readonly asked: readonly [number, number];
   readonly received: readonly string[];
 }
@@ -100,7 +127,7 @@ export function linkAbilitiesIn(
   return { names: [...names], rest };
 }
 
-function nameOf({ etherType, ip, arpSender }: Seen, { fake, asked }: LinkTrial): string | undefined {
+function nameOf({ etherType, ip, arpSender }: Seen, { fake, frames, asked }: LinkTrial): string | undefined {
   if (etherType === 0x888e) return "802.1X passes";
   if (etherType === 0x8809) return "LACP passes";
   if (arpSender === TUNNEL_ADDRESS4) return "ARP is answered for the tunnel's address";
@@ -110,6 +137,8 @@ function nameOf({ etherType, ip, arpSender }: Seen, { fake, asked }: LinkTrial):
   if (ip.sourcePort === 546) return `DHCPv6 asks ${ip.destination}`;
   if (ip.sourcePort === fake[0]) return "an address that stands for a name leaves by the link";
   if (ip.sourcePort === fake[1]) return "an address that stands for a name is forwarded to the link";
+  if (ip.sourcePort === frames[ip.family])
+    return `a marked frame for the tunnel leaves by the link, IPv${ip.family}`;
   if (asked.some((tag) => tag === ip.destinationPort))
     return `the tunnel's IPv${ip.family} address answers outside`;
   if (ip.icmpType === 133) return "routers are solicited";

@@ -22,16 +22,16 @@ export const macs = {
   linked: "02:00:00:00:00:32",
 } as const;
 
-/** Addresses of the machine and its containers on each side. */
+/** Addresses of the machine and its containers on each side. Containers have public ones, which no rule for the local network knows. */
 export const addresses = {
   outside: { 4: "192.168.77.1", 6: "fd77::1" },
   neighbour: { 4: "192.168.77.50", 6: "fd77::50" },
   machine: { 4: "192.168.77.2", 6: "fd77::2" },
   macvlan: { 4: "192.168.77.3", 6: "fd77::3" },
-  bridge: { 4: "10.88.0.1", 6: "fd88::1" },
-  bridged: { 4: "10.88.0.2", 6: "fd88::2" },
-  toLinked: { 4: "10.89.0.1", 6: "fd89::1" },
-  linked: { 4: "10.89.0.2", 6: "fd89::2" },
+  bridge: { 4: "203.0.113.1", 6: "2001:db8:88::1" },
+  bridged: { 4: "203.0.113.2", 6: "2001:db8:88::2" },
+  toLinked: { 4: "198.51.100.1", 6: "2001:db8:89::1" },
+  linked: { 4: "198.51.100.2", 6: "2001:db8:89::2" },
   outside2: { 4: "192.168.78.1", 6: "fd78::1" },
   machine2: { 4: "192.168.78.2", 6: "fd78::2" },
 } as const;
@@ -123,6 +123,10 @@ export async function buildMachine(): Promise<Machine> {
   }
 }
 
+/** Somebody else's rules: with them the kernel knows flows from before ours, as on a machine with containers. */
+const OTHERS =
+  "add table inet others; add chain inet others out { type filter hook output priority 10; }; add rule inet others out ct state established accept";
+
 async function makeNamespaces(namespace: (role: MachineRole) => string): Promise<void> {
   const [outside, machine] = [namespace("outside"), namespace("machine")];
   await batch(undefined, [...roles.map((role) => `netns add ${namespace(role)}`)]);
@@ -164,6 +168,7 @@ async function makeNamespaces(namespace: (role: MachineRole) => string): Promise
     `link add link eth0 name mv0 address ${macs.macvlan} type macvlan mode bridge`,
     `link set mv0 netns ${namespace("macvlan")} name eth0`,
   ]);
+  await must(["ip", "netns", "exec", machine, "nft", OTHERS]);
   await batch(namespace("bridged"), containerCommands(addresses.bridged, addresses.bridge, macs.bridge));
   await batch(namespace("linked"), containerCommands(addresses.linked, addresses.toLinked, macs.toLinked));
   await batch(namespace("macvlan"), containerCommands(addresses.macvlan, addresses.outside, macs.outside));
@@ -211,7 +216,12 @@ const settings: Partial<Readonly<Record<MachineRole, readonly string[]>>> = {
 };
 
 /** Those that the rules hold, as a kernel begins with. */
-const ownedSettings = ["net.ipv4.conf.all.src_valid_mark=0", "net.ipv4.conf.all.arp_ignore=0"] as const;
+const ownedSettings = [
+  "net.ipv4.conf.all.src_valid_mark=0",
+  "net.ipv4.conf.all.arp_ignore=0",
+  "net.ipv4.fwmark_reflect=0",
+  "net.ipv6.fwmark_reflect=0",
+] as const;
 
 async function set(namespace: string, values: readonly string[]): Promise<void> {
   await must(["ip", "netns", "exec", namespace, "sysctl", "-qw", ...values]);
@@ -255,8 +265,12 @@ function linkCommands(link: string, number: "" | "2", metric: number): string[] 
 /** How the outside reaches the containers; answers take the link that the machine asked by. */
 function containerRoutes(machine: Pair, metric: number): string[] {
   return [
-    ...["10.88.0.0/24", "10.89.0.0/24"].map((net) => `route add ${net} via ${machine[4]} metric ${metric}`),
-    ...["fd88::/64", "fd89::/64"].map((net) => `route add ${net} via ${machine[6]} metric ${metric}`),
+    ...["203.0.113.0/24", "198.51.100.0/24"].map(
+      (net) => `route add ${net} via ${machine[4]} metric ${metric}`,
+    ),
+    ...["2001:db8:88::/64", "2001:db8:89::/64"].map(
+      (net) => `route add ${net} via ${machine[6]} metric ${metric}`,
+    ),
   ];
 }
 

@@ -81,9 +81,10 @@ export interface UpstreamSite {
   readonly 6: string;
 }
 
-/** The endpoints that policies of the matrix name at a site: TCP 443 and 1337, UDP 1337, both families. */
+/** The endpoints that policies of the matrix name at a site: TCP 53, 443 and 1337, UDP 1337, both families. */
 export function endpointsAt(site: UpstreamSite): Endpoint[] {
   return families.flatMap((family) => [
+    { address: site[family], protocol: "tcp", port: 53 } as const,
     { address: site[family], protocol: "tcp", port: 443 } as const,
     { address: site[family], protocol: "tcp", port: 1337 } as const,
     { address: site[family], protocol: "udp", port: 1337 } as const,

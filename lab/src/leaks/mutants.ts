@@ -42,7 +42,9 @@ function inChains(where: "inet" | "egress", rules: RuleSet): Mutant[] {
 }
 
 function mutant(where: string, { why }: Rule, remove: (all: RuleSet, why: string) => RuleSet): Mutant {
-  return { gone: `${where}: ${why}`, change: (all) => remove(all, why) };
+  // A group's name is the lab's.
+  const gone = `${where}: ${why}`.replace(/ atl-\S+$/, "");
+  return { gone, change: (all) => remove(all, why) };
 }
 
 function withoutInternal(all: RuleSet, why: string): RuleSet {

@@ -1,63 +1,53 @@
 import { MARK, type Policy } from "@atlantic/companion/src/firewall/policy.ts";
 import type { Ability, AbilityPlace } from "./abilities.ts";
-import { account, expectedUnder, type SentCase } from "./account.ts";
+import { expectedUnder, type SentCase } from "./account.ts";
 import { compileShape } from "./compile.ts";
-import { fateTrial, flowAbilities, flowTrial, tunnelAbilities, tunnelTrial } from "./flow-trials.ts";
-import { linkAbilities, linkAbilitiesIn, sendLinkTrials } from "./link-trials.ts";
+import { flowAbilities, tunnelAbilities } from "./flow-trials.ts";
+import { goneAbilities } from "./gone-trial.ts";
+import { linkAbilities } from "./link-trials.ts";
 import { physicalLink } from "./machine.ts";
 import { describeShape, type Shape } from "./matrix.ts";
 import { upstreamA } from "./phases.ts";
-import type { Guard } from "./printed-firewall.ts";
-import type { Seen } from "./seen.ts";
-import { dropFlows, nextTag, openFlows, sendAll } from "./sending.ts";
+import { dropFlows, nextTag, openFlows } from "./sending.ts";
+import { splitAbilities } from "./split-trials.ts";
+import { type StageName, stages, UNNAMED } from "./stages.ts";
 
-/** Everything that a machine under a policy was seen to do, by name: what leaves it, what works, what it refuses. */
+/** What a machine under a policy was seen to do, by name: what leaves it, what works, what it refuses. */
 export type Observation = ReadonlySet<string>;
 
 export interface ObservePlace extends AbilityPlace {
-  readonly firewall: Guard;
   readonly shapes: readonly Shape[];
+  open(): Promise<void>;
+  /** Puts the policy on, or what is made of it. */
+  apply(): Promise<void>;
 }
 
-const UNNAMED = "a frame that nothing names";
+const abilities: readonly Ability[] = [
+  ...linkAbilities,
+  ...flowAbilities,
+  ...tunnelAbilities,
+  ...splitAbilities,
+  ...goneAbilities,
+];
 
-const abilities: readonly Ability[] = [...linkAbilities, ...flowAbilities, ...tunnelAbilities];
-
-/** Puts a policy on, from open and with flows of before, and observes: first beside the tunnel's routes, then with them. */
-export async function observe(place: ObservePlace, policy: Policy): Promise<Observation> {
-  const { firewall, links, device, probers, shapes } = place;
+/** Puts a policy on, from open and with flows of before where these are needed, and observes one part. */
+export async function observe(place: ObservePlace, policy: Policy, name: StageName): Promise<Observation> {
+  const { probers, shapes } = place;
+  const stage = stages[name];
+  await place.open();
+  if (!stage.withFlows) {
+    await place.apply();
+    return new Set(await stage.observe(place, policy, []));
+  }
   const where = { link: physicalLink, second: false, upstream: upstreamA, mark: MARK };
-  await firewall.open();
   const cases = shapes.map((shape): SentCase => ({ shape, sent: compileShape(shape, nextTag(), where) }));
   await openFlows(probers, cases);
   try {
-    await firewall.apply(policy);
-    await links.segment();
-    await sendAll(probers, cases);
-    const link = await sendLinkTrials(place);
-    const names = [...(await flowTrial(place, MARK)), ...(await fateTrial(place))];
-    const outside = linkAbilitiesIn(await links.segment(), link);
-    names.push(...outside.names, ...leaving(outside.rest, cases, policy));
-    if (policy.kind !== "connected") return new Set(names);
-
-    await device.routesUp(policy);
-    const before = cases.filter(({ sent }) => sent.held && sent.probe.protocol === "tcp");
-    names.push(
-      ...(await tunnelTrial(
-        place,
-        before.map(({ sent }) => sent.probe.tag),
-      )),
-    );
-    return new Set([...names, ...leaving(await links.segment(), cases, policy)]);
+    await place.apply();
+    return new Set(await stage.observe(place, policy, cases));
   } finally {
-    await device.routesDown();
     await dropFlows(probers);
   }
-}
-
-function leaving(frames: readonly Seen[], cases: readonly SentCase[], policy: Policy): string[] {
-  const { seen, unnamed } = account(frames, cases, [policy]);
-  return [...[...seen].map(({ shape }) => describeShape(shape)), ...(unnamed.length > 0 ? [UNNAMED] : [])];
 }
 
 /** What of an observation is not as the policy wants it. */
@@ -68,7 +58,7 @@ export interface Deviations {
   readonly missing: readonly string[];
 }
 
-/** Holds an observation against what is expected of a policy. */
+/** Holds an observation of all parts against what is expected of a policy. */
 export function deviations(observed: Observation, policy: Policy, shapes: readonly Shape[]): Deviations {
   const must = [
     ...abilities.map(({ name, expected }) => ({ name, expected: expected(policy) })),

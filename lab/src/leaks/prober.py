@@ -78,14 +78,14 @@ def mac(text):
     return bytes.fromhex(text.replace(":", ""))
 
 
-def packet_socket(user):
+def socket_of(user, family, kind, number=0):
     """A socket of another user's: rules know it by the user that the kernel checks files for when it is made."""
     if user is None:
-        return socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
+        return socket.socket(family, kind, number)
     kernel = ctypes.CDLL(None)
     kernel.setfsuid(user)
     try:
-        return socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
+        return socket.socket(family, kind, number)
     finally:
         kernel.setfsuid(0)
 
@@ -93,7 +93,7 @@ def packet_socket(user):
 def send_frame(link, frame, ether_type, bypass=False, mark=None, user=None):
     # Kept: the kernel waits for all its readers when a packet socket is closed.
     if (bypass, mark, user) not in packet_sockets:
-        raw = packet_sockets[bypass, mark, user] = packet_socket(user)
+        raw = packet_sockets[bypass, mark, user] = socket_of(user, socket.AF_PACKET, socket.SOCK_RAW)
         if bypass:
             raw.setsockopt(SOL_PACKET, PACKET_QDISC_BYPASS, 1)
         if mark is not None:
@@ -123,7 +123,7 @@ def socket_for(probe):
         number = socket.IPPROTO_ICMP if probe["family"] == 4 else socket.IPPROTO_ICMPV6
         sock = socket.socket(family, socket.SOCK_DGRAM, number)
     else:
-        sock = socket.socket(family, socket.SOCK_STREAM if protocol == "tcp" else socket.SOCK_DGRAM)
+        sock = socket_of(probe.get("user"), family, socket.SOCK_STREAM if protocol == "tcp" else socket.SOCK_DGRAM)
     try:
         sock.setblocking(False)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -360,7 +360,10 @@ def serve_tcp(family, host, port):
     listener.setblocking(False)
 
     def accept():
-        connection, peer = listener.accept()
+        try:
+            connection, peer = listener.accept()
+        except BlockingIOError:  # Taken in the same turn.
+            return
         connection.setblocking(False)
         original = original_destination(connection)
         redirected.append({**original, "at": connection.getsockname()[1], "from": peer[1]})
@@ -538,8 +541,14 @@ def selector_turn(timeout):
     """Serves what is ready, but for requests; tells whether there was anything."""
     ready = [key for key, _ in selector.select(timeout) if key.fd != 0]
     for key in ready:
-        key.data()
+        serve_ready(key)
     return bool(ready)
+
+
+def serve_ready(key):
+    """What was ready may have been served and closed meanwhile, by a request in the same turn."""
+    if selector.get_map().get(key.fd) == key:
+        key.data()
 
 
 pending = b""
@@ -552,4 +561,4 @@ selector.register(0, selectors.EVENT_READ, read_request)
 print("ready", flush=True)
 while True:
     for key, _ in selector.select():
-        key.data()
+        serve_ready(key)

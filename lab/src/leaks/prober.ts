@@ -12,6 +12,8 @@ export interface Probe {
   readonly port: number;
   readonly to: string;
   readonly mark?: number;
+  /** The user whose socket it is, of TCP and UDP that root sends; default root. */
+  readonly user?: number;
   /** An IPv6 address of `device` to send a datagram from; default what routing chooses. */
   readonly source?: string;
   /** SO_BINDTODEVICE. */

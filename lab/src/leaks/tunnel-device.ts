@@ -37,9 +37,11 @@ export async function makeDevice(machine: Machine, daemon: Prober): Promise<Tunn
     `${TUNNEL_ADDRESS4}/30`,
     `${RESOLVER_ADDRESS4}/30`,
     `${TUNNEL_ADDRESS6}/126`,
-    `${RESOLVER_ADDRESS6}/126`,
+    // To be answered from, never to send from.
+    `${RESOLVER_ADDRESS6}/126 preferred_lft 0`,
   ];
-  for (const address of addresses) await machine.ip("machine", "addr", "add", address, "dev", TUNNEL_NAME);
+  for (const address of addresses)
+    await machine.ip("machine", "addr", "add", ...address.split(" "), "dev", TUNNEL_NAME);
   await machine.ip("machine", "link", "set", TUNNEL_NAME, "up");
   const inside = machine.namespace("machine");
   let routed: readonly (readonly [Family, number])[] = [];

@@ -110,6 +110,7 @@ function outgoing(): Packet[] {
     { out: device },
     { out: device, source: "10.9.8.7" },
     { out: loopback },
+    { out: loopback, mark: TUNNEL_MARK },
     { mark: MARK },
     { mark: 0x1234 },
     { mark: DIRECT_MARK },
@@ -190,7 +191,7 @@ function frames(): Packet[] {
     ),
   );
   const written = destinations.flatMap((destination) =>
-    [0, MARK, DIRECT_MARK, PASSED_MARK, 0x1234].flatMap((mark) =>
+    [0, MARK, DIRECT_MARK, PASSED_MARK, ANSWER_MARK, 0x1234].flatMap((mark) =>
       [physical, bridge, veth, impostor].flatMap((out) =>
         ports.map(([protocol, destinationPort]) =>
           packet({ path: "frame", destination, mark, out, protocol, destinationPort }),

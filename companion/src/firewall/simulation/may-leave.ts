@@ -1,4 +1,4 @@
-import { DIRECT_MARK, MARK, PASSED_MARK, type Policy } from "../policy.ts";
+import { ANSWER_MARK, DIRECT_MARK, MARK, PASSED_MARK, type Policy } from "../policy.ts";
 import { hasPorts, type Packet, type SimulatedLink } from "./packet.ts";
 import { withinNetwork } from "./within-network.ts";
 
@@ -57,9 +57,10 @@ function isLinkScope(packet: Packet): boolean {
   return icmpType === 136 && onLink && bytes <= 88;
 }
 
-/** Links to containers carry what passed the IP stack; only CAP_NET_ADMIN can pretend it. */
-function mayPass({ path, mark }: Packet, { kind }: SimulatedLink): boolean {
-  return path === "frame" && mark === PASSED_MARK && (kind === "bridge" || kind === "veth");
+/** Links to containers carry what passed the IP stack, and resets; only CAP_NET_ADMIN can pretend it. */
+function mayPass({ path, mark, protocol }: Packet, { kind }: SimulatedLink): boolean {
+  const passed = mark === PASSED_MARK || (mark === ANSWER_MARK && protocol === "tcp");
+  return path === "frame" && passed && (kind === "bridge" || kind === "veth");
 }
 
 function maySplit(policy: Policy, packet: Packet, mark: number): boolean {

@@ -1,0 +1,24 @@
+import { join } from "node:path";
+import { HolderConnection } from "@atlantic/companion/src/firewall/holder-connection.ts";
+import type { RuleSet } from "@atlantic/companion/src/firewall/rule-set.ts";
+import { startHolder } from "@atlantic/companion/src/firewall/start-holder.ts";
+import { holderCommand } from "./held-firewall.ts";
+import type { Machine } from "./machine.ts";
+
+/** The product's holder of rules, given rules and not policies: so they can be others than a policy's. */
+export interface RuledFirewall {
+  apply(rules: RuleSet): Promise<void>;
+  open(): Promise<void>;
+  close(): Promise<void>;
+}
+
+export async function ruledFirewall(machine: Machine): Promise<RuledFirewall> {
+  const socket = join(machine.folder, "ruled.socket");
+  await startHolder({ socket, state: join(machine.folder, "ruled.json"), command: holderCommand(machine) });
+  const connection = await HolderConnection.open(socket, { trouble() {}, gone() {} });
+  return {
+    apply: async (rules) => void (await connection.ask({ do: "apply", rules })),
+    open: async () => void (await connection.ask({ do: "open" })),
+    close: () => connection.end(),
+  };
+}

@@ -1,0 +1,238 @@
+import { MARK, type Policy, type SplitRules } from "@atlantic/companion/src/firewall/policy.ts";
+import {
+  type Ability,
+  type AbilityPlace,
+  eventually,
+  hasUpstream,
+  isConnected,
+  PATIENCE_MS,
+} from "./abilities.ts";
+import { CHOSEN_USER, chosenAddress } from "./chosen.ts";
+import { elsewhere, type Sender } from "./compile.ts";
+import { FAKE_ADDRESSES } from "./fake-addresses.ts";
+import { addresses, macs, physicalLink } from "./machine.ts";
+import { endpointsOf, type Family, families } from "./matrix.ts";
+import { upstreamA } from "./phases.ts";
+import type { Probe } from "./prober.ts";
+import type { Seen } from "./seen.ts";
+
+type Pair = Readonly<Record<Family, string>>;
+
+/** Who sends where, and whether a split tunnel names that. */
+interface Traffic {
+  readonly name: string;
+  readonly sender: Sender;
+  readonly to: Pair;
+  isChosen(split: SplitRules): boolean;
+}
+
+const byDestination = ({ destinations }: SplitRules) => destinations.length > 0;
+const traffic: readonly Traffic[] = [
+  { name: "nothing chosen", sender: "user", to: elsewhere, isChosen: () => false },
+  { name: "a chosen user", sender: "chosenUser", to: elsewhere, isChosen: ({ uids }) => uids.length > 0 },
+  {
+    name: "a chosen control group",
+    sender: "chosenGroup",
+    to: elsewhere,
+    isChosen: ({ cgroups }) => cgroups.length > 0,
+  },
+  { name: "a chosen destination", sender: "user", to: chosenAddress, isChosen: byDestination },
+  {
+    name: "a container's chosen destination",
+    sender: "bridged",
+    to: chosenAddress,
+    isChosen: byDestination,
+  },
+  {
+    name: "a linked container's chosen destination",
+    sender: "linked",
+    to: chosenAddress,
+    isChosen: byDestination,
+  },
+];
+
+type Transport = "tcp" | "udp";
+const transports: readonly Transport[] = ["tcp", "udp"];
+
+function named(
+  what: string,
+  protocol: Transport,
+  family: Family,
+  way: "through the tunnel" | "beside it",
+): string {
+  return `${what}, ${protocol.toUpperCase()}, IPv${family}: ${way}`;
+}
+
+function answered(what: string, protocol: Transport, family: Family): string {
+  return `${what}, ${protocol.toUpperCase()}, IPv${family}: answered`;
+}
+
+function splitOf(policy: Policy): SplitRules | null {
+  return policy.kind === "connected" ? policy.split : null;
+}
+
+function goesBeside(policy: Policy, isChosen: Traffic["isChosen"]): boolean {
+  const split = splitOf(policy);
+  if (!split) return false;
+  return isChosen(split) === (split.mode === "all-but");
+}
+
+const isOnly = (policy: Policy) => splitOf(policy)?.mode === "only";
+const fromBehind = "a frame of a chosen user with our mark reaches the upstream";
+const chosenToUpstream = "TCP of a chosen user with our mark reaches the upstream";
+const toItself = "a chosen user reaches this machine itself";
+const namesOf = (port: number) => `UDP port ${port} of a chosen user is refused at once`;
+const resetOf = "TCP port 853 of a chosen user is refused at once";
+const containerNames = "UDP port 853 of a container's chosen destination goes through the tunnel";
+const groupToFake = (family: Family) =>
+  `a chosen control group reaches an address that stands for a name, IPv${family}`;
+
+/** Where traffic goes, and that it is answered, while the routes are up. Only of connected policies. */
+export const splitAbilities: readonly Ability[] = [
+  ...traffic.flatMap(({ name, isChosen }) =>
+    families.flatMap((family) =>
+      transports.flatMap((protocol): Ability[] => [
+        {
+          name: named(name, protocol, family, "through the tunnel"),
+          expected: (policy) => isConnected(policy) && !goesBeside(policy, isChosen),
+        },
+        {
+          name: named(name, protocol, family, "beside it"),
+          expected: (policy) => goesBeside(policy, isChosen),
+        },
+        { name: answered(name, protocol, family), expected: isConnected },
+      ]),
+    ),
+  ),
+  ...families.flatMap((family): Ability[] => [
+    {
+      name: `${fromBehind}, IPv${family}`,
+      expected: (policy) =>
+        isConnected(policy) && endpointsOf(policy).some(({ protocol }) => protocol === "udp"),
+    },
+    {
+      name: `${chosenToUpstream}, IPv${family}`,
+      expected: (policy) => isConnected(policy) && hasUpstream(policy),
+    },
+    { name: groupToFake(family), expected: isConnected },
+  ]),
+  { name: toItself, expected: isConnected },
+  { name: namesOf(53), expected: isOnly },
+  { name: namesOf(853), expected: (policy) => isConnected(policy) && splitOf(policy)?.mode !== "all-but" },
+  { name: resetOf, expected: (policy) => isConnected(policy) && splitOf(policy)?.mode !== "all-but" },
+  { name: containerNames, expected: () => false },
+];
+
+/** What was sent, by the tags that it is told by. */
+export interface SplitTrial {
+  readonly names: readonly string[];
+  readonly beside: ReadonlyMap<number, string>;
+}
+
+/** Sends it, while the routes are up. The frames of the segment that follows tell what went beside the tunnel. */
+export async function sendSplitTrials(place: AbilityPlace, policy: Policy): Promise<SplitTrial> {
+  const { probers, nextTag } = place;
+  const names: string[] = [];
+  const beside = new Map<number, string>();
+  await probers.daemon.seen();
+  for (const family of families)
+    for (const protocol of transports)
+      for (const each of traffic) {
+        const tag = nextTag();
+        beside.set(tag, named(each.name, protocol, family, "beside it"));
+        const probe: Probe = { tag, family, protocol, port: 443, to: each.to[family] };
+        const { through, error } = await exchangeEitherWay(place, each.sender, probe, policy);
+        if (through) names.push(named(each.name, protocol, family, "through the tunnel"));
+        if (error === null) names.push(answered(each.name, protocol, family));
+      }
+  const exchange = async (
+    name: string,
+    sender: Sender,
+    probe: Omit<Probe, "tag">,
+    wanted: string | null = null,
+  ) => {
+    const { error } = await probers.by[sender].exchange({ ...probe, tag: nextTag() }, PATIENCE_MS);
+    if (error === wanted) names.push(name);
+  };
+  for (const family of families) {
+    const upstream = { family, mark: MARK, to: upstreamA[family], user: CHOSEN_USER } as const;
+    await exchange(`${chosenToUpstream}, IPv${family}`, "root", { ...upstream, protocol: "tcp", port: 443 });
+    const framed = nextTag();
+    beside.set(framed, `${fromBehind}, IPv${family}`);
+    await probers.by.root.send(
+      [{ ...upstream, tag: framed, protocol: "raw", port: 1337, raw: dress(family) }],
+      1,
+    );
+    const fake = { family, protocol: "tcp", port: 443, to: FAKE_ADDRESSES[family] } as const;
+    await exchange(groupToFake(family), "chosenGroup", fake);
+  }
+  const v4 = { family: 4, to: elsewhere[4] } as const;
+  await exchange(toItself, "chosenUser", { family: 4, protocol: "tcp", port: 443, to: addresses.machine[4] });
+  for (const port of [53, 853])
+    await exchange(namesOf(port), "chosenUser", { ...v4, protocol: "udp", port }, "ECONNREFUSED");
+  await exchange(resetOf, "chosenUser", { ...v4, protocol: "tcp", port: 853 }, "ECONNREFUSED");
+  const dns = nextTag();
+  await probers.by.bridged.send(
+    [{ tag: dns, family: 4, protocol: "udp", port: 853, to: chosenAddress[4] }],
+    5,
+  );
+  if ((await probers.daemon.seen()).tags.includes(dns)) names.push(containerNames);
+  return { names, beside };
+}
+
+/** Reads from the frames outside what went beside the tunnel. */
+export function splitAbilitiesIn(frames: readonly Seen[], trial: SplitTrial): string[] {
+  const names = new Set(trial.names);
+  for (const { ip } of frames) {
+    const beside = trial.beside.get(ip?.sourcePort ?? 0);
+    if (beside !== undefined && ip?.about === null) names.add(beside);
+  }
+  return [...names];
+}
+
+/** One exchange, which the far end of the tunnel answers where it comes out of the device. */
+async function exchangeEitherWay(
+  { probers, device }: AbilityPlace,
+  sender: Sender,
+  probe: Probe,
+  policy: Policy,
+): Promise<{ readonly through: boolean; readonly error: string | null }> {
+  const { tag, family, to, port } = probe;
+  let through = false;
+  let over = false;
+  const exchange = probers.by[sender].exchange(probe, PATIENCE_MS).finally(() => {
+    over = true;
+  });
+  await eventually(async () => {
+    const { tags, redirected } = await probers.daemon.seen();
+    through ||= tags.includes(tag) || redirected.some(({ from }) => from === tag);
+    return through || over;
+  });
+  if (through && probe.protocol === "udp") {
+    // Where only some goes through, what is forwarded has this machine's address there.
+    const isOwn = isOnly(policy) || (sender !== "bridged" && sender !== "linked");
+    const own = family === 4 ? device.link.address4 : device.link.address6;
+    await probers.daemon.intoTun({
+      family,
+      from: to,
+      to: isOwn ? own : addresses[sender][family],
+      port,
+      tag,
+    });
+  }
+  const { error } = await exchange;
+  if (!through) through = (await probers.daemon.seen()).redirected.some(({ from }) => from === tag);
+  return { through, error };
+}
+
+function dress(family: Family): NonNullable<Probe["raw"]> {
+  return {
+    link: physicalLink,
+    source: addresses.machine[family],
+    sourceMac: macs.machine,
+    destinationMac: macs.outside,
+    vlans: [],
+    bypass: false,
+    user: CHOSEN_USER,
+  };
+}
