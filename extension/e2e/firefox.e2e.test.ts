@@ -27,7 +27,10 @@ let near: { url: string; visits: () => number; close: () => void };
 beforeAll(async () => {
   directory = await mkdtemp(join(tmpdir(), "atlantic-firefox-"));
   const profile = join(directory, "profile");
-  const [started, extension] = await Promise.all([startServer(), buildExtension(undefined, "firefox")]);
+  const [started, extension] = await Promise.all([
+    startServer(),
+    buildExtension(join(directory, "build"), "firefox"),
+  ]);
   server = started;
   const ad = await nameOfAds(extension);
   near = await nearSite(`http://${ad}/script.js`);

@@ -33,7 +33,7 @@ interface WholeProductOptions {
 
 export async function startWholeProduct(options: WholeProductOptions): Promise<WholeProduct> {
   const directory = await mkdtemp(join(tmpdir(), "atlantic-whole-"));
-  const [server, extension] = await Promise.all([startServer(), buildExtension()]);
+  const [server, extension] = await Promise.all([startServer(), buildExtension(join(directory, "build"))]);
   const dataDir = join(directory, "data");
   const companion = await startCompanion(dataDir, server);
   const userDataDir = join(directory, "profile");
