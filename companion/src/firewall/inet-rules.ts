@@ -16,6 +16,7 @@ import {
   out,
   port,
   protocol,
+  refuse,
   rule,
   subChain,
 } from "./build-rule.ts";
@@ -64,7 +65,6 @@ export function inetTable(parts: RuleParts): Table {
     chains: [
       ...(tunnel && !only ? [throughTunnel(tunnel, parts.lan), resolverFor(tunnel)] : []),
       ...(only ? [onlyThrough] : []),
-      ...(parts.lan ? [subChain(REFUSED, refusal)] : []),
       base(
         "prerouting",
         { type: "filter", hook: "prerouting", priority: -199, policy: "accept" },
@@ -103,7 +103,7 @@ function before(parts: RuleParts): Rule[] {
       rule(why, matches, goOn, [{ do: "mark", mark: value }]),
     );
   return [
-    back(parts.mark, "of an upstream"),
+    ...(parts.only ? [] : [back(parts.mark, "of an upstream")]),
     ...(parts.tunnel && !parts.only ? [forwardedTurned] : []),
     ...(parts.beside ? [back(DIRECT_MARK, "beside the tunnel"), ...choose(DIRECT_MARK)] : []),
     ...(parts.only ? choose(TUNNEL_MARK) : []),
@@ -166,8 +166,7 @@ function onlyRouting({ mark: own }: RuleParts, only: SplitRules): Rule[] {
 }
 
 function output(parts: RuleParts): Rule[] {
-  if (parts.only)
-    return [loopbackOut, ...toUpstreams(parts), rule("chosen", [mark(TUNNEL_MARK)], jump(ONLY_THROUGH))];
+  if (parts.only) return [loopbackOut, rule("chosen", [mark(TUNNEL_MARK)], jump(ONLY_THROUGH))];
   return [
     loopbackOut,
     // The local network, where it is allowed, has all of that in it.
@@ -195,14 +194,12 @@ function toUpstreams({ mark: own }: RuleParts): Rule[] {
   );
 }
 
-const REFUSED = "refused";
-
 function toLan({ lan: allowed, tunnel }: RuleParts): Rule[] {
   if (!allowed) return [];
   return [
     // The chain for the tunnel has refused them already where there is one.
     ...(tunnel ? [] : otherResolvers),
-    rule(`${TUNNEL_ADDRESSES6} is only in the tunnel`, to(TUNNEL_ADDRESSES6), jump(REFUSED)),
+    rule(`${TUNNEL_ADDRESSES6} is only in the tunnel`, to(TUNNEL_ADDRESSES6), refuse),
     ...families.map((each) => rule(`local network, IPv${each}`, lan("destination", each), accept)),
   ];
 }

@@ -156,7 +156,9 @@ export async function sendSplitTrials(place: AbilityPlace, policy: Policy): Prom
   };
   for (const family of families) {
     const upstream = { family, mark: MARK, to: upstreamA[family], user: CHOSEN_USER } as const;
-    await exchange(`${chosenToUpstream}, IPv${family}`, "root", { ...upstream, protocol: "tcp", port: 443 });
+    const connecting = nextTag();
+    beside.set(connecting, `${chosenToUpstream}, IPv${family}`);
+    await probers.by.root.exchange({ ...upstream, tag: connecting, protocol: "tcp", port: 443 }, PATIENCE_MS);
     const framed = nextTag();
     beside.set(framed, `${fromBehind}, IPv${family}`);
     await probers.by.root.send(
@@ -167,7 +169,10 @@ export async function sendSplitTrials(place: AbilityPlace, policy: Policy): Prom
     await exchange(groupToFake(family), "chosenGroup", fake);
   }
   const v4 = { family: 4, to: elsewhere[4] } as const;
-  await exchange(toItself, "chosenUser", { family: 4, protocol: "tcp", port: 443, to: addresses.machine[4] });
+  const itself = { tag: nextTag(), family: 4, protocol: "tcp", port: 443, to: addresses.machine[4] } as const;
+  await probers.by.chosenUser.exchange(itself, PATIENCE_MS);
+  const accepted = (await probers.daemon.seen()).redirected.find(({ from }) => from === itself.tag);
+  if (accepted?.at === itself.port) names.push(toItself);
   for (const port of [53, 853])
     await exchange(namesOf(port), "chosenUser", { ...v4, protocol: "udp", port }, "ECONNREFUSED");
   await exchange(resetOf, "chosenUser", { ...v4, protocol: "tcp", port: 853 }, "ECONNREFUSED");
