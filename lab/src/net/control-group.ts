@@ -34,26 +34,14 @@ export class ControlGroup {
     writeFileSync(join(this.#folder, "cgroup.procs"), String(pid));
   }
 
-  /** Deletes the group and makes it again, with the processes that were in it: the kernel takes it for another. */
-  makeAgain(): void {
-    const pids = this.#leave();
-    rmdirSync(this.#folder);
-    mkdirSync(this.#folder);
-    for (const pid of pids) this.take(pid);
-  }
-
   remove(): void {
     this.#leave();
     rmdirSync(this.#folder);
     rmdirSync(this.#above);
   }
 
-  #leave(): number[] {
-    const pids = readFileSync(join(this.#folder, "cgroup.procs"), "utf8")
-      .split("\n")
-      .filter(Boolean)
-      .map(Number);
-    for (const pid of pids) writeFileSync(join(this.#above, "../cgroup.procs"), String(pid));
-    return pids;
+  #leave(): void {
+    const pids = readFileSync(join(this.#folder, "cgroup.procs"), "utf8").split("\n").filter(Boolean);
+    for (const pid of pids) writeFileSync(join(this.#above, "../cgroup.procs"), pid);
   }
 }
