@@ -60,9 +60,13 @@ describe("the popup of the whole product", () => {
     await expect.poll(() => addressSeenBy(tab)).not.toBe(first);
   });
 
-  it("blocks this tab, and forgets that again", async () => {
+  it("blocks this tab, also where exits were switched off, and forgets that again", async () => {
+    const exits = popup.getByRole("switch", { name: "Use exits" });
+    if (await exits.isChecked()) await exits.click();
+    await popup.getByRole("switch", { name: "Use exits", checked: false }).waitFor();
     await popup.getByRole("option", { name: "Block" }).click();
     await popup.getByRole("heading", { name: "Nothing leaves this tab" }).waitFor();
+    await expect(tab.goto(ECHO)).rejects.toThrow();
     await popup.getByRole("button", { name: "Forget this choice" }).click();
     await popup.getByRole("heading", { name: "Nothing leaves this tab" }).waitFor({ state: "detached" });
   });

@@ -363,9 +363,9 @@ export class Background {
       await browser.tabs.reload(tabId).catch(() => {});
   }
 
-  /** Resolves when requests of this scope go the new way. To choose an exit is to switch exits on. */
+  /** Resolves when requests of this scope go the new way. To choose an exit, or to block, is to switch exits on. */
   async choose(scope: RouteScope, route: Route): Promise<void> {
-    if (route.kind === "exit" && !this.#store.intent.enabled) this.#store.change({ enabled: true });
+    if (route.kind !== "direct" && !this.#store.intent.enabled) this.#store.change({ enabled: true });
     await this.#setRule(scope, route);
   }
 
