@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
+import { COMPANION_NODE_FLAGS } from "../companion/src/node-flags.ts";
 import { buildIfStale, chromeExtension, webPage } from "./build.ts";
 import { writeCompanionConfig } from "./companion-config.ts";
 import { companionMessageSchema, type ServerReady, serverMessageSchema } from "./messages.ts";
@@ -75,6 +76,7 @@ async function start(settings: Settings): Promise<void> {
       startPart({
         name: "The companion",
         entry: "companion/src/main.ts",
+        nodeFlags: COMPANION_NODE_FLAGS,
         env,
         message: companionMessageSchema,
         onTrouble,

@@ -8,6 +8,7 @@ import { ATTRIBUTION_HEADER } from "@atlantic/shared/control/attribution.ts";
 import { type Route, routeId } from "@atlantic/shared/routing/route.ts";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { z } from "zod";
+import { COMPANION_NODE_FLAGS } from "./node-flags.ts";
 import { ControlStandIn, exitRoute, TestBrowser, tabAttribution } from "./testing/test-browser.ts";
 
 const US = exitRoute("us");
@@ -32,16 +33,16 @@ let gateway: z.infer<typeof serverReady>;
 let companion: ChildProcess;
 let ready: CompanionReady;
 
-function launch(entry: string, env: Record<string, string>): ChildProcess {
+function launch(entry: string, env: Record<string, string>, flags: readonly string[] = []): ChildProcess {
   return fork(join(import.meta.dirname, entry), {
     env: { ...process.env, ATLANTIC_DATA: data, ...env },
-    execArgv: [],
+    execArgv: [...flags],
     stdio: ["ignore", "ignore", "inherit", "ipc"],
   });
 }
 
 async function startCompanionProcess(): Promise<CompanionReady> {
-  companion = launch("main.ts", {});
+  companion = launch("main.ts", {}, COMPANION_NODE_FLAGS);
   return companionReady.parse((await once(companion, "message"))[0]);
 }
 

@@ -1,6 +1,7 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
+import { COMPANION_NODE_FLAGS } from "@atlantic/companion/src/node-flags.ts";
 import { writeCompanionConfig } from "../../../scripts/companion-config.ts";
 import { companionMessageSchema, type ServerReady } from "../../../scripts/messages.ts";
 import { endProcess } from "./pinned-process.ts";
@@ -15,10 +16,14 @@ export async function startCompanion(
   const { port: webPort } = new URL(server.webUrl);
   const settings = { data, webPort: Number(webPort), gatewayPort: server.gatewayPort, proxyPort: 0 };
   await writeCompanionConfig(settings, server);
-  const child = spawn(process.execPath, ["--disable-warning=ExperimentalWarning", entry], {
-    stdio: ["ignore", "ignore", "inherit", "ipc"],
-    env: { ...process.env, ATLANTIC_DATA: data, ATLANTIC_PROXY_PORT: "0" },
-  });
+  const child = spawn(
+    process.execPath,
+    ["--disable-warning=ExperimentalWarning", ...COMPANION_NODE_FLAGS, entry],
+    {
+      stdio: ["ignore", "ignore", "inherit", "ipc"],
+      env: { ...process.env, ATLANTIC_DATA: data, ATLANTIC_PROXY_PORT: "0" },
+    },
+  );
   const ended = once(child, "exit").then(() => {
     throw new Error("The companion ended before it was ready.");
   });

@@ -1,3 +1,4 @@
+import { COMPANION_NODE_FLAGS } from "../node-flags.ts";
 import { RELEASE_ACTION } from "./ask-polkit.ts";
 
 /** One file of the service, beside the product itself. */
@@ -109,7 +110,7 @@ ConditionPathExists=/etc/atlantic/config.json
 
 [Service]
 Environment=ATLANTIC_SERVICE=1 ATLANTIC_LOG=info
-ExecStart=${NODE} --disable-warning=ExperimentalWarning ${PRODUCT}/companion/src/main.ts
+ExecStart=${NODE} --disable-warning=ExperimentalWarning ${COMPANION_NODE_FLAGS.join(" ")} ${PRODUCT}/companion/src/main.ts
 # No clean-up after it: what it leaves blocked stays blocked until it runs again.
 Restart=always
 RestartSec=1
