@@ -1,7 +1,9 @@
 import type { Policy } from "@atlantic/companion/src/firewall/policy.ts";
+import type { Sender } from "./compile.ts";
 import type { Machine } from "./machine.ts";
 import { isClosed } from "./matrix.ts";
 import type { PhaseLinks } from "./phase-links.ts";
+import type { Probe } from "./prober.ts";
 import type { Probers } from "./probers.ts";
 import type { TunnelDevice } from "./tunnel-device.ts";
 
@@ -31,6 +33,22 @@ export const hasUpstream = (policy: Policy) => policy.kind !== "blocked" || poli
 
 /** How long something that must happen is waited for. What does not happen costs this long, once each. */
 export const PATIENCE_MS = 1_200;
+
+/** Exchanges something, and notes a name where it ends as is wanted: with an answer (null), or an error of that code. */
+export type NotingExchange = (
+  name: string,
+  sender: Sender,
+  probe: Omit<Probe, "tag">,
+  wanted?: string | null,
+) => Promise<void>;
+
+/** @param names where names are noted */
+export function notingExchange({ probers, nextTag }: AbilityPlace, names: string[]): NotingExchange {
+  return async (name, sender, probe, wanted = null) => {
+    const { error } = await probers.by[sender].exchange({ ...probe, tag: nextTag() }, PATIENCE_MS);
+    if (error === wanted) names.push(name);
+  };
+}
 
 /** Asks again until it holds, or for as long as is waited for what must happen. */
 export async function eventually(holds: () => Promise<boolean>): Promise<boolean> {

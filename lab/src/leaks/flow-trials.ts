@@ -7,6 +7,7 @@ import {
   eventually,
   hasUpstream,
   never,
+  notingExchange,
   PATIENCE_MS,
 } from "./abilities.ts";
 import { elsewhere, type Sender } from "./compile.ts";
@@ -58,17 +59,8 @@ function neighboursResolver(sender: Sender, protocol: "tcp" | "udp", port: numbe
 
 /** Tries flows while no route leads into the tunnel. */
 export async function flowTrial(place: AbilityPlace, mark: number): Promise<string[]> {
-  const { probers, nextTag } = place;
   const names: string[] = [];
-  const exchange = async (
-    name: string,
-    sender: Sender,
-    probe: Omit<Probe, "tag">,
-    wanted: string | null = null,
-  ) => {
-    const { error } = await probers.by[sender].exchange({ ...probe, tag: nextTag() }, PATIENCE_MS);
-    if (error === wanted) names.push(name);
-  };
+  const exchange = notingExchange(place, names);
   for (const family of families) {
     const ip = `IPv${family}`;
     const tcp = { family, protocol: "tcp", port: 443 } as const;

@@ -5,6 +5,7 @@ import {
   eventually,
   hasUpstream,
   isConnected,
+  notingExchange,
   PATIENCE_MS,
 } from "./abilities.ts";
 import { CHOSEN_USER, chosenAddress } from "./chosen.ts";
@@ -145,15 +146,7 @@ export async function sendSplitTrials(place: AbilityPlace, policy: Policy): Prom
         if (through) names.push(named(each.name, protocol, family, "through the tunnel"));
         if (error === null) names.push(answered(each.name, protocol, family));
       }
-  const exchange = async (
-    name: string,
-    sender: Sender,
-    probe: Omit<Probe, "tag">,
-    wanted: string | null = null,
-  ) => {
-    const { error } = await probers.by[sender].exchange({ ...probe, tag: nextTag() }, PATIENCE_MS);
-    if (error === wanted) names.push(name);
-  };
+  const exchange = notingExchange(place, names);
   for (const family of families) {
     const upstream = { family, mark: MARK, to: upstreamA[family], user: CHOSEN_USER } as const;
     const connecting = nextTag();

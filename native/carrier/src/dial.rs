@@ -12,7 +12,7 @@ use rustix::net::{bind, connect};
 use crate::driver::Cx;
 use crate::protocol::{Reason, Stage};
 use crate::sockets::{Moved, acknowledge_with_answers, new_socket, read_some, write_some};
-use crate::tunnel::mark;
+use crate::tunnel::{mark, put_address};
 use crate::wire::Reader;
 
 /// RFC 8305 section 5: how long one address may try before the next one starts beside it.
@@ -50,17 +50,7 @@ impl Proxy {
 /// RFC 1928 section 4.
 fn socks5_request(target: SocketAddr) -> Vec<u8> {
     let mut request = vec![5, 1, 0];
-    match target.ip() {
-        IpAddr::V4(ip) => {
-            request.push(1);
-            request.extend_from_slice(&ip.octets());
-        }
-        IpAddr::V6(ip) => {
-            request.push(4);
-            request.extend_from_slice(&ip.octets());
-        }
-    }
-    request.extend_from_slice(&target.port().to_be_bytes());
+    put_address(&mut request, target);
     request
 }
 

@@ -50,7 +50,7 @@ pub fn listen_on(address: SocketAddr, backlog: i32, reuse_port: bool) -> io::Res
     Ok((socket, bound))
 }
 
-/// Lets acknowledgements wait for the next words of this side, from the first ones on: two packets less a connection.
+/// Lets acknowledgements wait for the next words of this side, from the first ones on: a packet less each.
 /// Only where this side speaks next, or the other one might wait for them (40 ms, tcp(7) TCP_QUICKACK).
 pub fn acknowledge_with_answers(socket: &OwnedFd) {
     let _ = set_tcp_quickack(socket, false);

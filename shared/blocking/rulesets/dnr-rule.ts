@@ -1,23 +1,6 @@
 import { z } from "zod";
+import { EVERY_TYPE } from "./resource-types.ts";
 
-/** The kinds of requests that a rule without any of its own is for: all but pages themselves. */
-export const PARTS_OF_PAGES = [
-  "sub_frame",
-  "stylesheet",
-  "script",
-  "image",
-  "font",
-  "object",
-  "xmlhttprequest",
-  "ping",
-  "csp_report",
-  "media",
-  "websocket",
-  "webtransport",
-  "webbundle",
-  "other",
-] as const;
-export const EVERY_TYPE = ["main_frame", ...PARTS_OF_PAGES] as const;
 const resourceTypeSchema = z.enum(EVERY_TYPE);
 export type ResourceType = z.infer<typeof resourceTypeSchema>;
 

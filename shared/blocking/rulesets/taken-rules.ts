@@ -1,5 +1,6 @@
 import type { BuiltInList } from "../built-in-list.ts";
-import { type DnrCondition, type DnrRule, PARTS_OF_PAGES, type ResourceType } from "./dnr-rule.ts";
+import type { DnrCondition, DnrRule, ResourceType } from "./dnr-rule.ts";
+import { PARTS_OF_PAGES } from "./resource-types.ts";
 
 /** Only a pattern that names its host may keep a person from a page. */
 const NAMES_HOST = /^\|\|[a-z0-9-]+(\.[a-z0-9-]+)+[/^]/;

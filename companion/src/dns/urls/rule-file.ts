@@ -1,5 +1,6 @@
 import { closeSync, fstatSync, openSync, readSync, renameSync, writeFileSync } from "node:fs";
-import { type DnrRule, EVERY_TYPE } from "@atlantic/shared/blocking/rulesets/dnr-rule.ts";
+import type { DnrRule } from "@atlantic/shared/blocking/rulesets/dnr-rule.ts";
+import { EVERY_TYPE } from "@atlantic/shared/blocking/rulesets/resource-types.ts";
 import { NO_TOKEN, tokenHash, tokensOfPattern } from "@atlantic/shared/blocking/urls/url-tokens.ts";
 
 /**

@@ -1,4 +1,5 @@
-import { type DnrRule, EVERY_TYPE } from "@atlantic/shared/blocking/rulesets/dnr-rule.ts";
+import type { DnrRule } from "@atlantic/shared/blocking/rulesets/dnr-rule.ts";
+import { EVERY_TYPE } from "@atlantic/shared/blocking/rulesets/resource-types.ts";
 
 /** A rule as filter lists write it, for people. */
 export function ruleText({ action, condition }: DnrRule): string {

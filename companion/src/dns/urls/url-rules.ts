@@ -1,6 +1,7 @@
 import type { BuiltInList } from "@atlantic/shared/blocking/built-in-list.ts";
-import { type DnrRule, EVERY_TYPE } from "@atlantic/shared/blocking/rulesets/dnr-rule.ts";
+import type { DnrRule } from "@atlantic/shared/blocking/rulesets/dnr-rule.ts";
 import { nameOf } from "@atlantic/shared/blocking/rulesets/merge-names.ts";
+import { EVERY_TYPE } from "@atlantic/shared/blocking/rulesets/resource-types.ts";
 import { takenRules } from "@atlantic/shared/blocking/rulesets/taken-rules.ts";
 
 /**

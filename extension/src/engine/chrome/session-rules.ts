@@ -1,3 +1,4 @@
+import { EVERY_TYPE, PARTS_OF_PAGES } from "@atlantic/shared/blocking/rulesets/resource-types.ts";
 import { RULE_WEIGHT } from "@atlantic/shared/blocking/rulesets/rule-weight.ts";
 import { ATTRIBUTION_HEADER, formatAttribution } from "@atlantic/shared/control/attribution.ts";
 import type { RouteId } from "@atlantic/shared/routing/route.ts";
@@ -22,25 +23,10 @@ const priority = {
   strip: RULE_WEIGHT.ours + 5,
 } as const;
 
-const everyType = [
-  "main_frame",
-  "sub_frame",
-  "stylesheet",
-  "script",
-  "image",
-  "font",
-  "object",
-  "xmlhttprequest",
-  "ping",
-  "csp_report",
-  "media",
-  "websocket",
-  "webtransport",
-  "webbundle",
-  "other",
-] as Browser.declarativeNetRequest.ResourceType[];
-const navigation = ["main_frame"] as Browser.declarativeNetRequest.ResourceType[];
-const partsOfPages = everyType.filter((type) => type !== "main_frame");
+type ResourceTypes = Browser.declarativeNetRequest.ResourceType[];
+const everyType = [...EVERY_TYPE] as ResourceTypes;
+const navigation = ["main_frame"] as ResourceTypes;
+const partsOfPages = [...PARTS_OF_PAGES] as ResourceTypes;
 
 /** Chrome takes these names and addresses past every proxy, so neither the gate nor a secret is for them. */
 const loopbackNames = ["localhost", "127.0.0.1", "[::1]"];

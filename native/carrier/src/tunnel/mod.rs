@@ -21,4 +21,5 @@ mod standing;
 pub use diverted::Diverted;
 pub use diverts::Diverts;
 pub use mark::mark;
+pub use socks_datagram::put_address;
 pub use standing::Standing;

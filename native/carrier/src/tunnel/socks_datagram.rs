@@ -9,30 +9,32 @@ pub enum Peer {
     Name(Vec<u8>, u16),
 }
 
+/// Appends an address as SOCKS5 writes it, its kind before and its port behind it (RFC 1928 §5).
+pub fn put_address(out: &mut Vec<u8>, address: SocketAddr) {
+    match address.ip() {
+        IpAddr::V4(ip) => {
+            out.push(1);
+            out.extend_from_slice(&ip.octets());
+        }
+        IpAddr::V6(ip) => {
+            out.push(4);
+            out.extend_from_slice(&ip.octets());
+        }
+    }
+    out.extend_from_slice(&address.port().to_be_bytes());
+}
+
 /// Appends the header for a datagram to this peer. A name has at most 255 bytes.
 pub fn put_header(out: &mut Vec<u8>, peer: &Peer) {
     out.extend_from_slice(&[0, 0, 0]);
-    let port = match peer {
-        Peer::Address(address) => {
-            match address.ip() {
-                IpAddr::V4(ip) => {
-                    out.push(1);
-                    out.extend_from_slice(&ip.octets());
-                }
-                IpAddr::V6(ip) => {
-                    out.push(4);
-                    out.extend_from_slice(&ip.octets());
-                }
-            }
-            address.port()
-        }
+    match peer {
+        Peer::Address(address) => put_address(out, *address),
         Peer::Name(name, port) => {
             out.extend_from_slice(&[3, name.len() as u8]);
             out.extend_from_slice(name);
-            *port
+            out.extend_from_slice(&port.to_be_bytes());
         }
-    };
-    out.extend_from_slice(&port.to_be_bytes());
+    }
 }
 
 /// Whom a datagram of the proxy's is from, and what it says. None for what is no such datagram, or a fragment of one.
