@@ -47,6 +47,7 @@ export const protectedModel: PopupModel = {
     site: "shop.example",
     route: berlin,
     because: "tab",
+    isInForce: true,
     sentence: "This tab leaves from Berlin because you chose it for this tab.",
   },
   exits: residential,
@@ -113,6 +114,13 @@ export const popupStates: Readonly<Record<string, PopupModel | null>> = {
     { ...started, enabled: false },
     { route: { kind: "direct" }, because: "off", sentence: "Exits are off, so every tab goes directly." },
   ),
+  switching: withTab(protectedModel, { isInForce: false }),
+  blocking: withTab(started, {
+    route: { kind: "block" },
+    because: "tab",
+    isInForce: false,
+    sentence: "This tab is blocked because you chose it for this tab.",
+  }),
   blocked: withTab(started, {
     route: { kind: "block" },
     because: "tab",

@@ -25,6 +25,8 @@ export interface TabModel {
   readonly site: string | null;
   readonly route: Route;
   readonly because: Because;
+  /** Whether what begins now goes this way: a choice is shown before it is carried out. */
+  readonly isInForce: boolean;
   /** One sentence that says why this tab goes where it goes. */
   readonly sentence: string;
 }

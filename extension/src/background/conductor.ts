@@ -24,6 +24,17 @@ export interface ConductorParts {
   readonly tunnelsClosed: () => void;
 }
 
+/** Which choices the browser and the companion were last shown to follow. */
+type InForce =
+  | { readonly kind: "off" }
+  /** Without the companion nothing leaves. */
+  | { readonly kind: "held" }
+  | {
+      readonly kind: "led";
+      readonly rules: Rules;
+      readonly tabRules: ReadonlyMap<number, TabRule | null>;
+    };
+
 const BLOCKED = routeId(BLOCK);
 const TRY_AGAIN_MS = 1_000;
 
@@ -34,7 +45,7 @@ const TRY_AGAIN_MS = 1_000;
  */
 export class Conductor {
   readonly #engine: Engine;
-  readonly #companion: Companion;
+  readonly #companion: Pick<Companion, "welcome" | "ask">;
   readonly #book: TabBook;
   readonly #score: () => Score;
   readonly #tunnelsClosed: () => void;
@@ -47,13 +58,19 @@ export class Conductor {
   #naming: Naming | null = null;
   #port = 0;
   #isOn: boolean | undefined;
+  #inForce: InForce | null = null;
   #isDirty = false;
   #running: Promise<void> | null = null;
   #problem: string | null = null;
   revision = 0;
   generation = 0;
 
-  constructor(engine: Engine, companion: Companion, book: TabBook, parts: ConductorParts) {
+  constructor(
+    engine: Engine,
+    companion: Pick<Companion, "welcome" | "ask">,
+    book: TabBook,
+    parts: ConductorParts,
+  ) {
     this.#engine = engine;
     this.#companion = companion;
     this.#book = book;
@@ -69,6 +86,22 @@ export class Conductor {
   /** Why the browser is not in the state that it should be in, for people. */
   get problem(): string | null {
     return this.#problem;
+  }
+
+  /** Whether what begins now in this tab goes this way; null stands for a browser whose exits are off. */
+  isInForce({ tabId, site }: Pick<TabState, "tabId" | "site">, wanted: RouteId | null): boolean {
+    switch (this.#inForce?.kind) {
+      case undefined:
+        return false;
+      case "off":
+        return wanted === null;
+      case "held":
+        return wanted === BLOCKED;
+      case "led": {
+        const { rules, tabRules } = this.#inForce;
+        return decide(rules, tabRules.get(tabId) ?? null, site).routeId === wanted;
+      }
+    }
   }
 
   /** Whether a change is under way: until it is done nothing more is let past the gate. */
@@ -94,6 +127,7 @@ export class Conductor {
   forget(): void {
     this.#applied = null;
     this.#sent = null;
+    this.#inForce = null;
   }
 
   /**
@@ -134,6 +168,7 @@ export class Conductor {
         this.#problem = null;
       } catch (error) {
         this.#applied = null;
+        this.#inForce = null;
         this.#problem = error instanceof Error ? error.message : String(error);
         setTimeout(() => void this.settle(), TRY_AGAIN_MS);
       }
@@ -142,7 +177,11 @@ export class Conductor {
 
   async #step(): Promise<void> {
     const score = this.#score();
-    if (!score.enabled) return this.#switchOff();
+    if (!score.enabled) {
+      if (this.#isOn !== false) await this.#switchOff();
+      this.#inForce = { kind: "off" };
+      return;
+    }
     if (!this.#isOn) {
       await this.#engine.setPrivacy(true);
       this.#isOn = true;
@@ -158,10 +197,10 @@ export class Conductor {
     await this.#engine.setGuard({ ...closedGuard(), headerToken: null });
     if (this.#naming === null || this.#port !== score.proxyPort)
       await this.#switchScript("steady", score.proxyPort, false);
+    this.#inForce = { kind: "held" };
   }
 
   async #switchOff(): Promise<void> {
-    if (this.#isOn === false) return;
     await this.#engine.leadTo(null, false);
     await this.#engine.setGuard(null);
     await this.#engine.setPrivacy(false);
@@ -178,7 +217,9 @@ export class Conductor {
     const naming = namingOf(wanted, score);
     if (naming !== this.#naming || score.proxyPort !== this.#port)
       await this.#switchScript(naming, score.proxyPort, true);
+    const tabRules = new Map(this.#book.all().map(({ tabId, rule }) => [tabId, rule]));
     await this.#engine.setGuard(this.#guardOf(wanted, score, token));
+    this.#inForce = { kind: "led", rules: score.rules, tabRules };
   }
 
   /**

@@ -45,7 +45,7 @@ export function popupModel(parts: ModelParts): PopupModel {
 
 /** A tab, where it goes and why. */
 export function tabModel(
-  { intent, companion }: Pick<ModelParts, "intent" | "companion">,
+  { intent, companion, conductor }: Pick<ModelParts, "intent" | "companion" | "conductor">,
   tab: TabState,
 ): TabModel {
   const site = tab.site ?? tab.coming;
@@ -55,13 +55,15 @@ export function tabModel(
       ...base,
       route: DIRECT,
       because: "off",
+      isInForce: conductor.isInForce(tab, null),
       sentence: "Atlantic Proxy is off: this tab goes directly, through no exit.",
     };
   }
   const { route, because } = decide(intent.rules, tab.rule, site);
+  const isInForce = conductor.isInForce({ tabId: tab.tabId, site }, routeId(route));
   const sentence = why({ route, because }, nameOfRoute(route, companion.exits), site);
   const lost = companion.link.kind === "ready" ? "" : " Nothing leaves until the companion is back.";
-  return { ...base, route, because, sentence: `${sentence}${lost}` };
+  return { ...base, route, because, isInForce, sentence: `${sentence}${lost}` };
 }
 
 /** Only while the companion is there to change it. */

@@ -104,13 +104,14 @@ export class Showing {
   }
 
   #badge(tabId: number): ReturnType<typeof badgeOf> | null {
-    const { intent, companion, book } = this.#parts;
+    const { intent, companion, conductor, book } = this.#parts;
     const isReady = companion.link.kind === "ready";
     const computer = isReady ? computerBadge(companion.status?.protection ?? null) : null;
     if (computer) return computer;
     const tab = book.get(tabId);
     if (!tab || !intent().enabled) return null;
-    const { route, sentence } = tabModel({ intent: intent(), companion }, tab);
+    const { route, sentence, isInForce } = tabModel({ intent: intent(), companion, conductor }, tab);
+    if (isReady && !isInForce) return { text: "…", tone: "direct", title: sentence };
     return badgeOf(route, isReady, sentence);
   }
 

@@ -35,6 +35,16 @@ export function headlineOf(model: PopupModel): Headline {
     const detail = "another program chooses the way";
     return { ...plain, tone: "attention", word: "Not in control", title: "The proxy is not ours", detail };
   }
+  if (model.tab && !model.tab.isInForce) {
+    const { route } = model.tab;
+    const title =
+      route.kind === "block"
+        ? "Blocking this tab"
+        : route.kind === "exit"
+          ? nameOfRoute(route, model.exits)
+          : "No exit, direct";
+    return { ...plain, tone: "direct", word: "Switching", title, detail: "not in force yet" };
+  }
   if (!model.enabled) {
     return { ...plain, tone: "direct", word: "Off", title: "No exit, direct", detail: OWN_ADDRESS };
   }

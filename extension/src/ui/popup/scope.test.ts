@@ -7,6 +7,7 @@ const tab: TabModel = {
   site: "shop.example",
   route: { kind: "exit", exit: { country: "de" } },
   because: "tab",
+  isInForce: true,
   sentence: "",
 };
 
