@@ -37,6 +37,7 @@ export const drivenPackages: readonly DrivenPackage[] = [
   { name: "tcpdump", program: "tcpdump", untested: lab },
   { name: "squid", program: "squid", untested: lab },
   { name: "dante-server", program: "danted", untested: lab },
+  { name: "ngtcp2-server", program: "gtlsserver", untested: "no browser fell back from HTTP/3" },
   { name: "libglib2.0-bin", program: "gsettings", untested: desktop },
   {
     name: "gsettings-desktop-schemas",

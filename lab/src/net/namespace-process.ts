@@ -87,6 +87,11 @@ export class NamespaceProcess {
     await this.until(() => listensOn(this.pid, port), `listening on port ${port}`);
   }
 
+  /** Waits until some process in its namespace receives on a UDP port. */
+  async receiving(port: number): Promise<void> {
+    await this.until(() => hasSocket(this.pid, ["udp", "udp6"], "07", port), `receiving on UDP port ${port}`);
+  }
+
   /** Asks it to end, and makes it end when it has not after a while. */
   async stop(signal: NodeJS.Signals = "SIGTERM", patienceMs = 5_000): Promise<void> {
     if (!this.running) return;
@@ -112,13 +117,18 @@ export class NamespaceProcess {
   }
 }
 
-/** Whether a TCP socket in the network namespace of process `pid` listens on `port` (proc_net_tcp: state 0A). */
+/** Whether a TCP socket in the network namespace of process `pid` listens on `port`. */
 export function listensOn(pid: number, port: number): boolean {
+  return hasSocket(pid, ["tcp", "tcp6"], "0A", port);
+}
+
+/** Whether a table of sockets has one in this state (proc_net_tcp; unconnected UDP has 07) on this local port. */
+function hasSocket(pid: number, tables: readonly string[], wanted: string, port: number): boolean {
   const suffix = `:${port.toString(16).toUpperCase().padStart(4, "0")}`;
-  return ["tcp", "tcp6"].some((table) =>
+  return tables.some((table) =>
     readTable(pid, table).some((line) => {
       const [, local, , state] = line.trim().split(/\s+/);
-      return state === "0A" && local?.endsWith(suffix) === true;
+      return state === wanted && local?.endsWith(suffix) === true;
     }),
   );
 }

@@ -1,3 +1,5 @@
+import { z } from "zod";
+import { addresses } from "../leaks/machine.ts";
 import type { NamespaceProcess } from "../net/namespace-process.ts";
 import type { RunOptions } from "../net/run.ts";
 
@@ -7,6 +9,9 @@ export interface ProgramPlace {
   readonly folder: string;
   /** What TLS clients must trust, PEM. */
   readonly authority: string;
+  /** What the sites show, and its key: files, PEM. */
+  readonly certificate: string;
+  readonly key: string;
   /** How much the large transfer moves in each direction. */
   readonly transferBytes: number;
   /** Runs a program on the machine under test to its end; it must succeed. Returns what it printed. */
@@ -22,6 +27,8 @@ export interface Program {
   readonly targets: readonly string[];
   /** Starts what it talks to, once for each machine. */
   serve?(place: ProgramPlace): Promise<void>;
+  /** What it does without the product, to know that the tunnel is what makes the difference. Throws when it does not. */
+  directly?(place: ProgramPlace): Promise<void>;
   /** @returns what was seen, in a few words. Throws when it is not as without a tunnel. */
   use(place: ProgramPlace): Promise<string>;
 }
@@ -33,6 +40,7 @@ export const sites = {
   bulk: { name: "bulk.lab.example.net", address: "100.100.1.81" },
   speed: { name: "speed.lab.example.net", address: "100.100.1.82" },
   git: { name: "git.lab.example.net", address: "100.100.1.83" },
+  pages: { name: "pages.lab.example.net", address: "100.100.1.85" },
   mirror: { name: "mirror.lab.example.net", address: "100.100.1.84" },
 } as const;
 
@@ -40,4 +48,19 @@ export const sites = {
 export function expectSame(what: string, found: unknown, expected: unknown): void {
   if (found !== expected)
     throw new Error(`${what}: expected ${JSON.stringify(expected)}, found ${JSON.stringify(found)}.`);
+}
+
+const siteSawSchema = z.object({ address: z.string(), host: z.string() });
+
+/** Reads what a site says of whom it saw. */
+export function siteSaw(body: string): z.infer<typeof siteSawSchema> {
+  return siteSawSchema.parse(JSON.parse(body));
+}
+
+/** What a site says of whom it saw: the name that was asked for, and never the machine. */
+export function expectHidden(body: string, name: string): void {
+  const { address, host } = siteSaw(body);
+  expectSame("The Host that the site saw", host, name);
+  if (address === addresses.machine[4] || address === addresses.machine[6])
+    throw new Error("The site saw the machine's own address.");
 }

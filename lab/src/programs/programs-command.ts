@@ -4,6 +4,7 @@ import { type DrivenPackage, ensurePackages } from "../../../scripts/debian-pack
 import type { UpstreamProtocol } from "../faults/protected-machine.ts";
 import { apt } from "./apt.ts";
 import { gitOverHttp, gitOverSsh } from "./git.ts";
+import { http3 } from "./http3.ts";
 import { ssh } from "./own-ssh.ts";
 import type { Program } from "./program.ts";
 import { type ProgramResult, runPrograms } from "./run-programs.ts";
@@ -16,12 +17,16 @@ const packages: readonly DrivenPackage[] = [
   { name: "git", program: "git", untested: "git was not tried" },
   { name: "openssh-client", program: "ssh", untested: "ssh was not tried" },
   { name: "openssh-server", program: "/usr/sbin/sshd", untested: "ssh was not tried" },
+  { name: "chromium", program: "chromium", untested: "no browser was tried" },
+  { name: "ngtcp2-server", program: "gtlsserver", untested: "HTTP/3 was not tried" },
   { name: "apt", program: "apt-get", untested: "apt was not tried" },
 ];
 
+const HTTP3_ROUNDS = 5;
+
 /** In this order: git needs the server that ssh starts. */
 const programs: readonly Program[] = [
-  ...[curlHttp1, curlHttp2, udpFirst, smtp, chat],
+  ...[curlHttp1, curlHttp2, udpFirst, http3(HTTP3_ROUNDS), smtp, chat],
   ...[ssh, gitOverHttp, gitOverSsh, apt, iperf3, transfer],
 ];
 

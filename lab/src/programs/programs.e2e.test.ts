@@ -1,16 +1,20 @@
+import { existsSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { labProblem } from "../requirements.ts";
+import { http3, quicServer } from "./http3.ts";
 import { runPrograms } from "./run-programs.ts";
 import { transfer } from "./transfer.ts";
 import { curlHttp1, curlHttp2, smtp, udpFirst } from "./web-programs.ts";
 
 // Elsewhere the test run lists the lab as untested; under CI a lab that cannot run is a failure.
-const canRun = labProblem() === undefined || process.env.CI === "true";
+const inCi = process.env.CI === "true";
+const canRun = labProblem() === undefined || inCi;
 
-const programs = [curlHttp1, curlHttp2, udpFirst, smtp, transfer];
+const hasQuicServer = existsSync(quicServer) || inCi;
+const programs = [curlHttp1, curlHttp2, udpFirst, ...(hasQuicServer ? [http3(1)] : []), smtp, transfer];
 
 describe.runIf(canRun)("real programs on a protected machine", () => {
-  test("work over both address families, with servers that speak first, and to the byte", async () => {
+  test("work over both address families, with servers that speak first, when HTTP/3 is refused, and to the byte", async () => {
     const { control, results } = await runPrograms({
       upstream: "socks5",
       programs,

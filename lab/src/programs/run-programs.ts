@@ -52,6 +52,7 @@ export async function runPrograms(options: ProgramsOptions): Promise<ProgramsRep
     await machine.capture.stop();
     const place = await prepare(machine, options.transferBytes, servers);
     for (const program of options.programs) await program.serve?.(place);
+    for (const program of options.programs) await program.directly?.(place);
     const counter = await BesideCounter.start(machine);
     const control = await askDirectly(place, counter);
     await product.start();
@@ -103,7 +104,7 @@ async function prepare(
   const inside = ["ip", "netns", "exec", machine.namespace("machine")];
   return {
     folder,
-    authority,
+    ...{ authority, certificate, key },
     transferBytes,
     onMachine: (argv, options) => must([...inside, ...argv], options),
     outside,

@@ -28,8 +28,9 @@ export interface Site {
 
 /**
  * The sites of the lab, all in one program:
- * `/address` tells the caller's address; `/bytes/N` sends N bytes; `/echo` sends back what it got;
- * `/ws` is a WebSocket that first tells the caller's address and then echoes; in `/chat` what one says all others hear.
+ * `/address` tells the caller's address; `/h3` does, and offers HTTP/3 on UDP 443; `/bytes/N` sends N bytes;
+ * `/echo` sends back what it got; `/ws` is a WebSocket that first tells the caller's address and then echoes;
+ * in `/chat` what one says all others hear.
  */
 export async function startSite(options: SiteOptions): Promise<Site> {
   const sockets = new WebSocketServer({ noServer: true });
@@ -98,7 +99,11 @@ function respond(request: Request, response: Response): void {
     return;
   }
   const body = JSON.stringify({ address: addressOf(request), host: hostOf(request) });
-  response.writeHead(200, { "content-type": "application/json", "content-length": Buffer.byteLength(body) });
+  response.writeHead(200, {
+    "content-type": "application/json",
+    "content-length": Buffer.byteLength(body),
+    ...(url.pathname === "/h3" && { "alt-svc": 'h3=":443"; ma=3600' }),
+  });
   response.end(body);
 }
 
