@@ -30,7 +30,7 @@ import {
 } from "./container-rules.ts";
 import { leadNames } from "./lead-names.ts";
 import { fromAnywhere, linkScopeIn, linkScopeOut, loopbackIn, loopbackOut } from "./link-scope.ts";
-import { chosen, chosenDestinations, lan, setsOf, upstream } from "./named-sets.ts";
+import { chosen, chosenDestinations, groupSets, lan, perhapsChosen, setsOf, upstream } from "./named-sets.ts";
 import {
   ANSWER_MARK,
   DIRECT_MARK,
@@ -61,7 +61,7 @@ const established: Match = { is: "flow-state", states: ["established", "related"
 export function inetTable(parts: RuleParts): Table {
   const { tunnel, only } = parts;
   return {
-    sets: setsOf(parts),
+    sets: [...setsOf(parts), ...(only ? groupSets(only) : [])],
     chains: [
       ...(tunnel && !only ? [throughTunnel(tunnel, parts.lan), resolverFor(tunnel)] : []),
       ...(only ? [onlyThrough] : []),
@@ -161,12 +161,14 @@ function onlyRouting({ mark: own }: RuleParts, only: SplitRules): Rule[] {
     ...families.map((each) =>
       rule(`to an upstream, IPv${each}`, [mark(own), ...upstream("destination", each)], { to: "return" }),
     ),
-    ...chosen(only).map(({ why, matches }) => rule(why, matches, goOn, [{ do: "mark", mark: TUNNEL_MARK }])),
+    ...perhapsChosen(only).map(({ why, matches }) =>
+      rule(why, matches, goOn, [{ do: "mark", mark: TUNNEL_MARK }]),
+    ),
   ];
 }
 
 function output(parts: RuleParts): Rule[] {
-  if (parts.only) return [loopbackOut, rule("chosen", [mark(TUNNEL_MARK)], jump(ONLY_THROUGH))];
+  if (parts.only) return [rule("chosen", [mark(TUNNEL_MARK)], jump(ONLY_THROUGH))];
   return [
     loopbackOut,
     // The local network, where it is allowed, has all of that in it.

@@ -65,9 +65,7 @@ export function lan(side: Side, of: Family): Match[] {
 }
 
 /** What is chosen by destination, one list of matches for each family that occurs. */
-export function chosenDestinations({
-  destinations,
-}: SplitRules): { readonly why: string; readonly matches: Match[] }[] {
+export function chosenDestinations({ destinations }: SplitRules): Choice[] {
   return families
     .filter((each) => destinations.some((one) => familyOf(one) === each))
     .map((each) => ({
@@ -76,13 +74,54 @@ export function chosenDestinations({
     }));
 }
 
+interface Choice {
+  readonly why: string;
+  readonly matches: Match[];
+}
+
 /** Everything that is chosen, each with its matches. */
-export function chosen(split: SplitRules): { readonly why: string; readonly matches: Match[] }[] {
+export function chosen(split: SplitRules): Choice[] {
   return [
     ...split.cgroups.map((path) => ({
       why: `chosen by control group ${path}`.slice(0, 100),
       matches: [{ is: "control-group", path } as const],
     })),
+    ...chosenOtherwise(split),
+  ];
+}
+
+/** The same, and whatever may be a chosen control group: one that was made since the holder looked is none it knows. */
+export function perhapsChosen(split: SplitRules): Choice[] {
+  return [
+    ...groupSets(split).map(({ name, path, itself }) => {
+      const parts = path.split("/");
+      const above = parts.slice(0, -1).join("/");
+      const inAbove = above === "" ? [] : [{ is: "control-group", path: above } as const];
+      const why = itself ? `new, and may be chosen: beside ${path}` : `chosen by control group ${path}`;
+      return {
+        why: why.slice(0, 100),
+        matches: [...inAbove, { is: "group-not-in", level: parts.length, set: name } as const],
+      };
+    }),
+    ...chosenOtherwise(split),
+  ];
+}
+
+/** For every chosen control group, and for every one above it, what is known beside it. */
+export function groupSets({ cgroups }: SplitRules): Extract<NamedSet, { readonly holds: "groups-beside" }>[] {
+  const above = cgroups.flatMap((path) => {
+    const parts = path.split("/");
+    return parts.slice(1).map((_, index) => parts.slice(0, index + 1).join("/"));
+  });
+  const places = [
+    ...[...new Set(above)].map((path) => ({ path, itself: true })),
+    ...[...new Set(cgroups)].map((path) => ({ path, itself: false })),
+  ];
+  return places.map((place, index) => ({ holds: "groups-beside", name: `groups${index + 1}`, ...place }));
+}
+
+function chosenOtherwise(split: SplitRules): Choice[] {
+  return [
     ...split.uids.map((uid) => ({ why: `chosen by user ${uid}`, matches: [{ is: "user", uid } as const] })),
     ...chosenDestinations(split),
   ];

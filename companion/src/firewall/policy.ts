@@ -28,7 +28,7 @@ export interface TunnelLink {
 /** Which traffic goes beside the tunnel ("all-but") or is the only one that goes through it ("only"). */
 export interface SplitRules {
   readonly mode: "all-but" | "only";
-  /** Control groups (v2): paths from the root of the hierarchy, without a leading slash. They must exist. */
+  /** Control groups (v2): paths from the root of the hierarchy, without a leading slash. They must exist, also where the last one may be made again. */
   readonly cgroups: readonly string[];
   readonly uids: readonly number[];
   /** In CIDR notation, IPv4 and IPv6. */

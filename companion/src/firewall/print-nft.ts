@@ -58,6 +58,8 @@ function printTable(table: Table, where: Where): string[] {
 }
 
 function printSet(set: NamedSet): string {
+  // Without a holder that fills it, whatever is in the group above counts as chosen.
+  if (set.holds === "groups-beside") return `  set ${set.name} { type cgroupsv2; }`;
   const address = set.family === 4 ? "ipv4_addr" : "ipv6_addr";
   const type =
     set.holds === "networks"
@@ -148,6 +150,8 @@ function printMatch(match: Match, where: Where): string {
       return `meta skuid ${match.uid}`;
     case "control-group":
       return `socket cgroupv2 level ${match.path.split("/").length} "${match.path}"`;
+    case "group-not-in":
+      return `socket cgroupv2 level ${match.level} != @${match.set}`;
     case "routed-to":
       return `fib daddr . mark oif ${match.index}`;
     case "back-by-its-link":

@@ -41,6 +41,16 @@ export type NamedSet =
       readonly name: string;
       readonly family: Family;
       readonly elements: readonly string[];
+    }
+  /**
+   * Control groups in the same group as `path`, with or without that one itself. The holder knows their numbers, and
+   * adds those that are made later.
+   */
+  | {
+      readonly holds: "groups-beside";
+      readonly name: string;
+      readonly path: string;
+      readonly itself: boolean;
     };
 
 export type Family = 4 | 6;
@@ -103,6 +113,8 @@ export type Match =
   | { readonly is: "user"; readonly uid: number }
   /** The control group whose socket sends: path from the root of the hierarchy, no leading slash. */
   | { readonly is: "control-group"; readonly path: string }
+  /** The sender's control group, or the one above it that is at this level (1: below the root), is not in the set. */
+  | { readonly is: "group-not-in"; readonly level: number; readonly set: string }
   /** Routing would send it out by this link. */
   | { readonly is: "routed-to"; readonly index: number }
   /** Routing would send what goes back to its source out by the link that it came in by. */

@@ -1,7 +1,15 @@
 import { readFileSync } from "node:fs";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { ANSWER_MARK, CONTAINER_MARK, DIRECT_MARK, LED_PORT, MARK, type Policy } from "./policy.ts";
+import {
+  ANSWER_MARK,
+  CONTAINER_MARK,
+  DIRECT_MARK,
+  LED_PORT,
+  MARK,
+  type Policy,
+  TUNNEL_MARK,
+} from "./policy.ts";
 import type { Chain, Rule, RuleSet } from "./rule-set.ts";
 import { rulesOf } from "./rules-of.ts";
 import {
@@ -147,6 +155,34 @@ describe("what the rules let out", () => {
   });
 });
 
+describe("with only a control group through the tunnel", () => {
+  const mark = (of: Partial<Packet>, cgroups = ["app.slice/chosen"]) => {
+    const split = { mode: "only", cgroups, uids: [], destinations: [] } as const;
+    return simulateRules(rulesOf({ ...policies["only some"], split }), packet(of), routes).mark;
+  };
+
+  it("whatever may be that group goes there: one that nobody knows yet, in the same group", () => {
+    expect(mark({ controlGroup: "app.slice/chosen" })).toBe(TUNNEL_MARK);
+    for (const controlGroup of ["app.slice/chosen", "app.slice/new", "app.slice", "chosen"])
+      expect(mark({ controlGroup, newGroup: true }), controlGroup).toBe(TUNNEL_MARK);
+  });
+
+  it("what is known, or is new elsewhere, does not", () => {
+    for (const controlGroup of ["app.slice", "app.slice/other", "user.slice/chosen", null])
+      expect(mark({ controlGroup }), `${controlGroup}`).toBe(0);
+    for (const controlGroup of ["app.slice/other/new", "user.slice/new"])
+      expect(mark({ controlGroup, newGroup: true }), controlGroup).toBe(0);
+  });
+
+  it("several may be in one another, and beside one another", () => {
+    const cgroups = ["app.slice/one", "app.slice/two", "app.slice/one/inner/most", "top"];
+    for (const controlGroup of [...cgroups, "app.slice/one/other", "top/below"])
+      expect(mark({ controlGroup }, cgroups), controlGroup).toBe(TUNNEL_MARK);
+    for (const controlGroup of ["app.slice/three", "app.slice", "other"])
+      expect(mark({ controlGroup }, cgroups), controlGroup).toBe(0);
+  });
+});
+
 describe("each rule", () => {
   it.each(policyNames.filter((name) => name !== "boot"))(
     "is needed: without it some probe of the matrix fares otherwise, %s",
@@ -192,7 +228,9 @@ describe("the rules", () => {
       ...policies["all but some"],
       split: { mode: "all-but", cgroups: [], uids: [], destinations },
     });
-    const elements = inet.sets.filter(({ name }) => name.startsWith("split")).map((set) => set.elements);
+    const elements = inet.sets
+      .filter(({ name }) => name.startsWith("split"))
+      .map((set) => set.holds === "networks" && set.elements);
     expect(elements).toEqual([["10.0.0.0/8", "11.0.0.0/8"], ["::/0"]]);
   });
 });
@@ -244,6 +282,7 @@ const anyPacket: fc.Arbitrary<Packet> = fc
       "reply",
       "user",
       "controlGroup",
+      "newGroup",
       "icmpType",
       "flood",
     ] as const),

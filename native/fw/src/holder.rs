@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use rustix::net::netlink::NETFILTER;
 
-use crate::control_groups;
+use crate::control_groups::{ControlGroups, GroupNumbers};
 use crate::links::{self, Link};
 use crate::netlink::{Attributes, Failure, Message, Socket};
 use crate::nft::{self, Digests, Family};
@@ -47,7 +47,7 @@ pub struct Inspection {
 struct Held {
     state: State,
     expected: Digests,
-    groups: Vec<Option<u64>>,
+    groups: GroupNumbers,
 }
 
 pub struct Holder {
@@ -56,6 +56,7 @@ pub struct Holder {
     routes: Socket,
     pub rule_events: Socket,
     pub link_events: Socket,
+    pub groups: ControlGroups,
     pub abilities: Abilities,
     held: Option<Held>,
     /// The file could not be written: it is tried again, and told once.
@@ -72,6 +73,7 @@ impl Holder {
             routes: links::open_requests()?,
             rule_events: Socket::open(Some(NETFILTER), nft::GROUPS)?,
             link_events: links::open_events()?,
+            groups: ControlGroups::open()?,
             abilities,
             held: None,
             unsaved: Cell::new(false),
@@ -129,9 +131,14 @@ impl Holder {
         let mut state = held.state.clone();
         let mut messages = Vec::new();
         for set in sets {
-            messages.extend(nft::swap(Family::Inet, &self.options.table, &set)?);
+            messages.extend(nft::swap(Family::Inet, &self.options.table, &set, &held.groups)?);
             if self.abilities.egress {
-                messages.extend(nft::swap(Family::Netdev, &self.options.table, &set)?);
+                messages.extend(nft::swap(
+                    Family::Netdev,
+                    &self.options.table,
+                    &set,
+                    &held.groups,
+                )?);
             }
             replace(&mut state.rules.inet.sets, &set)?;
             replace(&mut state.rules.egress.sets, &set)?;
@@ -218,16 +225,49 @@ impl Holder {
         troubles
     }
 
-    /// Looks at what the kernel does not tell of: settings, and control groups that were made again.
+    /// Control groups were made or deleted, perhaps one that the rules name.
+    pub fn groups_changed(&mut self) -> Vec<Trouble> {
+        self.groups.forget_events();
+        let Some(held) = &self.held else { return Vec::new() };
+        let rules = &held.state.rules;
+        let outcome = match self.groups.numbers(rules, &held.groups) {
+            Ok(now) if now == held.groups => return Vec::new(),
+            Ok(now) if held.groups.changes_rules(&now, rules) => {
+                return self.load_again("A control group was made again");
+            }
+            Ok(now) => self.renumber(now),
+            Err(reason) => Err(reason),
+        };
+        match outcome {
+            Ok(()) => Vec::new(),
+            Err(reason) => vec![Trouble::failed(format!(
+                "Control groups changed, and the rules do not know it: {reason}"
+            ))],
+        }
+    }
+
+    /// Swaps what is in the sets of groups.
+    fn renumber(&mut self, now: GroupNumbers) -> Result<(), String> {
+        let Some(held) = &self.held else { return Ok(()) };
+        let mut messages = Vec::new();
+        for set in &held.state.rules.inet.sets {
+            if let NamedSet::GroupsBeside { .. } = set {
+                messages.extend(nft::swap(Family::Inet, &self.options.table, set, &now)?);
+            }
+        }
+        self.transact(&messages).map_err(|failure| sentence(&failure))?;
+        let expected = self.read_back()?;
+        if let Some(held) = &mut self.held {
+            held.groups = now;
+            held.expected = expected;
+        }
+        Ok(())
+    }
+
+    /// Looks at what the kernel tells of only in part: settings and control groups.
     pub fn look_around(&mut self) -> Vec<Trouble> {
         let mut troubles = self.check_settings();
-        let moved = self
-            .held
-            .as_ref()
-            .is_some_and(|held| control_groups::ids_in(&held.state.rules) != held.groups);
-        if moved {
-            troubles.extend(self.load_again("A control group was made again"));
-        }
+        troubles.extend(self.groups_changed());
         if self.unsaved.get()
             && let Some(held) = &self.held
         {
@@ -281,11 +321,14 @@ impl Holder {
     }
 
     fn load(&mut self, state: State, how: How) -> Result<Vec<Trouble>, String> {
+        let before = self.held.as_ref().map(|held| held.groups.clone());
+        // Before the rules are loaded: what changes meanwhile is found to differ at the next look.
+        let groups = self.groups.numbers(&state.rules, &before.unwrap_or_default())?;
         let mut troubles = self.save(&state);
         let mut failure = None;
         for attempt in 0..ATTEMPTS {
             let how = if attempt == 0 { how } else { How::Anew };
-            match self.load_once(&state.rules, how) {
+            match self.load_once(&state.rules, &groups, how) {
                 Ok(()) => {
                     failure = None;
                     break;
@@ -302,7 +345,6 @@ impl Holder {
             return Err(reason);
         }
         let expected = self.read_back()?;
-        let groups = control_groups::ids_in(&state.rules);
         self.held = Some(Held {
             state,
             expected,
@@ -320,14 +362,14 @@ impl Holder {
         Ok(troubles)
     }
 
-    fn load_once(&mut self, rules: &RuleSet, how: How) -> Result<(), LoadError> {
+    fn load_once(&mut self, rules: &RuleSet, groups: &GroupNumbers, how: How) -> Result<(), LoadError> {
         let table = self.options.table.clone();
         let links: Vec<Link> = links::list(&mut self.routes)?
             .into_iter()
             .filter(|link| is_filtered(link, rules))
             .collect();
         if how == How::InPlace
-            && let Some(messages) = self.update(rules, &links)?
+            && let Some(messages) = self.update(rules, groups, &links)?
         {
             return Ok(self.transact(&messages)?);
         }
@@ -345,7 +387,7 @@ impl Holder {
             &table,
             &rules.inet.sets,
             &rules.inet.chains,
-            &control_groups::id_of,
+            groups,
         )?);
         if self.abilities.egress {
             if has_links {
@@ -362,7 +404,7 @@ impl Holder {
                 &table,
                 &rules.egress.sets,
                 &rules.egress.chains,
-                &control_groups::id_of,
+                groups,
             )?);
             for link in &links {
                 messages.extend(nft::egress_chain(
@@ -370,7 +412,7 @@ impl Holder {
                     &rules.egress,
                     &link.name,
                     link.internal,
-                    &control_groups::id_of,
+                    groups,
                 )?);
             }
         }
@@ -379,7 +421,12 @@ impl Holder {
 
     /// What turns the rules in force into others; None where they must be made anew. Only of tables that nobody else
     /// can have changed.
-    fn update(&self, rules: &RuleSet, links: &[Link]) -> Result<Option<Vec<Message>>, String> {
+    fn update(
+        &self,
+        rules: &RuleSet,
+        groups: &GroupNumbers,
+        links: &[Link],
+    ) -> Result<Option<Vec<Message>>, String> {
         let table = &self.options.table;
         let (Some(held), true) = (&self.held, self.abilities.owned) else {
             return Ok(None);
@@ -388,7 +435,7 @@ impl Holder {
         let differs = from.egress.chain != rules.egress.chain
             || from.egress.policy != rules.egress.policy
             || from.egress.internal != rules.egress.internal
-            || control_groups::ids_in(from) != held.groups;
+            || held.groups.changes_rules(groups, from);
         if differs {
             return Ok(None);
         }
@@ -397,7 +444,6 @@ impl Holder {
             sets: &rules.inet.sets,
             chains: &rules.inet.chains,
         };
-        let groups = &control_groups::id_of;
         let Some(mut all) = nft::update(Family::Inet, table, nft::Contents { sets, chains }, to, groups)?
         else {
             return Ok(None);
@@ -457,7 +503,7 @@ impl Holder {
                 &held.state.rules.egress,
                 &link.name,
                 link.internal,
-                &control_groups::id_of,
+                &held.groups,
             )?);
         }
         if messages.is_empty() {

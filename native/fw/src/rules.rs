@@ -45,11 +45,19 @@ pub enum NamedSet {
         family: Family,
         elements: Vec<String>,
     },
+    /// Control groups in the same group as `path`, with or without that one itself. Their numbers are looked up here.
+    #[serde(rename = "groups-beside")]
+    GroupsBeside {
+        name: String,
+        path: String,
+        itself: bool,
+    },
 }
 
 impl NamedSet {
     pub fn name(&self) -> &str {
-        let (Self::Upstreams { name, .. } | Self::Networks { name, .. }) = self;
+        let (Self::Upstreams { name, .. } | Self::Networks { name, .. } | Self::GroupsBeside { name, .. }) =
+            self;
         name
     }
 }
@@ -238,6 +246,11 @@ pub enum Match {
     },
     ControlGroup {
         path: String,
+    },
+    /// The sender's control group, or the one above it that is at this level (1: below the root), is not in the set.
+    GroupNotIn {
+        level: u32,
+        set: String,
     },
     RoutedTo {
         index: u32,

@@ -73,6 +73,9 @@ impl Server {
             if ready.links {
                 self.tell(holder.links_changed());
             }
+            if ready.groups {
+                self.tell(holder.groups_changed());
+            }
             for index in (0..self.clients.len()).rev() {
                 if ready.clients[index] && self.serve(index, holder).is_err() {
                     self.clients.swap_remove(index);
@@ -91,6 +94,7 @@ impl Server {
         let mut fds = vec![
             PollFd::new(&holder.rule_events, PollFlags::IN),
             PollFd::new(&holder.link_events, PollFlags::IN),
+            PollFd::new(&holder.groups.events, PollFlags::IN),
             PollFd::new(&self.listener, PollFlags::IN),
         ];
         fds.extend(self.clients.iter().map(|client| {
@@ -106,8 +110,9 @@ impl Server {
                 nothing: count == 0,
                 rules: !fds[0].revents().is_empty(),
                 links: !fds[1].revents().is_empty(),
-                listener: !fds[2].revents().is_empty(),
-                clients: fds[3..].iter().map(|fd| !fd.revents().is_empty()).collect(),
+                groups: !fds[2].revents().is_empty(),
+                listener: !fds[3].revents().is_empty(),
+                clients: fds[4..].iter().map(|fd| !fd.revents().is_empty()).collect(),
             }),
             Err(rustix::io::Errno::INTR) => Ok(Ready::none(self.clients.len())),
             Err(error) => Err(error.into()),
@@ -175,6 +180,7 @@ struct Ready {
     nothing: bool,
     rules: bool,
     links: bool,
+    groups: bool,
     listener: bool,
     clients: Vec<bool>,
 }
@@ -185,6 +191,7 @@ impl Ready {
             nothing: false,
             rules: false,
             links: false,
+            groups: false,
             listener: false,
             clients: vec![false; clients],
         }

@@ -293,7 +293,9 @@ function forwarded(): Packet[] {
 function ofTheChosen(): Packet[] {
   const senders: Partial<Packet>[] = [
     { user: 1000 },
-    { controlGroup: "app.slice/chosen" },
+    ...["app.slice/chosen", "app.slice/chosen/inner", "app.slice/other", "app.slice"].flatMap(
+      (controlGroup) => [{ controlGroup }, { controlGroup, newGroup: true }],
+    ),
     { user: null, controlGroup: null, flow: "established", flowMark: DIRECT_MARK },
     { user: null, controlGroup: null, flow: "established", flowMark: TUNNEL_MARK },
     { user: 1000, mark: MARK },

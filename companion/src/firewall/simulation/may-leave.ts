@@ -1,4 +1,4 @@
-import { ANSWER_MARK, DIRECT_MARK, MARK, PASSED_MARK, type Policy } from "../policy.ts";
+import { ANSWER_MARK, DIRECT_MARK, MARK, PASSED_MARK, type Policy, type SplitRules } from "../policy.ts";
 import { hasPorts, type Packet, type SimulatedLink } from "./packet.ts";
 import { withinNetwork } from "./within-network.ts";
 
@@ -66,13 +66,21 @@ function mayPass({ path, mark, protocol }: Packet, { kind }: SimulatedLink): boo
 function maySplit(policy: Policy, packet: Packet, mark: number): boolean {
   const split = policy.kind === "connected" ? policy.split : null;
   if (!split) return false;
-  const { path, user, controlGroup, destination } = packet;
+  const { path, user, destination } = packet;
   const isChosen =
     (path !== "forward" && user !== null && split.uids.includes(user)) ||
-    (path === "output" && controlGroup !== null && split.cgroups.includes(controlGroup)) ||
+    (path === "output" && isInChosenGroup(split, packet)) ||
     split.destinations.some((each) => withinNetwork(destination, each));
   if (split.mode === "only") return !isChosen || (path === "frame" && !split.uids.includes(user ?? -1));
   return isChosen || mark === DIRECT_MARK;
+}
+
+/** One that is new is nobody's yet: with "only" it may be the chosen one, which was made again, where that one is. */
+function isInChosenGroup({ mode, cgroups }: SplitRules, { controlGroup, newGroup }: Packet): boolean {
+  if (controlGroup === null) return false;
+  if (!newGroup) return cgroups.some((each) => `${controlGroup}/`.startsWith(`${each}/`));
+  const above = controlGroup.split("/").slice(0, -1).join("/");
+  return mode === "only" && (above === "" || cgroups.some((each) => `${each}/`.startsWith(`${above}/`)));
 }
 
 function isLocal(destination: string): boolean {

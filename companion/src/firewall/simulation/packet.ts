@@ -35,6 +35,8 @@ export interface Packet {
   /** Who sends; null when no socket is known. */
   readonly user: number | null;
   readonly controlGroup: string | null;
+  /** It was made since the holder looked. */
+  readonly newGroup: boolean;
   /** Its source is not where routing would send the answer. */
   readonly spoofed: boolean;
   /** What is written in the frame; the type of IP where it is not given. */
@@ -62,6 +64,7 @@ const ordinary: Packet = {
   reply: false,
   user: 500,
   controlGroup: "user.slice",
+  newGroup: false,
   spoofed: false,
   flood: false,
 };

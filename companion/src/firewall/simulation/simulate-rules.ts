@@ -213,7 +213,11 @@ class Walk {
       case "user":
         return packet.path !== "forward" && packet.user === match.uid;
       case "control-group":
-        return packet.path === "output" && packet.controlGroup === match.path;
+        return groupAt(packet, match.path.split("/").length)?.known === match.path;
+      case "group-not-in": {
+        const group = groupAt(packet, match.level);
+        return group !== undefined && !isBeside(group, table, match.set);
+      }
       case "routed-to":
         return packet.path === "forward" && packet.out.index === match.index;
       case "back-by-its-link":
@@ -249,8 +253,24 @@ function port(packet: Packet, side: Side): number {
   return side === "source" ? packet.sourcePort : packet.destinationPort;
 }
 
-function elements<Kind extends NamedSet["holds"]>(table: Table, name: string, holds: Kind) {
-  type Wanted = Extract<NamedSet, { readonly holds: Kind }>;
+/** The sender's control group, or the one above it that is at this level; null as one that nobody knows. */
+function groupAt({ path, controlGroup, newGroup }: Packet, level: number) {
+  const parts = path === "output" ? (controlGroup?.split("/") ?? []) : [];
+  if (parts.length < level) return undefined;
+  return { known: newGroup && parts.length === level ? null : parts.slice(0, level).join("/") };
+}
+
+function isBeside({ known }: { readonly known: string | null }, table: Table, name: string): boolean {
+  const set = table.sets.find((each) => each.name === name);
+  if (set?.holds !== "groups-beside") throw new Error(`There is no set of groups ${name}.`);
+  const above = (path: string) => path.split("/").slice(0, -1).join("/");
+  return known !== null && above(known) === above(set.path) && (set.itself || known !== set.path);
+}
+
+type ListedSet = Exclude<NamedSet, { readonly holds: "groups-beside" }>;
+
+function elements<Kind extends ListedSet["holds"]>(table: Table, name: string, holds: Kind) {
+  type Wanted = Extract<ListedSet, { readonly holds: Kind }>;
   const set = table.sets.find((each): each is Wanted => each.name === name && each.holds === holds);
   if (!set) throw new Error(`There is no set ${name}.`);
   return set.elements as Wanted["elements"];

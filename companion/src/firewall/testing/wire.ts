@@ -80,14 +80,16 @@ export class Wire {
   /**
    * Sends all probes from a namespace, default the client's, and waits until everything has come that was sent.
    *
+   * @param group the folder of the control group that the sending program is in, default this one's
    * @returns the probes that came to the peer, by their place in the list
    */
-  async seen(probes: readonly Probe[], from = this.client): Promise<Set<number>> {
+  async seen(probes: readonly Probe[], from = this.client, group?: string): Promise<Set<number>> {
     const watcher = await this.#watcher();
     watcher.forget();
     await this.#send(
       from,
       probes.map((probe, id) => ({ ...probe, id })),
+      group,
     );
     await this.#send(this.client, [{ kind: "end", device: "eth0" }]);
     return watcher.untilEnd();
@@ -118,8 +120,10 @@ export class Wire {
     for (const name of this.#namespaces) await runProgram(["ip", "netns", "delete", name]);
   }
 
-  async #send(namespace: string, probes: readonly object[]): Promise<void> {
-    await inNamespace(namespace, `exec python3 ${probeProgram} send`, JSON.stringify(probes));
+  async #send(namespace: string, probes: readonly object[], group?: string): Promise<void> {
+    const program = ["ip", "netns", "exec", namespace, "python3", probeProgram, "send"];
+    const joined = ["sh", "-euc", 'echo $$ > "$0/cgroup.procs"; exec "$@"', `${group}`, ...program];
+    await runProgram(group === undefined ? program : joined, JSON.stringify(probes));
   }
 
   async #watcher(): Promise<Watcher> {

@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use crate::control_groups::GroupNumbers;
 use crate::netlink::Message;
 use crate::rules::{Act, Family, FlowState, Match, Protocol, Rule, Side, Verdict, Way};
 
@@ -39,11 +40,13 @@ const LINK_HEADER: u32 = 0;
 const NETWORK_HEADER: u32 = 1;
 const TRANSPORT_HEADER: u32 = 2;
 
-/// Control groups by their path: the number that the kernel knows one by.
-pub type GroupIds<'a> = &'a dyn Fn(&str) -> Result<u64, String>;
-
 /// Writes a rule's expressions, each a list element.
-pub fn encode(rule: &Rule, table: TableFamily, groups: GroupIds, into: &mut Message) -> Result<(), String> {
+pub fn encode(
+    rule: &Rule,
+    table: TableFamily,
+    groups: &GroupNumbers,
+    into: &mut Message,
+) -> Result<(), String> {
     for each in &rule.matches {
         encode_match(each, table, groups, into)?;
     }
@@ -57,7 +60,7 @@ pub fn encode(rule: &Rule, table: TableFamily, groups: GroupIds, into: &mut Mess
 fn encode_match(
     each: &Match,
     table: TableFamily,
-    groups: GroupIds,
+    groups: &GroupNumbers,
     into: &mut Message,
 ) -> Result<(), String> {
     match each {
@@ -112,7 +115,7 @@ fn encode_match(
         Match::InNetworks { side, family, set } => {
             let (offset, length) = address_at(*side, *family);
             load_payload(into, NETWORK_HEADER, offset, length, REGISTER);
-            look_up(into, set);
+            look_up(into, set, false);
         }
         Match::InUpstreams { side, family, set } => encode_in_upstreams(*side, *family, set, into),
         Match::Icmp { kind, code, .. } => {
@@ -136,7 +139,11 @@ fn encode_match(
         }
         Match::ControlGroup { path } => {
             load_group(into, path.split('/').count() as u32);
-            compare(into, EQUAL, &groups(path)?.to_ne_bytes());
+            compare(into, EQUAL, &groups.of(path)?.to_ne_bytes());
+        }
+        Match::GroupNotIn { level, set } => {
+            load_group(into, *level);
+            look_up(into, set, true);
         }
         Match::RoutedTo { index } => {
             load_route(into);
@@ -197,7 +204,7 @@ fn encode_in_upstreams(side: Side, family: Family, set: &str, into: &mut Message
     load_payload(into, NETWORK_HEADER, offset, length, REGISTER);
     load_meta(into, META_L4PROTO, second);
     load_payload(into, TRANSPORT_HEADER, port_offset(side), 2, third);
-    look_up(into, set);
+    look_up(into, set, false);
 }
 
 fn encode_act(act: &Act, into: &mut Message) {
@@ -365,9 +372,14 @@ fn to_network_order(into: &mut Message) {
     });
 }
 
-fn look_up(into: &mut Message, set: &str) {
+/// `not`: holds for what is not in the set.
+fn look_up(into: &mut Message, set: &str, not: bool) {
+    const INVERTED: u32 = 1;
     expression(into, "lookup", |data| {
         data.text(1, set).u32(2, REGISTER);
+        if not {
+            data.u32(5, INVERTED);
+        }
     });
 }
 

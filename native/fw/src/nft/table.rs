@@ -1,5 +1,6 @@
 //! The messages that make, fill, swap and take away the tables.
 
+use crate::control_groups::GroupNumbers;
 use crate::links::Link;
 use crate::netlink::{Message, NLM_F_APPEND, NLM_F_CREATE, NLM_F_REQUEST};
 use crate::rules::{
@@ -7,7 +8,7 @@ use crate::rules::{
 };
 
 use super::constants::*;
-use super::expressions::{GroupIds, encode, number_of};
+use super::expressions::{encode, number_of};
 use super::network::{Network, bytes_of};
 use super::snapshot::Digests;
 
@@ -137,12 +138,12 @@ pub fn table_contents(
     name: &str,
     sets: &[NamedSet],
     chains: &[Chain],
-    groups: GroupIds,
+    groups: &GroupNumbers,
 ) -> Result<Vec<Message>, String> {
     let mut all = Vec::new();
     for (index, set) in sets.iter().enumerate() {
         all.push(new_set(family, name, set, index as u32 + 1));
-        all.extend(new_elements(family, name, set)?);
+        all.extend(new_elements(family, name, set, groups)?);
     }
     all.extend(chains.iter().map(|chain| new_chain(family, name, chain)));
     for chain in chains {
@@ -159,7 +160,7 @@ pub fn egress_chain(
     egress: &Egress,
     link: &str,
     internal: bool,
-    groups: GroupIds,
+    groups: &GroupNumbers,
 ) -> Result<Vec<Message>, String> {
     let name = link_chain_name(link);
     let chain = new_egress_chain(table, link, egress.policy);
@@ -208,15 +209,19 @@ pub fn link_chain_name(link: &str) -> String {
 }
 
 /// Swaps what is in a set.
-pub fn swap(family: Family, table: &str, set: &NamedSet) -> Result<Vec<Message>, String> {
-    let (NamedSet::Upstreams { name, .. } | NamedSet::Networks { name, .. }) = set;
+pub fn swap(
+    family: Family,
+    table: &str,
+    set: &NamedSet,
+    groups: &GroupNumbers,
+) -> Result<Vec<Message>, String> {
     // Deleting no element in particular deletes them all.
     let mut clear = message(family, NFT_MSG_DELSETELEM, 0);
     clear
         .text(NFTA_SET_ELEM_LIST_TABLE, table)
-        .text(NFTA_SET_ELEM_LIST_SET, name);
+        .text(NFTA_SET_ELEM_LIST_SET, set.name());
     let mut all = vec![clear];
-    all.extend(new_elements(family, table, set)?);
+    all.extend(new_elements(family, table, set, groups)?);
     Ok(all)
 }
 
@@ -232,6 +237,7 @@ pub(super) fn new_set(family: Family, table: &str, set: &NamedSet, id: u32) -> M
             (address_type(*ip) << 12) | (12 << 6) | 13,
             address_length(*ip) + 8,
         ),
+        NamedSet::GroupsBeside { name, .. } => (name, 0, CONTROL_GROUP, 8),
     };
     request
         .text(NFTA_SET_TABLE, table)
@@ -244,6 +250,8 @@ pub(super) fn new_set(family: Family, table: &str, set: &NamedSet, id: u32) -> M
 }
 
 /// The numbers that nft gives its types: the kernel only keeps them for it.
+const CONTROL_GROUP: u32 = 46;
+
 fn address_type(ip: Ip) -> u32 {
     match ip {
         Ip::V4 => 7,
@@ -261,7 +269,12 @@ fn address_length(ip: Ip) -> u32 {
 /// A netlink attribute holds 64 KiB: elements go in portions.
 const PORTION: usize = 500;
 
-pub(super) fn new_elements(family: Family, table: &str, set: &NamedSet) -> Result<Vec<Message>, String> {
+pub(super) fn new_elements(
+    family: Family,
+    table: &str,
+    set: &NamedSet,
+    groups: &GroupNumbers,
+) -> Result<Vec<Message>, String> {
     let (name, keys) = match set {
         NamedSet::Upstreams {
             name,
@@ -276,6 +289,13 @@ pub(super) fn new_elements(family: Family, table: &str, set: &NamedSet) -> Resul
             family: ip,
             elements,
         } => (name, network_keys(*ip, elements)?),
+        NamedSet::GroupsBeside { name, .. } => {
+            let numbers = groups.in_set(name);
+            (
+                name,
+                numbers.map(|each| (each.to_ne_bytes().to_vec(), false)).collect(),
+            )
+        }
     };
     Ok(keys
         .chunks(PORTION)
@@ -379,7 +399,7 @@ pub(super) fn new_rule(
     table: &str,
     chain: &str,
     rule: &Rule,
-    groups: GroupIds,
+    groups: &GroupNumbers,
 ) -> Result<Message, String> {
     let mut request = message(family, NFT_MSG_NEWRULE, NLM_F_CREATE | NLM_F_APPEND);
     request.text(NFTA_RULE_TABLE, table).text(NFTA_RULE_CHAIN, chain);

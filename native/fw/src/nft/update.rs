@@ -2,10 +2,10 @@
 //! chains. The kernel takes hooks away and puts others in their place one after the other, waiting each time; rules it
 //! swaps all at once.
 
+use crate::control_groups::GroupNumbers;
 use crate::netlink::Message;
 use crate::rules::{Chain, NamedSet};
 
-use super::expressions::GroupIds;
 use super::table::{
     Family, chain_gone, new_chain, new_elements, new_rule, new_set, no_rules, policy_of, set_gone, swap,
 };
@@ -23,7 +23,7 @@ pub fn update(
     table: &str,
     from: Contents,
     to: Contents,
-    groups: GroupIds,
+    groups: &GroupNumbers,
 ) -> Result<Option<Vec<Message>>, String> {
     if to.chains.iter().any(|chain| moves(from.chains, chain))
         || to.sets.iter().any(|set| changes_networks(from.sets, set))
@@ -48,7 +48,7 @@ pub fn update(
         .map(|chain| no_rules(family, table, Some(&chain.name)))
         .collect();
     all.extend(gone.map(|chain| chain_gone(family, table, &chain.name)));
-    all.extend(update_sets(family, table, from.sets, to.sets)?);
+    all.extend(update_sets(family, table, from.sets, to.sets, groups)?);
     all.extend(new.iter().map(|chain| new_chain(family, table, chain)));
     all.extend(to.chains.iter().filter_map(|chain| {
         let (old, base) = (
@@ -70,6 +70,7 @@ fn update_sets(
     table: &str,
     from: &[NamedSet],
     to: &[NamedSet],
+    groups: &GroupNumbers,
 ) -> Result<Vec<Message>, String> {
     let old = |set: &NamedSet| from.iter().find(|old| old.name() == set.name());
     let mut all: Vec<Message> = from
@@ -79,11 +80,11 @@ fn update_sets(
         .collect();
     for (index, set) in to.iter().enumerate() {
         match old(set) {
-            Some(old) if old == set => {}
-            Some(_) => all.extend(swap(family, table, set)?),
+            Some(old) if old == set && !matches!(set, NamedSet::GroupsBeside { .. }) => {}
+            Some(_) => all.extend(swap(family, table, set, groups)?),
             None => {
                 all.push(new_set(family, table, set, index as u32 + 1));
-                all.extend(new_elements(family, table, set)?);
+                all.extend(new_elements(family, table, set, groups)?);
             }
         }
     }
