@@ -115,6 +115,19 @@ describe("control groups that are deleted and made again", () => {
     expect(await seenFrom("other")).toEqual(nothing);
   });
 
+  it("holds its rules when its holder is killed while a group is gone", async () => {
+    await firewall.apply(split("only"));
+    groups.remove();
+    const back = new Promise<void>((resolve) => {
+      firewall.onTrouble(({ kind }) => kind === "holder-back" && resolve());
+    });
+    process.kill(await holder(), "SIGKILL");
+    await back;
+    expect(await firewall.inspect()).toMatchObject({ intact: true, blocking: true });
+    groups.make("chosen");
+    expect(await seenFrom("chosen")).toEqual(nothing);
+  });
+
   it("refuses a group that is not there when it is chosen", async () => {
     await firewall.apply(split("only"));
     const gone: Policy = split("only");

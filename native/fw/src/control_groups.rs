@@ -17,6 +17,9 @@ const ROOTS: [&str; 2] = ["/sys/fs/cgroup", "/sys/fs/cgroup/unified"];
 /// Groups that are gone may have left sockets behind, which go on as before. Of so many it is known whose they were.
 const MOST_REMEMBERED: usize = 2048;
 
+/// The kernel counts from one.
+const NOBODY: u64 = 0;
+
 /// The control groups of this system, and what happens to those that rules name.
 pub struct ControlGroups {
     root: Option<PathBuf>,
@@ -54,7 +57,13 @@ impl ControlGroups {
     }
 
     /// Looks up what rules ask for. A group that is gone keeps the number that it had `before`: nobody else gets it.
-    pub fn numbers(&mut self, rules: &RuleSet, before: &GroupNumbers) -> Result<GroupNumbers, String> {
+    /// One that never had any is refused where `all_there`, else it gets the number of nobody.
+    pub fn numbers(
+        &mut self,
+        rules: &RuleSet,
+        before: &GroupNumbers,
+        all_there: bool,
+    ) -> Result<GroupNumbers, String> {
         let mut numbers = GroupNumbers::default();
         // Watched first: what happens after it was looked at is heard of.
         for path in paths_in(rules) {
@@ -62,7 +71,8 @@ impl ControlGroups {
             let number = match (self.number_of(path), before.by_path.get(path)) {
                 (Ok(number), _) => number,
                 (Err(_), Some(number)) => *number,
-                (Err(reason), None) => return Err(reason),
+                (Err(reason), None) if all_there => return Err(reason),
+                (Err(_), None) => NOBODY,
             };
             numbers.by_path.insert(path.to_owned(), number);
         }

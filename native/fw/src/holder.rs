@@ -230,7 +230,7 @@ impl Holder {
         self.groups.forget_events();
         let Some(held) = &self.held else { return Vec::new() };
         let rules = &held.state.rules;
-        let outcome = match self.groups.numbers(rules, &held.groups) {
+        let outcome = match self.groups.numbers(rules, &held.groups, false) {
             Ok(now) if now == held.groups => return Vec::new(),
             Ok(now) if held.groups.changes_rules(&now, rules) => {
                 return self.load_again("A control group was made again");
@@ -322,8 +322,12 @@ impl Holder {
 
     fn load(&mut self, state: State, how: How) -> Result<Vec<Trouble>, String> {
         let before = self.held.as_ref().map(|held| held.groups.clone());
-        // Before the rules are loaded: what changes meanwhile is found to differ at the next look.
-        let groups = self.groups.numbers(&state.rules, &before.unwrap_or_default())?;
+        // Before the rules are loaded: what changes meanwhile is found to differ at the next look. Rules that were in force
+        // already are not refused for a group that is gone.
+        let all_there = how == How::InPlace;
+        let groups = self
+            .groups
+            .numbers(&state.rules, &before.unwrap_or_default(), all_there)?;
         let mut troubles = self.save(&state);
         let mut failure = None;
         for attempt in 0..ATTEMPTS {
