@@ -1,4 +1,5 @@
 import type { Policy } from "@atlantic/companion/src/firewall/policy.ts";
+import type { ControlGroup } from "../net/control-group.ts";
 import type { Sender } from "./compile.ts";
 import type { Machine } from "./machine.ts";
 import { isClosed } from "./matrix.ts";
@@ -13,6 +14,10 @@ export interface AbilityPlace {
   readonly probers: Probers;
   readonly links: PhaseLinks;
   readonly device: TunnelDevice;
+  /** The chosen control group; null where none can be made. */
+  readonly group: ControlGroup | null;
+  /** Does something while nobody looks after the rules. */
+  unwatched<Result>(use: () => Promise<Result>): Promise<Result>;
   /** Tags that nothing else of the run has. */
   nextTag(): number;
 }

@@ -34,7 +34,7 @@ export const flowAbilities: readonly Ability[] = [
     },
     {
       name: `the upstream's path MTU is believed, IPv${family}`,
-      expected: (policy) => endpointsOf(policy).some(({ protocol }) => protocol === "udp"),
+      expected: hasUpstream,
     },
     ...refused.flatMap((sender) =>
       (["TCP", "UDP"] as const).map((protocol) => ({
@@ -113,6 +113,7 @@ export async function fateTrial({ probers }: AbilityPlace): Promise<string[]> {
 
 const MTU = 1400;
 
+/** By TCP, which every state with an upstream allows, and from a router that is not in the local network. */
 async function believesMtu(
   { machine, probers, nextTag }: AbilityPlace,
   family: Family,
@@ -122,14 +123,16 @@ async function believesMtu(
   await machine.ip("machine", `-${family}`, "route", "flush", "cache");
   const { root, outside } = probers.by;
   const tag = nextTag();
-  const [target, port] = [upstreamA[family], 1337];
+  const [target, port] = [upstreamA[family], 443];
   const { error } = await root.exchange(
-    { tag, family, protocol: "udp", port, to: target, mark },
+    { tag, family, protocol: "tcp", port, to: target, mark },
     PATIENCE_MS,
     true,
   );
   if (error !== null) return false;
-  await outside.tooBig({ family, sender: addresses.machine[family], target, tag, port, mtu: MTU });
+  const [sender, router] = [addresses.machine[family], addresses.router[family]];
+  const sequence = await root.sequence(tag);
+  await outside.tooBig({ family, router, sender, target, tag, port, sequence, mtu: MTU });
   const believed = await eventually(async () => (await root.pathMtu(tag)) === MTU);
   await root.drop();
   return believed;

@@ -165,7 +165,14 @@ async function receivedOnLink({ probers }: Pick<AbilityPlace, "probers">): Promi
   await receiver.seen();
   await outside.send(
     [
-      { tag: 67, family: 4, protocol: "udp", port: 68, to: addresses.machine[4] },
+      {
+        tag: 67,
+        family: 4,
+        protocol: "udp",
+        port: 68,
+        to: addresses.machine[4],
+        source: addresses.router[4],
+      },
       {
         tag: 547,
         family: 6,
@@ -180,7 +187,9 @@ async function receivedOnLink({ probers }: Pick<AbilityPlace, "probers">): Promi
   );
   for (const type of Object.keys(discoveryTypes).map(Number)) {
     const body = type === 134 ? Buffer.alloc(12) : target(linkLocal.machine);
-    await outside.icmp6({ link: "p0", source: linkLocal.outside, to: linkLocal.machine, type, body });
+    // Neighbours may advertise from any address of theirs, and only they.
+    const source = type === 136 ? addresses.router[6] : linkLocal.outside;
+    await outside.icmp6({ link: "p0", source, to: linkLocal.machine, type, body });
   }
   const names = new Set<string>();
   await eventually(async () => {

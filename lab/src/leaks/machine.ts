@@ -26,6 +26,8 @@ export const macs = {
 export const addresses = {
   outside: { 4: "192.168.77.1", 6: "fd77::1" },
   neighbour: { 4: "192.168.77.50", 6: "fd77::50" },
+  /** The outside's as well, and in no network that counts as local. */
+  router: { 4: "100.100.1.1", 6: "2001:db8:100:1::1" },
   machine: { 4: "192.168.77.2", 6: "fd77::2" },
   macvlan: { 4: "192.168.77.3", 6: "fd77::3" },
   bridge: { 4: "203.0.113.1", 6: "2001:db8:88::1" },

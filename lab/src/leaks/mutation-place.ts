@@ -71,6 +71,8 @@ export class MutationPlace {
       machine,
       probers: this.#probers,
       device: this.#device,
+      group: this.#group,
+      unwatched: this.#firewall.unwatched,
       shapes,
       nextTag,
       links: new PhaseLinks(machine),

@@ -20,6 +20,7 @@ SO_ORIGINAL_DST = 80
 IP_PKTINFO, IPV6_RECVPKTINFO, IPV6_PKTINFO = 8, 49, 50
 SOL_PACKET, PACKET_QDISC_BYPASS = 263, 20
 TUNSETIFF, IFF_TUN, IFF_NO_PI = 0x400454CA, 0x0001, 0x1000
+TCP_REPAIR, TCP_REPAIR_QUEUE, TCP_QUEUE_SEQ = 19, 20, 21
 PAYLOAD = b"atlantic-lab-probe"
 
 selector = selectors.DefaultSelector()
@@ -134,7 +135,8 @@ def socket_for(probe):
         if protocol == "udp":
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
         if probe.get("source"):
-            sock.bind((probe["source"], probe["tag"], 0, socket.if_nametoindex(probe["device"])))
+            link = (0, socket.if_nametoindex(probe["device"])) if probe["family"] == 6 else ()
+            sock.bind((probe["source"], probe["tag"], *link))
         else:
             sock.bind(("0.0.0.0" if probe["family"] == 4 else "::", probe["tag"]))
     except OSError:
@@ -153,7 +155,7 @@ def start_probe(probe, patient=False):
             code = sock.connect_ex((probe["to"], probe["port"]))
             if code not in (0, errno.EINPROGRESS):
                 raise OSError(code, os.strerror(code))
-        elif probe.get("source"):
+        elif probe.get("source") and probe["family"] == 6:
             # From an address of the link, to one of the link: both need to know which link that is.
             link = socket.if_nametoindex(probe["device"])
             sock.sendto(PAYLOAD, (probe["to"], probe["port"], 0, link))
@@ -281,16 +283,19 @@ def icmp6(request):
 
 
 def too_big(request):
-    """Tells the sender of a UDP packet that the path takes less (RFC 1191, RFC 4443): it quotes the packet."""
+    """Tells the sender of a TCP segment, as a router, that the path takes less (RFC 1191, RFC 4443), and quotes it."""
     family = family_of(request)
-    quoted = udp_packet(request["sender"], request["target"], family, request["tag"], request["port"])
+    segment = struct.pack("!HHIIBBHHH", request["tag"], request["port"], request["sequence"], 0, 0x50, 0x10, 1, 0, 0)
+    quoted = ip_packet(request["sender"], request["target"], family, socket.IPPROTO_TCP, segment)
     if request["family"] == 4:
         body = struct.pack("!BBHHH", 3, 4, 0, 0, request["mtu"]) + quoted
         body = body[:2] + struct.pack("!H", checksum(body)) + body[4:]
         with socket.socket(family, socket.SOCK_RAW, socket.IPPROTO_ICMP) as sock:
+            sock.bind((request["router"], 0))
             sock.sendto(body, (request["sender"], 0))
     else:
         with socket.socket(family, socket.SOCK_RAW, socket.IPPROTO_ICMPV6) as sock:
+            sock.bind((request["router"], 0))
             sock.sendto(struct.pack("!BBHI", 2, 0, 0, request["mtu"]) + quoted, (request["sender"], 0))
     return {}
 
@@ -308,6 +313,17 @@ def path_mtu(request):
     probe, sock = held[request["tag"]]
     level, option = (socket.IPPROTO_IP, 14) if probe["family"] == 4 else (socket.IPPROTO_IPV6, 24)
     return {"mtu": sock.getsockopt(level, option)}
+
+
+def sequence(request):
+    """The number of the next byte that a held TCP flow sends: the kernel believes no error about another one."""
+    _, sock = held[request["tag"]]
+    option = lambda name, value: sock.setsockopt(socket.IPPROTO_TCP, name, value)
+    option(TCP_REPAIR, 1)
+    option(TCP_REPAIR_QUEUE, 2)  # What is sent.
+    number = sock.getsockopt(socket.IPPROTO_TCP, TCP_QUEUE_SEQ)
+    option(TCP_REPAIR, -1)  # And no packet for it.
+    return {"sequence": number & 0xFFFFFFFF}
 
 
 def frame(request):
@@ -510,6 +526,7 @@ operations = {
     "tooBig": too_big,
     "drop": drop,
     "pathMtu": path_mtu,
+    "sequence": sequence,
     "frame": frame,
     "blast": blast,
     "serve": serve,

@@ -14,7 +14,7 @@ export interface Probe {
   readonly mark?: number;
   /** The user whose socket it is, of TCP and UDP that root sends; default root. */
   readonly user?: number;
-  /** An IPv6 address of `device` to send a datagram from; default what routing chooses. */
+  /** An address to send a datagram from, an IPv6 one of `device`; default what routing chooses. */
   readonly source?: string;
   /** SO_BINDTODEVICE. */
   readonly device?: string;
@@ -119,13 +119,16 @@ export class Prober {
     await this.#ask({ op: "icmp6", ...packet, hex: packet.body.toString("hex") });
   }
 
-  /** Tells `sender` that its UDP packet from port `tag` was too big for the path (ICMP, ICMPv6). */
+  /** Tells `sender`, as a router, that what it sent from TCP port `tag` was too big for the path (ICMP, ICMPv6). */
   async tooBig(about: {
     readonly family: 4 | 6;
+    readonly router: string;
     readonly sender: string;
     readonly target: string;
     readonly tag: number;
     readonly port: number;
+    /** Of the first byte that was sent. */
+    readonly sequence: number;
     readonly mtu: number;
   }): Promise<void> {
     await this.#ask({ op: "tooBig", ...about });
@@ -139,6 +142,11 @@ export class Prober {
   /** The path MTU that the kernel believes in for a held flow. */
   async pathMtu(tag: number): Promise<number> {
     return z.object({ mtu: z.number() }).parse(await this.#ask({ op: "pathMtu", tag })).mtu;
+  }
+
+  /** The sequence number of what a held TCP flow sends next. */
+  async sequence(tag: number): Promise<number> {
+    return z.object({ sequence: z.number() }).parse(await this.#ask({ op: "sequence", tag })).sequence;
   }
 
   /** Sends a whole frame. */

@@ -5,6 +5,7 @@ import {
   eventually,
   hasUpstream,
   isConnected,
+  never,
   notingExchange,
   PATIENCE_MS,
 } from "./abilities.ts";
@@ -78,6 +79,12 @@ function goesBeside(policy: Policy, isChosen: Traffic["isChosen"]): boolean {
   return isChosen(split) === (split.mode === "all-but");
 }
 
+/** What nobody can know yet is not beside the tunnel, whichever way round it is chosen. */
+const remakes = [
+  { name: "a chosen control group that was made again", withAbove: false },
+  { name: "a chosen control group that was made again with the one it is in", withAbove: true },
+] as const;
+
 const isOnly = (policy: Policy) => splitOf(policy)?.mode === "only";
 const fromBehind = "a frame of a chosen user with our mark reaches the upstream";
 const chosenToUpstream = "TCP of a chosen user with our mark reaches the upstream";
@@ -117,6 +124,15 @@ export const splitAbilities: readonly Ability[] = [
     },
     { name: groupToFake(family), expected: isConnected },
   ]),
+  ...remakes.flatMap(({ name }) =>
+    transports.flatMap((protocol): Ability[] => [
+      {
+        name: named(name, protocol, 4, "through the tunnel"),
+        expected: (policy) => (splitOf(policy)?.cgroups.length ?? 0) > 0,
+      },
+      { name: named(name, protocol, 4, "beside it"), expected: never },
+    ]),
+  ),
   { name: toItself, expected: isConnected },
   { name: namesOf(53), expected: isOnly },
   { name: namesOf(853), expected: (policy) => isConnected(policy) && splitOf(policy)?.mode !== "all-but" },
@@ -175,6 +191,20 @@ export async function sendSplitTrials(place: AbilityPlace, policy: Policy): Prom
     5,
   );
   if ((await probers.daemon.seen()).tags.includes(dns)) names.push(containerNames);
+  const { group } = place;
+  if (group !== null && splitOf(policy) !== null)
+    await place.unwatched(async () => {
+      for (const { name, withAbove } of remakes) {
+        group.remake(withAbove);
+        for (const protocol of transports) {
+          const tag = nextTag();
+          beside.set(tag, named(name, protocol, 4, "beside it"));
+          const probe = { ...v4, tag, protocol, port: 443 };
+          const { through } = await exchangeEitherWay(place, "chosenGroup", probe, policy);
+          if (through) names.push(named(name, protocol, 4, "through the tunnel"));
+        }
+      }
+    });
   return { names, beside };
 }
 

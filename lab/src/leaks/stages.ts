@@ -29,6 +29,8 @@ export const stages: Readonly<Record<StageName, Stage>> = {
     async observe(place, policy, cases) {
       await place.links.segment();
       await sendAll(place.probers, cases);
+      // What was asked of this machine is answered by then.
+      await place.probers.daemon.seen();
       const fates = await fateTrial(place);
       return [...fates, ...leaving(await place.links.segment(), cases, policy)];
     },

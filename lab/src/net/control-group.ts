@@ -34,14 +34,28 @@ export class ControlGroup {
     writeFileSync(join(this.#folder, "cgroup.procs"), String(pid));
   }
 
+  /** Deletes it and makes it again, with the one that it is in where that is asked for. Whoever was in it is again. */
+  remake(withAbove: boolean): void {
+    const pids = this.#members();
+    this.#leave();
+    rmdirSync(this.#folder);
+    if (withAbove) rmdirSync(this.#above);
+    mkdirSync(this.#folder, { recursive: true });
+    for (const pid of pids) this.take(Number(pid));
+  }
+
   remove(): void {
     this.#leave();
     rmdirSync(this.#folder);
     rmdirSync(this.#above);
   }
 
+  #members(): string[] {
+    return readFileSync(join(this.#folder, "cgroup.procs"), "utf8").split("\n").filter(Boolean);
+  }
+
   #leave(): void {
-    const pids = readFileSync(join(this.#folder, "cgroup.procs"), "utf8").split("\n").filter(Boolean);
+    const pids = this.#members();
     for (const pid of pids) writeFileSync(join(this.#above, "../cgroup.procs"), pid);
   }
 }
