@@ -104,13 +104,15 @@ impl ControlGroups {
             .map_err(|error| format!("The control group {path} cannot be found: {error}"))
     }
 
-    /// Where this fails, groups are still looked at from time to time.
+    /// Watches every group that this one is in, up to the root. Where that fails, they are still looked at from time to time.
     fn watch(&self, path: &str) {
         let what = WatchFlags::CREATE | WatchFlags::DELETE | WatchFlags::ONLYDIR;
-        if let Ok(place) = self.place_of(path)
-            && let Some(parent) = place.parent()
-        {
-            let _ = inotify::add_watch(&self.events, parent, what);
+        let (Some(root), Ok(place)) = (&self.root, self.place_of(path)) else {
+            return;
+        };
+        let above = place.ancestors().skip(1);
+        for group in above.take_while(|group| group.starts_with(root)) {
+            let _ = inotify::add_watch(&self.events, group, what);
         }
     }
 
@@ -181,4 +183,149 @@ fn paths_in(rules: &RuleSet) -> impl Iterator<Item = &str> {
         _ => None,
     });
     matched_in(rules).chain(in_sets)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rules::{Chain, Egress, Policy, Rule, Table, Verdict};
+
+    /// The number of no folder.
+    const GONE: u64 = 1;
+
+    /// A hierarchy in a folder of its own, which is removed with it.
+    struct Place(PathBuf);
+
+    impl Place {
+        fn new(name: &str) -> Self {
+            let folder = std::env::temp_dir().join(format!("atlantic-groups-{name}-{}", std::process::id()));
+            let place = Self(folder);
+            place.make("app/chosen");
+            place.make("app/other");
+            place
+        }
+
+        fn make(&self, path: &str) {
+            assert!(fs::create_dir_all(self.0.join(path)).is_ok());
+        }
+
+        fn remove(&self, path: &str) {
+            assert!(fs::remove_dir_all(self.0.join(path)).is_ok());
+        }
+
+        fn number(&self, path: &str) -> Option<u64> {
+            fs::metadata(self.0.join(path))
+                .ok()
+                .map(|metadata| metadata.ino())
+        }
+
+        fn groups(&self) -> io::Result<ControlGroups> {
+            let mut groups = ControlGroups::open()?;
+            groups.root = Some(self.0.clone());
+            Ok(groups)
+        }
+    }
+
+    impl Drop for Place {
+        fn drop(&mut self) {
+            let _ = fs::remove_dir_all(&self.0);
+        }
+    }
+
+    /// Rules as they are for "app/chosen" alone: what is beside it, in a group that is known by its number.
+    fn rules() -> RuleSet {
+        let beside = |name: &str, path: &str, itself| NamedSet::GroupsBeside {
+            name: name.to_owned(),
+            path: path.to_owned(),
+            itself,
+        };
+        let in_app = Rule {
+            why: String::new(),
+            matches: vec![Match::ControlGroup {
+                path: "app".to_owned(),
+            }],
+            acts: Vec::new(),
+            verdict: Verdict::GoOn {},
+        };
+        let chain = Chain {
+            name: "routing".to_owned(),
+            base: None,
+            rules: vec![in_app],
+        };
+        RuleSet {
+            table: "atlantic".to_owned(),
+            inet: Table {
+                sets: vec![
+                    beside("above", "app", true),
+                    beside("beside", "app/chosen", false),
+                ],
+                chains: vec![chain],
+            },
+            egress: Egress {
+                sets: Vec::new(),
+                chains: Vec::new(),
+                chain: "egress".to_owned(),
+                policy: Policy::Drop,
+                internal: Vec::new(),
+                spared: None,
+            },
+            settings: Vec::new(),
+        }
+    }
+
+    fn in_set(numbers: &GroupNumbers, name: &str) -> Vec<Option<u64>> {
+        numbers.in_set(name).map(Some).collect()
+    }
+
+    #[test]
+    fn knows_what_is_beside_a_chosen_group_and_never_that_group() -> Result<(), String> {
+        let place = Place::new("beside");
+        let mut groups = place.groups().map_err(|error| error.to_string())?;
+        let first = groups.numbers(&rules(), &GroupNumbers::default(), true)?;
+        assert_eq!(in_set(&first, "above"), [place.number("app")]);
+        assert_eq!(in_set(&first, "beside"), [place.number("app/other")]);
+        place.make("app/new");
+        let then = groups.numbers(&rules(), &first, true)?;
+        assert_eq!(in_set(&then, "beside").len(), 2);
+        assert!(in_set(&then, "beside").contains(&place.number("app/new")));
+        assert!(!first.changes_rules(&then, &rules()), "only what is in a set");
+        Ok(())
+    }
+
+    #[test]
+    fn remembers_groups_that_are_gone_but_not_all_that_ever_were() -> Result<(), String> {
+        let place = Place::new("gone");
+        let mut groups = place.groups().map_err(|error| error.to_string())?;
+        groups.numbers(&rules(), &GroupNumbers::default(), true)?;
+        // As one that was seen and is gone: a file system other than theirs may give a number twice.
+        groups
+            .beside
+            .entry("app/chosen".to_owned())
+            .or_default()
+            .insert(GONE);
+        let then = groups.numbers(&rules(), &GroupNumbers::default(), true)?;
+        assert!(in_set(&then, "beside").contains(&Some(GONE)));
+        for count in 0..MOST_REMEMBERED {
+            place.make(&format!("app/{count}"));
+        }
+        let last = groups.numbers(&rules(), &then, true)?;
+        assert!(in_set(&last, "beside").contains(&place.number("app/other")));
+        assert_eq!(in_set(&last, "beside").len(), MOST_REMEMBERED + 1);
+        assert!(!in_set(&last, "beside").contains(&Some(GONE)));
+        Ok(())
+    }
+
+    #[test]
+    fn refuses_a_group_that_is_not_there_but_not_in_rules_that_are_in_force() -> Result<(), String> {
+        let place = Place::new("refuses");
+        let mut groups = place.groups().map_err(|error| error.to_string())?;
+        let there = groups.numbers(&rules(), &GroupNumbers::default(), true)?;
+        place.remove("app");
+        assert!(groups.numbers(&rules(), &GroupNumbers::default(), true).is_err());
+        let kept = groups.numbers(&rules(), &there, true)?;
+        assert!(!there.changes_rules(&kept, &rules()));
+        let unknown = groups.numbers(&rules(), &GroupNumbers::default(), false)?;
+        assert_eq!(unknown.of("app"), Ok(NOBODY));
+        Ok(())
+    }
 }
