@@ -5,6 +5,7 @@ import { faultsCommand } from "./faults/faults-command.ts";
 import { pointsCommand } from "./faults/points-command.ts";
 import { startGatewayInLab } from "./gateway-in-lab.ts";
 import { createLab, type Lab } from "./lab.ts";
+import { groupsCommand } from "./leaks/groups-command.ts";
 import { leaksCommand } from "./leaks/leaks-command.ts";
 import { mutationCommand } from "./leaks/mutation-command.ts";
 import { labMap } from "./map.ts";
@@ -28,6 +29,7 @@ const commands: Readonly<Record<string, () => Promise<number>>> = {
   points: () =>
     pointsCommand({ json: values.json, seconds: Number(values.seconds), count: Number(values.count) }),
   programs: () => programsCommand(values.json, Number(values.bytes)),
+  groups: () => groupsCommand(values.json, Number(values.count)),
   mutation: () => mutationCommand(values.json, Number(values.every), values.only),
 };
 const { values, positionals } = parseArgs({
