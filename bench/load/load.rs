@@ -105,7 +105,11 @@ fn answer(wire: &mut Wire, small: &[u8]) -> Result<()> {
         return wire.pour(bytes);
     }
     wire.discard(content_length(&head))?;
-    wire.write(small)
+    wire.write(small)?;
+    match field(&head, "connection") {
+        Some("close") => Err(bad("that was the last one")),
+        _ => Ok(()),
+    }
 }
 
 fn small_thread<T: Send + 'static>(
@@ -203,6 +207,15 @@ impl Wire {
             bytes -= part;
         }
         Ok(())
+    }
+
+    /// Waits until the other side has ended the connection, with nothing more to say.
+    fn ended(&mut self) -> Result<()> {
+        match self.fill() {
+            Ok(()) => Err(bad("more was said than an answer")),
+            Err(error) if error.kind() == ErrorKind::UnexpectedEof => Ok(()),
+            Err(error) => Err(error),
+        }
     }
 
     fn pour(&mut self, mut bytes: u64) -> Result<()> {
@@ -378,10 +391,15 @@ impl Way {
 
     /// The head of a request for `path`.
     fn request(&self, method: &str, path: &str, length: u64) -> String {
-        let mut body = self.fields.clone();
-        if length > 0 {
-            body += &format!("Content-Length: {length}\r\n");
+        if length == 0 {
+            return self.request_with(method, path, "");
         }
+        self.request_with(method, path, &format!("Content-Length: {length}\r\n"))
+    }
+
+    /// The same with more fields.
+    fn request_with(&self, method: &str, path: &str, fields: &str) -> String {
+        let body = format!("{}{fields}", self.fields);
         match &self.via {
             Via::Direct { origin: name } | Via::Connect { name, .. } | Via::Socks5 { name, .. } => {
                 format!("{method} {path} HTTP/1.1\r\nHost: {name}\r\n{body}\r\n")
@@ -628,14 +646,19 @@ fn requests(way: &Way, end: Instant) -> Tally {
     tally
 }
 
+/// The origin closes first: who closes first keeps the connection's ports for a while (TIME_WAIT), and a client that has
+/// kept thousands spends its time in looking for one that is free.
 fn connections(way: &Way, end: Instant) -> Tally {
     let mut tally = Tally::default();
-    let request = way.request("GET", &way.path, 0);
+    let request = way.request_with("GET", &way.path, "Connection: close\r\n");
     while Instant::now() < end && tally.failures < 100 {
         let begun = Instant::now();
-        match open_and_ask(way, &request) {
-            Ok(_) => tally.micros.push(begun.elapsed().as_micros() as u32),
-            Err(error) => tally.failed(error),
+        let ended = open_and_ask(way, &request).and_then(|mut wire| {
+            tally.micros.push(begun.elapsed().as_micros() as u32);
+            wire.ended()
+        });
+        if let Err(error) = ended {
+            tally.failed(error);
         }
     }
     tally
