@@ -34,12 +34,14 @@ export {
 export {
   type CarrierDiverter,
   type CarrierDivertOptions,
+  type CarrierDoor,
   CarrierEngine,
   type CarrierListener,
   type CarrierListenOptions,
   carrierEngine,
   handleOfAllowance,
   handleOfRate,
+  type StandingConnect,
 } from "./src/engine/engine.ts";
 export {
   type ForwardBack,

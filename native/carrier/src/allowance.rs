@@ -84,6 +84,11 @@ impl Allowance {
         self.said_dry.store(false, Ordering::Release);
     }
 
+    /// Whether somebody who asks now would get something.
+    pub fn has_some(&self) -> bool {
+        !self.closed.load(Ordering::Acquire) && !self.is_claimed() && self.remaining() > 0
+    }
+
     pub fn reclaim(&self) -> i64 {
         self.remaining.swap(0, Ordering::AcqRel).max(0)
     }

@@ -46,6 +46,8 @@ pub struct Client {
     greets: bool,
     /// The greeting that was answered.
     greeting: Vec<u8>,
+    /// How many orders to carry it have come.
+    orders: u32,
 }
 
 impl Client {
@@ -60,6 +62,7 @@ impl Client {
             hung_up: false,
             greets,
             greeting: Vec::new(),
+            orders: 0,
         }
     }
 
@@ -75,6 +78,7 @@ impl Client {
             hung_up: false,
             greets: false,
             greeting: Vec::new(),
+            orders: 0,
         }
     }
 
@@ -93,6 +97,11 @@ impl Client {
                 if self.greets && self.greeting.is_empty() && greeting::is_plain(said) {
                     self.greeting = said.to_vec();
                     return self.greet(cx);
+                }
+                if self.state == State::Silent
+                    && let Some(next) = self.carry_as_stands(cx, count)
+                {
+                    return next;
                 }
                 self.heard(cx, count);
                 Next::Stay
@@ -200,6 +209,7 @@ impl Client {
     }
 
     fn carry(&mut self, cx: &mut Cx, body: &mut Reader) -> Next {
+        self.orders += 1;
         match Order::read(cx, body) {
             Some((order, plan)) => self.dial(order, plan),
             None => self.gone(cx, Outcome::Cut),
@@ -219,18 +229,51 @@ impl Client {
         self.dial(order, plan)
     }
 
+    /// As JavaScript decided in advance for the client's first words, which are in the scratch.
+    fn carry_as_stands(&mut self, cx: &mut Cx, count: usize) -> Option<Next> {
+        let client = self.address?.ip();
+        let parts = &mut *cx.parts;
+        let said = parts.scratch.get(..count)?;
+        let stood = parts
+            .standing_connects
+            .take(self.listener, client, said, parts.now)?;
+        let early = said.get(stood.used..)?.to_vec();
+        parts.silent -= 1;
+        cx.tell_later(event::STOOD, |out| {
+            put_u32(out, self.listener);
+            put_u32(out, stood.number);
+            put_bytes(out, client.to_string().as_bytes());
+            put_bytes(out, stood.request_id.as_bytes());
+            out.extend_from_slice(&early);
+        });
+        let order = Order {
+            reply_ends_in_address: false,
+            reply: stood.reply,
+            early,
+            limits: stood.limits,
+            idle_ms: stood.idle_ms,
+            half_open_idle_ms: stood.half_open_idle_ms,
+        };
+        Some(self.dial(order, stood.plan))
+    }
+
     fn dial(&mut self, order: Order, plan: Plan) -> Next {
-        let client = Client {
+        self.state = State::Paused;
+        Next::Become(Box::new(Dialling {
+            client: self.moved_out(),
+            order: Some(order),
+            dial: Dial::new(plan),
+        }))
+    }
+
+    /// The client as it is, for another driver.
+    fn moved_out(&mut self) -> Client {
+        Client {
             socket: self.socket.take(),
             address: None,
             greeting: Vec::new(),
             ..*self
-        };
-        Next::Become(Box::new(Dialling {
-            client,
-            order: Some(order),
-            dial: Dial::new(plan),
-        }))
+        }
     }
 
     fn take(&mut self, cx: &mut Cx) -> Next {
@@ -362,16 +405,10 @@ impl Dialling {
             put_u32(out, failure.stage as u32);
             put_u32(out, failure.reason as u32);
             put_u32(out, failure.errno as u32);
+            put_u32(out, self.client.orders);
             out.extend_from_slice(&failure.answer);
         });
-        let client = Client {
-            socket: self.client.socket.take(),
-            address: None,
-            state: State::Paused,
-            greeting: Vec::new(),
-            ..self.client
-        };
-        Next::Become(Box::new(client))
+        Next::Become(Box::new(self.client.moved_out()))
     }
 
     fn connected(&mut self, cx: &mut Cx, opened: Opened) -> Next {
@@ -461,6 +498,11 @@ impl Driver for Dialling {
         match order {
             // Another way is tried in place of this one.
             verb::CARRY => self.client.carry(cx, body),
+            // It was dialled as was decided in advance, and may not be after all.
+            verb::REFUSE => match self.client.refuse(cx, body) {
+                Next::Stay => Next::Become(Box::new(self.client.moved_out())),
+                next => next,
+            },
             verb::CUT => self.client.gone(cx, Outcome::Cut),
             verb::CLOSE => self.client.gone(cx, Outcome::Ended),
             _ => Next::Stay,

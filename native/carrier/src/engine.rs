@@ -19,6 +19,7 @@ use crate::pipes::Pipes;
 use crate::protocol::{Outcome, event, verb};
 use crate::relay::{End, Relay};
 use crate::shared::{Adopted, Message, Shared};
+use crate::standing_connect::StandingConnects;
 use crate::tunnel::{Diverted, Diverts, Standing};
 use crate::wheel::{Entry, Wheel};
 use crate::wire::{Events, Reader, put_f64, put_u32};
@@ -51,6 +52,7 @@ pub struct Parts {
     pub(crate) next_port: HashMap<IpAddr, u16>,
     pub(crate) silent: usize,
     pub(crate) diverts: Diverts,
+    pub(crate) standing_connects: StandingConnects,
 }
 
 struct Place {
@@ -107,6 +109,7 @@ impl Engine {
                 next_port: HashMap::new(),
                 silent: 0,
                 diverts: Diverts::default(),
+                standing_connects: StandingConnects::default(),
             },
             began: Instant::now(),
             wheel: Wheel::new(0),
@@ -230,6 +233,7 @@ impl Engine {
             match order {
                 verb::REFILLED => self.refilled(id.index),
                 verb::STAND => self.stand(id.index, &mut body),
+                verb::STAND_CONNECT => self.stand_connect(id.index, &mut body),
                 _ => self.drive(id, |driver, cx| driver.command(cx, order, &mut body)),
             }
         }
@@ -239,6 +243,18 @@ impl Engine {
     fn stand(&mut self, number: u32, body: &mut Reader) {
         if let Some(listener) = self.listeners.get_mut(&number) {
             listener.standing = Standing::read(body).map(Arc::new);
+        }
+    }
+
+    fn stand_connect(&mut self, number: u32, body: &mut Reader) {
+        let Parts {
+            standing_connects,
+            shared,
+            now,
+            ..
+        } = &mut self.parts;
+        if self.listeners.contains_key(&number) {
+            standing_connects.read(number, body, shared, *now);
         }
     }
 
@@ -324,6 +340,7 @@ impl Engine {
     /// Nobody is accepted there any more, and those who have not said anything are sent away.
     fn stop_listening(&mut self, number: u32) {
         self.listeners.remove(&number);
+        self.parts.standing_connects.forget(number);
         for id in std::mem::take(&mut self.silent) {
             match self.silent_on(id) {
                 Some(on) if on == number => self.send_away(id),

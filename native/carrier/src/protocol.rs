@@ -20,6 +20,8 @@ pub mod verb {
     /// `index` is a diverting listener's number: what is decided for its flows in advance, nothing without a body. See
     /// `tunnel::Standing::read`.
     pub const STAND: u32 = 8;
+    /// `index` is a listener's number: see `standing_connect`.
+    pub const STAND_CONNECT: u32 = 9;
     /// Gives exchanges that are being forwarded back, as soon as none is under way.
     pub const FORWARD_RECALL: u32 = 64;
 }
@@ -30,7 +32,8 @@ pub mod event {
     pub const DATA: u32 = 1;
     /// ms u32 that it took; the flow is being carried.
     pub const DIALLED: u32 = 2;
-    /// stage u32, reason u32, errno u32, rest: what the proxy answered. The client waits for CARRY or REFUSE.
+    /// stage u32, reason u32, errno u32, how many orders to CARRY it had come u32, rest: what the proxy answered. The client
+    /// waits for CARRY or REFUSE.
     pub const FAILED: u32 = 3;
     /// sent f64, received f64, outcome u32.
     pub const CLOSED: u32 = 4;
@@ -44,6 +47,9 @@ pub mod event {
     /// listener u32, standing u32; where it comes from and where it was going to, each port u32 and bytes: address. It is
     /// JavaScript's turn where `standing` is 0; else it is being dialled as was decided in advance.
     pub const DIVERTED: u32 = 9;
+    /// listener u32, standing u32, bytes: address, bytes: the request's id, rest: what the client said behind its request.
+    /// It is being dialled as was decided in advance.
+    pub const STOOD: u32 = 10;
     /// What JavaScript goes on with: see native/src/engine/forward.ts.
     pub const FORWARD_BACK: u32 = 64;
     /// fd u32 of the target's idle connection, 2^32 - 1 for none; sent f64, received f64, requests f64, how it ended u32.

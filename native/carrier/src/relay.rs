@@ -51,6 +51,13 @@ pub enum Leave {
 }
 
 impl Limits {
+    /// Whether bytes may begin to move.
+    pub fn have_some(&self) -> bool {
+        self.allowance
+            .as_ref()
+            .is_none_or(|allowance| allowance.has_some())
+    }
+
     /// Takes up to `wanted` bytes from both. What is not used goes back with `give_back`.
     pub fn take_up_to(&self, wanted: usize) -> Leave {
         let permitted = match &self.rate {
@@ -669,7 +676,7 @@ impl Driver for Relay {
             }
             // Another way was wanted before it was known that this one is open.
             verb::CARRY if body.u32().is_some_and(|flags| flags & KEEP_IF_OPEN != 0) => Next::Stay,
-            verb::CUT | verb::CLOSE | verb::CARRY => self.end(cx, Outcome::Cut),
+            verb::CUT | verb::CLOSE | verb::CARRY | verb::REFUSE => self.end(cx, Outcome::Cut),
             _ => Next::Stay,
         }
     }

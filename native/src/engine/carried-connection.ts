@@ -70,6 +70,7 @@ export class CarriedConnection {
   readonly #owner: ConnectionOwner;
   #listener = NOBODY;
   #plan: DialPlan | undefined;
+  #orders = 0;
   #totals: CarriedTotals = NOTHING;
   #over = false;
   #onEnd: (() => void) | undefined;
@@ -105,6 +106,7 @@ export class CarriedConnection {
   /** Has the target dialled and the client's bytes carried there and back. */
   carry(plan: DialPlan, options: CarryOptions): void {
     this.#plan = plan;
+    this.#orders += 1;
     const writer = this.#begin(verbs.carry);
     writer.number((options.replyEndsInAddress ? 1 : 0) | (options.keepIfOpen ? 2 : 0));
     writer.number(options.idleMs);
@@ -176,7 +178,8 @@ export class CarriedConnection {
   }
 
   reportFailed(failure: NativeFailure): void {
-    if (this.#plan) this.#listener.onFailed(errorOf(failure, this.#plan));
+    // A plan in whose place another was given meanwhile has failed: nobody waits for that.
+    if (this.#plan && failure.orders === this.#orders) this.#listener.onFailed(errorOf(failure, this.#plan));
   }
 
   reportTaken(fd: number): void {

@@ -9,7 +9,7 @@ import { CarriedConnection, type ConnectionOwner } from "./carried-connection.ts
 import { CommandWriter } from "./command-writer.ts";
 import { ForwardedConnection, type ForwardListener, type ForwardOrder } from "./forwarded-connection.ts";
 import type { NativeCarrier } from "./native-addon.ts";
-import { systemError, writeOpenPlan } from "./native-plan.ts";
+import { systemError, writeOpenPlan, writePlan } from "./native-plan.ts";
 import { events, FIRST_ADOPTED, outcomes, verbs } from "./protocol.ts";
 import { SharedAllowance } from "./shared-allowance.ts";
 import { SharedRate } from "./shared-rate.ts";
@@ -35,6 +35,33 @@ export interface CarrierListenOptions {
    * begin with a greeting that was answered.
    */
   readonly onClient: (client: CarriedConnection, first: Buffer, greeted: boolean) => void;
+  /**
+   * A client is being carried as was decided in advance: whoever looks after it listens to it before this returns.
+   * `early`: what it said behind its request, which its target hears.
+   */
+  readonly onStood?: (client: CarriedConnection, standing: number, requestId: string, early: Buffer) => void;
+}
+
+/** How CONNECT requests that are alike are carried at once. Times in milliseconds. */
+export interface StandingConnect {
+  /** By which clients tell that it carries them. */
+  readonly number: number;
+  readonly livesMs: number;
+  /** For how many clients. */
+  readonly uses: number;
+  /** The client's address. */
+  readonly client: string;
+  /** The whole header section, as the client says it. */
+  readonly head: Buffer;
+  /** The client's answer, before and behind the id of its request: a UUID of version 7. */
+  readonly reply: readonly [string, string];
+  readonly plan: DialPlan;
+  readonly connectMs: number;
+  readonly idleMs: number;
+  readonly halfOpenIdleMs: number;
+  /** Handles of a native allowance and rate; 0: none. While the allowance is empty or closed, it does not stand. */
+  readonly allowance: number;
+  readonly rate: number;
 }
 
 export interface CarrierListener {
@@ -42,6 +69,11 @@ export interface CarrierListener {
   readonly port: number;
   /** Accepts nobody any more, and sends those away who have not said anything; the others stay. */
   stop(): void;
+}
+
+export interface CarrierDoor extends CarrierListener {
+  /** From now on, in place of what stood for this header section; null: nothing stands any more. */
+  standConnect(connect: StandingConnect | null): void;
 }
 
 export interface CarrierDivertOptions {
@@ -103,7 +135,7 @@ export class CarrierEngine implements ConnectionOwner {
   readonly #freeAdopted: number[] = [];
   readonly #generations: number[] = [];
   readonly #allowances = new Map<number, WeakRef<SharedAllowance>>();
-  readonly #listeners = new Map<number, CarrierListenOptions["onClient"]>();
+  readonly #listeners = new Map<number, Pick<CarrierListenOptions, "onClient" | "onStood">>();
   readonly #diverts = new Map<number, CarrierDivertOptions["onFlow"]>();
   #nextListener = 1;
   readonly #onDeath = new Set<() => void>();
@@ -127,11 +159,14 @@ export class CarrierEngine implements ConnectionOwner {
   }
 
   /** @throws the listen error, EADDRINUSE among them */
-  listen({ onClient, greets = false, ...options }: CarrierListenOptions): CarrierListener {
+  listen({ onClient, onStood, greets = false, ...options }: CarrierListenOptions): CarrierDoor {
     const number = this.#nextListener++;
     const bound = this.#bind({ ...options, greets, number, backlog: BACKLOG, diverts: false });
-    this.#listeners.set(number, onClient);
-    return this.#listenerOf(number, bound);
+    this.#listeners.set(number, { onClient, ...(onStood && { onStood }) });
+    return {
+      ...this.#listenerOf(number, bound),
+      standConnect: (connect) => this.#standConnect(number, connect),
+    };
   }
 
   /**
@@ -167,6 +202,25 @@ export class CarrierEngine implements ConnectionOwner {
         writer.number(prefix);
       }
       writeOpenPlan(writer, standing.plan, standing.connectMs);
+    }
+    writer.end();
+  }
+
+  #standConnect(listener: number, standing: StandingConnect | null): void {
+    const writer = this.writer();
+    writer.begin(verbs.standConnect, listener, 0);
+    if (standing) {
+      writer.number(standing.number);
+      writer.number(standing.livesMs);
+      writer.number(standing.uses);
+      writer.text(standing.client);
+      writer.bytes(standing.head);
+      for (const part of standing.reply) writer.text(part);
+      writer.number(standing.idleMs);
+      writer.number(standing.halfOpenIdleMs);
+      writer.number(standing.allowance);
+      writer.number(standing.rate);
+      writePlan(writer, standing.plan, standing.connectMs);
     }
     writer.end();
   }
@@ -339,6 +393,7 @@ export class CarrierEngine implements ConnectionOwner {
     const connection = this.#find(index, generation);
     if (kind === events.data) this.#readData(connection, index, generation, at, end);
     else if (kind === events.diverted) this.#readDiverted(index, generation, at);
+    else if (kind === events.stood) this.#readStood(index, generation, at, end);
     else if (connection === undefined) return;
     else if (kind === events.dialled) connection.reportDialled();
     else if (kind === events.failed) {
@@ -346,7 +401,8 @@ export class CarrierEngine implements ConnectionOwner {
         stage: bytes.readUInt32LE(at),
         reason: bytes.readUInt32LE(at + 4),
         errno: bytes.readUInt32LE(at + 8),
-        answer: Buffer.from(bytes.subarray(at + 12, end)),
+        orders: bytes.readUInt32LE(at + 12),
+        answer: Buffer.from(bytes.subarray(at + 16, end)),
       });
     } else if (kind === events.taken) {
       this.#forget(index);
@@ -376,9 +432,22 @@ export class CarrierEngine implements ConnectionOwner {
     const connection = new CarriedConnection(this, index, generation, address);
     this.#accepted[index] = connection;
     const listener = this.#events.readUInt32LE(at);
-    const onClient = this.#listeners.get(listener & ~GREETED);
-    if (onClient) onClient(connection, said, (listener & GREETED) !== 0);
+    const found = this.#listeners.get(listener & ~GREETED);
+    if (found) found.onClient(connection, said, (listener & GREETED) !== 0);
     else connection.close();
+  }
+
+  #readStood(index: number, generation: number, at: number, end: number): void {
+    const bytes = this.#events;
+    const addressEnd = at + 12 + bytes.readUInt32LE(at + 8);
+    const idEnd = addressEnd + 4 + bytes.readUInt32LE(addressEnd);
+    const address = bytes.toString("latin1", at + 12, addressEnd);
+    const connection = new CarriedConnection(this, index, generation, address);
+    this.#accepted[index] = connection;
+    const onStood = this.#listeners.get(bytes.readUInt32LE(at))?.onStood;
+    const id = bytes.toString("latin1", addressEnd + 4, idEnd);
+    if (onStood) onStood(connection, bytes.readUInt32LE(at + 4), id, Buffer.from(bytes.subarray(idEnd, end)));
+    else connection.cut();
   }
 
   #readDiverted(index: number, generation: number, at: number): void {

@@ -77,6 +77,8 @@ export interface NativeFailure {
   readonly stage: number;
   readonly reason: number;
   readonly errno: number;
+  /** How many plans had been given for the connection by then. */
+  readonly orders: number;
   /** What the proxy answered. */
   readonly answer: Buffer;
 }

@@ -8,6 +8,7 @@ export const verbs = {
   take: 6,
   refilled: 7,
   stand: 8,
+  standConnect: 9,
   forwardRecall: 64,
 } as const;
 
@@ -21,6 +22,7 @@ export const events = {
   dry: 7,
   returned: 8,
   diverted: 9,
+  stood: 10,
   forwardBack: 64,
   forwardEnded: 65,
 } as const;

@@ -28,12 +28,14 @@ export interface FlowWish {
   readonly port: number;
   /** Datagrams will be sent: each has its own target, which is checked then, and only exits that carry them will do. */
   readonly datagrams?: true;
+  /** What the client knows it by already; else it gets an id. */
+  readonly requestId?: string;
   /** The client's connection, where it wants to know of its flows. */
   readonly leg?: { opened(flow: Flow): void };
 }
 
 /** What a client's connection needs of a flow opener. */
-export type FlowOpening = Pick<FlowOpener, "admit" | "check" | "dial" | "connected" | "failed">;
+export type FlowOpening = Pick<FlowOpener, "admit" | "check" | "dial" | "connected" | "failed" | "foreseen">;
 
 /** A flow that may go ahead: its exit is chosen and its target checked, nothing is dialled yet. */
 export interface AdmittedFlow {
@@ -162,6 +164,22 @@ export class FlowOpener {
   }
 
   /**
+   * How many flows that are alike will be admitted as this one was, for all that can be known: nothing is counted
+   * against them that is nearly used up, and their exit is not drawn anew.
+   */
+  foreseen({ credential, wish }: Identity, { flow, route, session }: AdmittedFlow): number {
+    const { flows, limits } = this.#parts;
+    const isSteady =
+      !flow.limits.requests.isLimited &&
+      (credential.settings?.connections ?? null) === null &&
+      (session !== undefined || wish.exit.countries === undefined) &&
+      route.attempts.length === 0 &&
+      !route.sessionMoved;
+    const room = limits.connectionsPerCredential - flows.countOfCredential(credential.id);
+    return isSteady ? Math.max(0, Math.floor(room / 4)) : 0;
+  }
+
+  /**
    * Whether a datagram may go there.
    * @throws ProxyError as the guard and the credential's limits do
    */
@@ -223,7 +241,7 @@ export class FlowOpener {
 
   #openFlow({ credential }: Identity, wish: FlowWish, exit: ChosenExit | undefined): Flow {
     const flow = this.#parts.flows.open({
-      id: randomUUIDv7(),
+      id: wish.requestId ?? randomUUIDv7(),
       userId: credential.userId,
       credentialId: credential.id,
       client: wish.client,

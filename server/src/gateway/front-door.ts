@@ -10,6 +10,8 @@ export interface FrontDoor {
   readonly address: string;
   readonly port: number;
   readonly isOpen: boolean;
+  /** What was decided in advance may not hold any more. */
+  decideAnew(): void;
   /** Lets nobody in any more; resolves when the port is free. */
   stop(): Promise<void>;
 }
@@ -46,6 +48,7 @@ export async function openFrontDoor(parts: FrontDoorParts, options: FrontDoorOpt
     get isOpen() {
       return !stopped && engine.isAlive;
     },
+    decideAnew: () => door.standing.withdraw(),
     async stop() {
       if (stopped) return;
       stopped = true;
@@ -76,6 +79,7 @@ async function openStreamDoor(
     get isOpen() {
       return server.listening;
     },
+    decideAnew: () => {},
     stop: () => new Promise((resolve) => server.close(() => resolve())),
   };
 }

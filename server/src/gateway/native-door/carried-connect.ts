@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import type { Socket } from "node:net";
-import type { CarriedConnection } from "@atlantic/native";
+import type { CarriedConnection, DialPlan } from "@atlantic/native";
 import type { ProxyError } from "@atlantic/shared/errors.ts";
 import type { Identity } from "../authenticator.ts";
 import { type AdmittedFlow, flowHeaders } from "../flow-opener.ts";
@@ -8,7 +8,7 @@ import { askedExit } from "../http/asked-exit.ts";
 import { errorAnswer } from "../http/error-answer.ts";
 import { findHeadEnd, parseHead, REQUEST_HEAD_LIMITS } from "../http/head.ts";
 import { type ProxyRequest, readRequest } from "../http/request.ts";
-import { CarriedTunnel, type TunnelWords } from "./carried-tunnel.ts";
+import { type BegunTunnel, CarriedTunnel, type TunnelWords } from "./carried-tunnel.ts";
 import type { Door } from "./native-door.ts";
 
 /** "CONN", as a number of four bytes. */
@@ -22,26 +22,45 @@ const lately = new Map<string, ProxyRequest>();
 const MOST_KNOWN = 256;
 const LONGEST_KNOWN = 2_048;
 
+interface FoundRequest {
+  readonly request: ProxyRequest;
+  /** How many bytes it took. */
+  readonly used: number;
+  /** Whether somebody said the same lately. */
+  readonly again: boolean;
+}
+
 /**
  * The CONNECT request that a client's first bytes begin with, when it is all there and nothing about it is special.
  * Undefined for everything else: what is wrong with that is said where all requests are read.
  */
-export function connectRequestIn(first: Buffer): { request: ProxyRequest; used: number } | undefined {
+export function connectRequestIn(first: Buffer): FoundRequest | undefined {
   if (first.length < 16 || first.readUInt32LE(0) !== CONN) return undefined;
   try {
     const used = findHeadEnd(first, REQUEST_HEAD_LIMITS);
     if (used < 0) return undefined;
     const text = first.toString("latin1", 0, used - 4);
     const known = lately.get(text);
-    if (known !== undefined) return { request: known, used };
+    if (known !== undefined) return { request: known, used, again: true };
     const request = readRequest(parseHead(text, REQUEST_HEAD_LIMITS));
     if (request.method !== "CONNECT" || request.nodes !== undefined) return undefined;
     if (lately.size >= MOST_KNOWN) lately.clear();
     if (text.length <= LONGEST_KNOWN) lately.set(text, request);
-    return { request, used };
+    return { request, used, again: false };
   } catch {
     return undefined;
   }
+}
+
+/** What a client asks. */
+interface AskedConnect {
+  readonly request: ProxyRequest;
+  /** The header section, where others may say the same. */
+  readonly head: Buffer | undefined;
+  /** What the client said behind its request. */
+  readonly early: Buffer;
+  /** How it is carried already. */
+  readonly begun?: BegunTunnel | undefined;
 }
 
 /** A client that asks for a tunnel with CONNECT, carried by the engine. */
@@ -49,15 +68,19 @@ export class CarriedConnect implements TunnelWords {
   readonly #door: Door;
   readonly #client: CarriedConnection;
   readonly #request: ProxyRequest;
+  readonly #head: Buffer | undefined;
+  readonly #begun: BegunTunnel | undefined;
   readonly #tunnel: CarriedTunnel;
+  #identity: Identity | undefined;
   readonly endsInAddress = false;
 
-  /** @param early what the client said behind its request */
-  constructor(door: Door, client: CarriedConnection, request: ProxyRequest, early: Buffer) {
+  constructor(door: Door, client: CarriedConnection, { request, head, early, begun }: AskedConnect) {
     this.#door = door;
     this.#client = client;
     this.#request = request;
-    this.#tunnel = new CarriedTunnel(door, client, this, early);
+    this.#head = head;
+    this.#begun = begun;
+    this.#tunnel = new CarriedTunnel(door, client, this, { early, begun });
   }
 
   open(): void {
@@ -75,8 +98,20 @@ export class CarriedConnect implements TunnelWords {
 
   #openFor(identity: Identity): void {
     const { host, port } = this.#request.target;
+    const requestId = this.#begun?.requestId;
     const wish = { protocol: "connect" as const, client: this.#client.address, host, port };
-    this.#tunnel.open(askedExit(identity, this.#request.optionFields), wish);
+    this.#identity = askedExit(identity, this.#request.optionFields);
+    this.#tunnel.open(this.#identity, requestId === undefined ? wish : { ...wish, requestId });
+  }
+
+  carries(admitted: AdmittedFlow, plan: DialPlan): void {
+    const { context, standing } = this.#door;
+    if (this.#head === undefined || !this.#identity) return;
+    const uses = context.opener.foreseen(this.#identity, admitted);
+    if (uses === 0) return;
+    const { address: client } = this.#client;
+    const reply = () => this.granted(admitted);
+    standing.granted({ request: this.#request, head: this.#head, client, admitted, plan, reply, uses });
   }
 
   granted(admitted: AdmittedFlow): string {

@@ -82,7 +82,7 @@ export class CarriedSocks implements CarriedClientListener, SocksDialogueListene
     if (request.command !== "connect") this.#handOver(identity, request, rest);
     else {
       const { host, port } = request;
-      const tunnel = new CarriedTunnel(this.#door, this.#client, words, rest);
+      const tunnel = new CarriedTunnel(this.#door, this.#client, words, { early: rest });
       tunnel.open(identity, { protocol: "socks5", client: this.#client.address, host, port });
     }
   }

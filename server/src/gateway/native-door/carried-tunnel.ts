@@ -13,6 +13,7 @@ import {
 import { ProxyError, proxyErrorOf } from "@atlantic/shared/errors.ts";
 import type { Identity } from "../authenticator.ts";
 import type { ClientConnection } from "../context.ts";
+import type { FlowLimits } from "../flow-limits.ts";
 import { type AdmittedFlow, type FlowWish, failFlow } from "../flow-opener.ts";
 import { runTunnel } from "../tunnel.ts";
 import type { ChosenExit } from "../upstreams/upstream.ts";
@@ -20,7 +21,7 @@ import type { Door } from "./native-door.ts";
 
 /** How long a refused client may take to read why. */
 export const LINGER_MS = 2_000;
-const HALF_OPEN_IDLE_MS = 60_000;
+export const HALF_OPEN_IDLE_MS = 60_000;
 
 /** What a protocol says at the two moments in which it has to. */
 export interface TunnelWords {
@@ -30,6 +31,16 @@ export interface TunnelWords {
   grantedBy(admitted: AdmittedFlow, upstream: Socket): Buffer | string;
   readonly endsInAddress: boolean;
   refused(error: ProxyError): Buffer;
+  /** The engine carries it so. */
+  carries?(admitted: AdmittedFlow, plan: DialPlan): void;
+}
+
+/** A tunnel that the engine has begun by what was decided in advance. */
+export interface BegunTunnel {
+  readonly requestId: string;
+  readonly exit: ChosenExit;
+  readonly limits: FlowLimits;
+  readonly plan: DialPlan;
 }
 
 /** One tunnel of a client that the engine has: from its wish to its last byte. */
@@ -38,6 +49,7 @@ export class CarriedTunnel implements CarriedClientListener, ClientConnection {
   readonly #client: CarriedConnection;
   readonly #words: TunnelWords;
   readonly #early: Buffer;
+  readonly #begun: BegunTunnel | undefined;
   #admitted: AdmittedFlow | undefined;
   #connected = false;
   #deadline = 0;
@@ -46,13 +58,23 @@ export class CarriedTunnel implements CarriedClientListener, ClientConnection {
   #carried = false;
   #refusedFor: ProxyError | undefined;
   #cutFor: string | undefined;
+  /** What came of a tunnel that was begun before it was decided about. */
+  #failure: DialError | undefined;
+  #closed: { readonly outcome: CarrierOutcome; readonly totals: CarriedTotals } | undefined;
 
-  /** @param early what the client said behind its request */
-  constructor(door: Door, client: CarriedConnection, words: TunnelWords, early: Buffer) {
+  /** @param said.early what the client said behind its request */
+  constructor(
+    door: Door,
+    client: CarriedConnection,
+    words: TunnelWords,
+    { early, begun }: { readonly early: Buffer; readonly begun?: BegunTunnel | undefined },
+  ) {
     this.#door = door;
     this.#client = client;
     this.#words = words;
     this.#early = early;
+    this.#begun = begun;
+    if (begun) client.isCarriedBy(begun.plan);
     this.#decideUntil = decisionDeadline(door);
     client.listen(this);
     door.connections.add(this);
@@ -84,7 +106,7 @@ export class CarriedTunnel implements CarriedClientListener, ClientConnection {
   readonly #fail = (error: unknown): void => this.refuse(error);
 
   #begin(admitted: AdmittedFlow): void {
-    if (this.#client.isOver || this.#refusedFor) {
+    if (this.#refusedFor || (this.#client.isOver && !this.#begun)) {
       failFlow(admitted.flow, this.#refusedFor ?? gaveUp());
       return;
     }
@@ -94,7 +116,28 @@ export class CarriedTunnel implements CarriedClientListener, ClientConnection {
       this.#client.cut({ whenFlushed: reason === "quota_exhausted" });
     });
     this.#deadline = performance.now() + this.#door.context.limits.connectMs;
-    this.#dial(admitted, admitted.route.exit);
+    if (this.#begun) this.#goOn(admitted, this.#begun);
+    else this.#dial(admitted, admitted.route.exit);
+  }
+
+  /** It may be as it was begun: what has happened by now is made up for. */
+  #goOn(admitted: AdmittedFlow, { exit, limits, plan }: BegunTunnel): void {
+    const { flow, route } = admitted;
+    this.#carried = true;
+    if (this.#connected) this.#door.context.opener.connected(admitted);
+    if (this.#closed) {
+      this.#finish(admitted, this.#closed);
+      return;
+    }
+    flow.countWith(() => this.#client.totals());
+    const { allowance, rate } = flow.limits;
+    if (route.exit !== exit || allowance !== limits.allowance || rate !== limits.rate) {
+      this.#door.standing.withdraw();
+      // Where nothing was said yet the client notices nothing; the engine cuts what is open by then.
+      this.#cutFor = "decided_otherwise";
+      this.#dial(admitted, route.exit);
+    } else if (this.#failure) this.#failed(admitted, this.#failure);
+    else this.#words.carries?.(admitted, plan);
   }
 
   #dial(admitted: AdmittedFlow, exit: ChosenExit): void {
@@ -129,6 +172,7 @@ export class CarriedTunnel implements CarriedClientListener, ClientConnection {
       allowance,
       rate,
     });
+    this.#words.carries?.(admitted, plan);
   }
 
   /** What the engine cannot do is done with sockets: TLS to a proxy, or an allowance of this thread. */
@@ -182,6 +226,7 @@ export class CarriedTunnel implements CarriedClientListener, ClientConnection {
     if (this.#refusedFor) return;
     const error = proxyErrorOf(thrown);
     this.#refusedFor = error;
+    if (this.#begun) this.#door.standing.withdraw();
     if (error.code === "internal") {
       this.#door.context.logger.error({ err: error.cause ?? error }, "tunnel failed");
     }
@@ -198,13 +243,21 @@ export class CarriedTunnel implements CarriedClientListener, ClientConnection {
   }
 
   onFailed(error: DialError): void {
+    if (this.#begun) this.#door.standing.withdraw();
     if (this.#admitted) this.#failed(this.#admitted, error);
+    else this.#failure = error;
   }
 
   onClosed(outcome: CarrierOutcome, totals: CarriedTotals): void {
     this.#door.connections.delete(this);
-    const flow = this.#admitted?.flow;
-    if (flow === undefined) return;
+    this.#closed = { outcome, totals };
+    if (this.#admitted) this.#finish(this.#admitted, this.#closed);
+  }
+
+  #finish(
+    { flow }: AdmittedFlow,
+    { outcome, totals }: { readonly outcome: CarrierOutcome; readonly totals: CarriedTotals },
+  ): void {
     flow.keep(totals);
     if (outcome === "cut") flow.finish(this.#cutFor ?? "closing");
     else if (this.#connected) flow.finish(outcome);

@@ -1,5 +1,5 @@
 import { Socket } from "node:net";
-import type { CarriedConnection, CarrierEngine, CarrierListener } from "@atlantic/native";
+import type { CarriedConnection, CarrierDoor, CarrierEngine } from "@atlantic/native";
 import type { ProxyError } from "@atlantic/shared/errors.ts";
 import type { ClientConnections } from "../client-connections.ts";
 import type { GatewayContext } from "../context.ts";
@@ -7,7 +7,8 @@ import { errorAnswer } from "../http/error-answer.ts";
 import { firstByteSays } from "../protocol-sniffer.ts";
 import { CarriedConnect, connectRequestIn } from "./carried-connect.ts";
 import { CarriedSocks } from "./carried-socks.ts";
-import { LINGER_MS } from "./carried-tunnel.ts";
+import { HALF_OPEN_IDLE_MS, LINGER_MS } from "./carried-tunnel.ts";
+import { StandingConnects } from "./standing-connects.ts";
 
 export interface NativeDoorParts {
   readonly engine: CarrierEngine;
@@ -18,6 +19,8 @@ export interface NativeDoorParts {
 
 /** What a carried client's handler needs of the door. */
 export interface Door extends NativeDoorParts {
+  /** Decides in advance about those who ask the same. */
+  readonly standing: StandingConnects;
   /** Gives the client to the other way, as a socket that says these bytes first. */
   handOver(client: CarriedConnection, said: Buffer): void;
   /** The client as a socket; when it closes before, `onGone` is called instead. */
@@ -32,7 +35,8 @@ export class NativeDoor implements Door {
   readonly engine: CarrierEngine;
   readonly context: GatewayContext;
   readonly connections: ClientConnections;
-  readonly #listener: CarrierListener;
+  readonly #listener: CarrierDoor;
+  readonly standing: StandingConnects;
 
   /** @throws the listen error, EADDRINUSE among them */
   constructor(parts: NativeDoorParts, where: { host: string; port: number; reusePort: boolean }) {
@@ -46,6 +50,13 @@ export class NativeDoor implements Door {
       maxSilent: silentClients,
       greets: true,
       onClient: (client, first, greeted) => this.#welcome(client, first, greeted),
+      onStood: (client, standing, requestId, early) => this.#goOn(client, standing, requestId, early),
+    });
+    const { connectMs, idleMs } = parts.context.limits;
+    this.standing = new StandingConnects(this.#listener, {
+      connectMs,
+      idleMs,
+      halfOpenIdleMs: HALF_OPEN_IDLE_MS,
     });
   }
 
@@ -74,9 +85,18 @@ export class NativeDoor implements Door {
     const found = connectRequestIn(first);
     if (found === undefined) this.handOver(client, Buffer.from(first));
     else if (this.#mayCome(client)) {
-      const early = Buffer.from(first.subarray(found.used));
-      new CarriedConnect(this, client, found.request, early).open();
+      const { request, used, again } = found;
+      const head = again ? Buffer.from(first.subarray(0, used)) : undefined;
+      new CarriedConnect(this, client, { request, head, early: Buffer.from(first.subarray(used)) }).open();
     }
+  }
+
+  /** The engine carries it already; whether it may is looked at now. */
+  #goOn(client: CarriedConnection, standing: number, requestId: string, early: Buffer): void {
+    if (!this.#mayCome(client)) return;
+    const decision = this.standing.used(standing);
+    if (decision === undefined) client.cut();
+    else new CarriedConnect(this, client, { ...decision, early, begun: { ...decision, requestId } }).open();
   }
 
   /** Whether the client's address has not too many connections. Those that become sockets are asked about there. */

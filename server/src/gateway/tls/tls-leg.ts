@@ -92,5 +92,6 @@ export function openerOfLeg(opener: FlowOpening, leg: TlsLeg): FlowOpening {
     dial: (...admitted) => opener.dial(...admitted),
     connected: (...attempt) => opener.connected(...attempt),
     failed: (...attempt) => opener.failed(...attempt),
+    foreseen: (...granted) => opener.foreseen(...granted),
   };
 }

@@ -1,0 +1,132 @@
+import { type CarrierDoor, type DialPlan, handleOfAllowance, handleOfRate } from "@atlantic/native";
+import type { FlowLimits } from "../flow-limits.ts";
+import type { AdmittedFlow } from "../flow-opener.ts";
+import type { ProxyRequest } from "../http/request.ts";
+import type { ChosenExit } from "../upstreams/upstream.ts";
+
+/** How long, and for how many clients, a decision stands: no more than that comes of it while this thread is busy. */
+const LIVES_MS = 1_000;
+const MAX_USES = 256;
+/** Nobody is shown later than this by a decision of before. */
+const FORGET_MS = 60_000;
+
+/** What was decided in advance. */
+export interface StandingDecision {
+  readonly request: ProxyRequest;
+  readonly head: Buffer;
+  readonly exit: ChosenExit;
+  readonly limits: FlowLimits;
+  readonly plan: DialPlan;
+  readonly since: number;
+}
+
+/** A client got what it asked for. */
+export interface GrantedConnect {
+  readonly request: ProxyRequest;
+  /** The header section, as the client said it. */
+  readonly head: Buffer;
+  /** The client's address. */
+  readonly client: string;
+  readonly admitted: AdmittedFlow;
+  readonly plan: DialPlan;
+  /** What it was told. */
+  readonly reply: () => string;
+  /** How many others may get the same. */
+  readonly uses: number;
+}
+
+/** Times in milliseconds. */
+interface StandingTimes {
+  readonly connectMs: number;
+  readonly idleMs: number;
+  readonly halfOpenIdleMs: number;
+}
+
+interface Latest {
+  readonly number: number;
+  readonly since: number;
+  /** How many may use it before another one is made. */
+  left: number;
+}
+
+interface Known {
+  readonly exit: ChosenExit;
+  latest: Latest | undefined;
+}
+
+/**
+ * Decides about CONNECT requests in advance: whoever says what somebody said just now, from the same address, is carried
+ * by the engine at once. About each is decided all the same, a moment later: see docs/decisions/standing-connects.md.
+ */
+export class StandingConnects {
+  readonly #door: Pick<CarrierDoor, "standConnect">;
+  readonly #times: StandingTimes;
+  readonly #decisions = new Map<number, StandingDecision>();
+  #known = new WeakMap<ProxyRequest, Known>();
+  #numbers = 0;
+
+  constructor(door: Pick<CarrierDoor, "standConnect">, times: StandingTimes) {
+    this.#door = door;
+    this.#times = times;
+  }
+
+  /** The next client that asks the same may be carried at once, when this one's exit was the last one's too. */
+  granted(connect: GrantedConnect): void {
+    const { request, admitted } = connect;
+    const { exit } = admitted.route;
+    const known = this.#known.get(request);
+    if (known?.exit !== exit) this.#known.set(request, { exit, latest: undefined });
+    else if (!isFresh(known.latest)) known.latest = this.#stand(connect);
+  }
+
+  /** The decision by which a client is being carried; undefined: it is too old to be known. */
+  used(number: number): StandingDecision | undefined {
+    const decision = this.#decisions.get(number);
+    const latest = decision && this.#known.get(decision.request)?.latest;
+    if (latest?.number === number) latest.left -= 1;
+    return decision;
+  }
+
+  /** What was decided may not hold any more: all are asked about again. */
+  withdraw(): void {
+    this.#door.standConnect(null);
+    this.#known = new WeakMap();
+  }
+
+  #stand({ request, head, client, admitted, plan, ...granted }: GrantedConnect): Latest {
+    const { flow, route, session } = admitted;
+    const number = ++this.#numbers;
+    const since = performance.now();
+    const uses = Math.min(MAX_USES, granted.uses);
+    this.#forget(since - FORGET_MS);
+    this.#decisions.set(number, { request, head, exit: route.exit, limits: flow.limits, plan, since });
+    const leftMs = session === undefined ? LIVES_MS : session.expiresAt - Date.now();
+    const [before = "", behind = ""] = granted.reply().split(flow.record.id);
+    this.#door.standConnect({
+      ...this.#times,
+      connectMs: route.timeoutMs(this.#times.connectMs),
+      number,
+      livesMs: Math.max(0, Math.min(LIVES_MS, leftMs)),
+      uses,
+      client,
+      head,
+      reply: [before, behind],
+      plan,
+      allowance: handleOfAllowance(flow.limits.allowance) ?? 0,
+      rate: handleOfRate(flow.limits.rate) ?? 0,
+    });
+    return { number, since, left: uses / 2 };
+  }
+
+  #forget(before: number): void {
+    for (const [number, { since }] of this.#decisions) {
+      if (since >= before) return;
+      this.#decisions.delete(number);
+    }
+  }
+}
+
+/** With half of its time or of its uses behind it another one is made. */
+function isFresh(latest: Latest | undefined): boolean {
+  return latest !== undefined && latest.left > 0 && performance.now() - latest.since < LIVES_MS / 2;
+}
