@@ -156,5 +156,5 @@ test("the choices block what leads past the resolver", async () => {
 
 test("a state that is damaged is said to be, and not replaced by one that filters less", async () => {
   writeFileSync(join(directory, "lists.json"), "{");
-  await expect(openLists()).rejects.toThrow(/damaged: mend it, or delete it/);
+  await expect(openLists()).rejects.toThrow(/no good copy of it: mend it, or delete it/);
 });

@@ -56,30 +56,61 @@ const listStateSchema = z.object({
 export type ListState = z.infer<typeof listStateSchema>;
 
 /**
- * What is filtered, as the person chose it; the defaults when nobody did yet.
- * @throws ClearError when the file is there and cannot be read
+ * What is filtered, as the person chose it; the defaults when nobody did yet. A file that is damaged is put aside, and its
+ * copy takes its place.
+ * @throws ClearError when nothing that was kept can be read: what filters less than was chosen is not put in its place
  */
 export function readListState(path: string): ListState {
+  const main = read(path);
+  if (main.kind === "good") return main.state;
+  const copy = read(copyOf(path));
+  if (copy.kind === "good") {
+    if (main.kind === "damaged") {
+      renameSync(path, `${path}.damaged`);
+      process.emitWarning(`${path} was damaged: its copy is used. It was put aside as ${path}.damaged.`);
+    }
+    writeListState(path, copy.state);
+    return copy.state;
+  }
+  if (main.kind === "missing" && copy.kind === "missing") return listStateSchema.parse({ version: 1 });
+  const sentence = `${path} is damaged, and there is no good copy of it: mend it,`;
+  throw new ClearError(`${sentence} or delete it and ${copyOf(path)} to begin with the defaults.`, {
+    cause: [main, copy].find((one) => one.kind === "damaged")?.cause,
+  });
+}
+
+/** Writes beside and renames, so that each file is always whole; the second is for the day on which the disk fails. */
+export function writeListState(path: string, state: ListState): void {
+  for (const place of [path, copyOf(path)]) {
+    const beside = `${place}.${process.pid}.new`;
+    writeFileSync(beside, `${JSON.stringify(state, null, 2)}\n`, { mode: 0o600, flush: true });
+    renameSync(beside, place);
+  }
+}
+
+type Kept =
+  | { readonly kind: "good"; readonly state: ListState }
+  | { readonly kind: "missing" }
+  | { readonly kind: "damaged"; readonly cause: unknown };
+
+/** @throws ClearError when it may not be read */
+function read(path: string): Kept {
   let text: string;
   try {
     text = readFileSync(path, "utf8");
   } catch (error) {
-    if (error instanceof Error && "code" in error && error.code === "ENOENT")
-      return listStateSchema.parse({ version: 1 });
+    if (error instanceof Error && "code" in error && error.code === "ENOENT") return { kind: "missing" };
     throw new ClearError(`${path} cannot be read: check its owner and its permissions.`, { cause: error });
   }
   try {
-    return listStateSchema.parse(JSON.parse(text));
+    return { kind: "good", state: listStateSchema.parse(JSON.parse(text)) };
   } catch (cause) {
-    throw new ClearError(`${path} is damaged: mend it, or delete it to begin with the defaults.`, { cause });
+    return { kind: "damaged", cause };
   }
 }
 
-/** Writes beside and renames, so that the file is always whole. */
-export function writeListState(path: string, state: ListState): void {
-  const beside = `${path}.${process.pid}.new`;
-  writeFileSync(beside, `${JSON.stringify(state, null, 2)}\n`, { mode: 0o600, flush: true });
-  renameSync(beside, path);
+function copyOf(path: string): string {
+  return `${path}.copy`;
 }
 
 /** An id for a subscription from its address: host and last part of the path. */
