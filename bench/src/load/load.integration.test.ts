@@ -1,4 +1,7 @@
-import { createServer } from "node:net";
+import { once } from "node:events";
+import { createServer as createSite } from "node:http";
+import { connect, createServer, type Server } from "node:net";
+import { text } from "node:stream/consumers";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { pinningProblem } from "../measure/pinned.ts";
 import { cpuSecondsOf } from "../measure/process-cpu.ts";
@@ -57,6 +60,39 @@ describe.runIf(canRun)("the load generator", () => {
     expect(bytes).toBe(10_000_019);
   });
 
+  test("the origin answers in order on a connection that turns out to carry much", async () => {
+    const socket = connect(load.originPort, "127.0.0.1");
+    const small = "GET / HTTP/1.1\r\nHost: origin\r\n\r\n";
+    const last = "GET / HTTP/1.1\r\nHost: origin\r\nConnection: close\r\n\r\n";
+    socket.write(`${small}GET /bytes/1000003 HTTP/1.1\r\nHost: origin\r\n\r\n${last}`);
+    const lengths = /^HTTP.*?Content-Length: (\d+)\r\n\r\n/s;
+    let rest = await text(socket);
+    const answers: number[] = [];
+    for (let head = lengths.exec(rest); head !== null; head = lengths.exec(rest)) {
+      answers.push(Number(head[1]));
+      rest = rest.slice(head[0].length + Number(head[1]));
+    }
+    expect(answers).toEqual([expect.any(Number), 1_000_003, answers[0]]);
+    expect(rest).toBe("");
+  });
+
+  test("reads answers in chunks, and asks each time for the fields that it was given", async () => {
+    const paths = new Set<string>();
+    const site = createSite((request, response) => {
+      paths.add(`${request.url} ${request.headers["x-asked"]}`);
+      response.write("a part");
+      response.end("and another");
+    }).listen(0, "127.0.0.1");
+    await once(site, "listening");
+    const way = { kind: "server", port: portOf(site), path: "/chunks", fields: ["X-Asked: yes"] } as const;
+    for (const kind of ["requests", "connections"] as const) {
+      const run = await load.timed(kind, way, { seconds: 0.2, threads: 3 });
+      expect(run.count).toBeGreaterThan(0);
+    }
+    expect([...paths]).toEqual(["/chunks yes"]);
+    site.close();
+  });
+
   test("a wrong credential is a failure and not a measurement", async () => {
     const peer = await startProxyChain({ core: 1, originPort: load.originPort, folder: "" });
     try {
@@ -72,11 +108,17 @@ describe.runIf(canRun)("the load generator", () => {
 
   test("a server that answers nothing is a failure", async () => {
     const mute = createServer((socket) => socket.end()).listen(0, "127.0.0.1");
-    await new Promise((resolve) => mute.once("listening", resolve));
-    const address = mute.address();
-    const port = typeof address === "object" && address ? address.port : 0;
-    const run = load.timed("requests", { kind: "relay", port }, { seconds: 0.3, threads: 1 });
-    await expect(run).rejects.toThrow("failed");
+    await once(mute, "listening");
+    for (const kind of ["requests", "connections"] as const) {
+      const run = load.timed(kind, { kind: "relay", port: portOf(mute) }, { seconds: 0.3, threads: 1 });
+      await expect(run).rejects.toThrow("failed");
+    }
     mute.close();
   });
 });
+
+function portOf(server: Server): number {
+  const address = server.address();
+  if (typeof address !== "object" || address === null) throw new Error("The server listens on no port.");
+  return address.port;
+}

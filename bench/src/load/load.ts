@@ -69,10 +69,9 @@ export interface Load {
 /** Beyond the seconds that a run is asked to take. */
 const PATIENCE_MS = 120_000;
 
-/** @param connections how many the origin can serve at once, where its default is too few */
-export async function startLoad(program: string, core: number, connections?: number): Promise<Load> {
-  const serve = ["origin", ...(connections === undefined ? [] : [String(connections)])];
-  const origin = spawn(...pinned(core, [program, ...serve]), { stdio: ["pipe", "pipe", "inherit"] });
+/** Starts the origin; the load itself is a process for each run. */
+export async function startLoad(program: string, core: number): Promise<Load> {
+  const origin = spawn(...pinned(core, [program, "origin"]), { stdio: ["pipe", "pipe", "inherit"] });
   const originPort = await firstNumber(origin);
   const execute = async (argv: readonly string[], way: Way, seconds = 0) => {
     const { code, stdout, stderr } = await run([...pinnedArgv(core, [program, ...argv])], {

@@ -17,7 +17,7 @@ export const idleTunnels: Suite = {
   name: "idle",
   about: "memory of the gateway for each idle tunnel",
   async run(context: SuiteContext): Promise<Row[]> {
-    const load = await startLoad(await buildLoad(), LOAD_CORE, 2 * TUNNELS);
+    const load = await startLoad(await buildLoad(), LOAD_CORE);
     const perTunnel: number[] = [];
     try {
       for (let round = 0; round < context.rounds; round++) {

@@ -30,7 +30,7 @@ export const soak: Suite = {
   onlyWhenNamed: true,
   async run(context: SuiteContext): Promise<Row[]> {
     using folder = temporaryFolder();
-    const load = await startLoad(await buildLoad(), LOAD_CORE, 2 * TUNNELS);
+    const load = await startLoad(await buildLoad(), LOAD_CORE);
     const ours = await startOursOnPostgres({ core: null, originPort: load.originPort, folder: folder.path });
     try {
       const way = ours.ways.tunnel?.way;
