@@ -49,13 +49,11 @@ export class Answerer {
 
   /** Never rejects: what goes wrong is an answer as well. */
   async answer(query: Query): Promise<Buffer> {
-    return (
-      this.#refused(query) ??
-      this.#local(query) ??
-      this.#blocked(query) ??
-      this.#fake(query) ??
-      this.#known(query)
-    );
+    const own = this.#refused(query) ?? this.#local(query);
+    if (own) return own;
+    const { beginning } = this.#options.filter;
+    if (beginning) await beginning;
+    return this.#blocked(query) ?? this.#fake(query) ?? this.#known(query);
   }
 
   /** Asks again for an answer that will soon be over. */

@@ -56,12 +56,13 @@ export class Names {
   }
 
   /**
-   * Reads what was kept, and begins to load the lists; until they are there, names are answered unfiltered.
+   * Reads what was kept, and begins to load the lists; until they are there, names and plain requests wait, for some
+   * seconds at most.
    * @throws ClearError when what was kept cannot be read
    */
   static open(options: NamesOptions): Names {
     const names = new Names(options);
-    if (options.filtering) void names.#load();
+    if (options.filtering) names.filter.beginWith(names.#load());
     return names;
   }
 
@@ -155,6 +156,7 @@ export class Names {
 
   /** To be awaited before `blocksRequest`, while nothing has been decided of the request yet. */
   async prepareForRequests(): Promise<void> {
+    if (this.filter.beginning) await this.filter.beginning;
     if (this.#urls === null) await this.#urlFilter();
   }
 

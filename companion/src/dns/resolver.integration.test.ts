@@ -71,6 +71,19 @@ describe.each([{ withoutNative: false }, { withoutNative: true }])("$withoutNati
     });
   });
 
+  test("a name that is asked while the first lists are read waits for them", async () => {
+    await using stage = await openStage(answerFromZone(zone));
+    const read = Promise.withResolvers<void>();
+    stage.filter.beginWith(read.promise.then(() => stage.filter.load([listOf("||tracker.example^")])));
+    const asked = ask(stage.place, "metrics.tracker.example");
+    const local = await ask(stage.place, "localhost");
+    expect(local.answers).toMatchObject([{ data: "127.0.0.1" }]);
+    read.resolve();
+    expect(rcodeOf(await asked)).toBe(3);
+    expect(stage.site.queries).toEqual([]);
+    expect(stage.filter.beginning).toBeNull();
+  });
+
   test("a name that leads to a blocked one is blocked, and why tells the way", async () => {
     await using stage = await openStage(answerFromZone(zone), { sources: [listOf("||tracker.example^")] });
     expect(rcodeOf(await ask(stage.place, "shop.example"))).toBe(3);

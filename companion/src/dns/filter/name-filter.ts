@@ -1,4 +1,5 @@
 import { randomBytes } from "node:crypto";
+import { setTimeout } from "node:timers/promises";
 import { DomainSet, type SetMatch } from "@atlantic/shared/blocking/domain-set.ts";
 import { blocks } from "@atlantic/shared/blocking/list-rule.ts";
 import type { NameReason, NameRule } from "@atlantic/shared/blocking/name-reason.ts";
@@ -22,6 +23,9 @@ export interface FilterList {
 
 const UNKNOWN: NameDecision = { verdict: "unknown", match: null };
 
+/** Clients of DNS ask again after about as long. */
+const BEGIN_MS = 5_000;
+
 /** How many aliases are remembered, so that `why` can tell of them. */
 const MAX_ALIASES = 4_096;
 
@@ -29,6 +33,7 @@ const MAX_ALIASES = 4_096;
 export class NameFilter {
   readonly #key = { low: randomBytes(4).readUInt32LE(), high: randomBytes(4).readUInt32LE() };
   #set: DomainSet | null = null;
+  #beginning: Promise<void> | null = null;
   #sources: readonly SetSource[] = [];
   #contents: readonly ListContents[] = [];
   readonly #blocked = new Map<string, number>();
@@ -38,6 +43,24 @@ export class NameFilter {
   #loading: Promise<unknown> = Promise.resolve();
   /** Called with every name that the region's policy blocks, where names are decided one by one. */
   onPolicy: ((name: string, source: string) => void) | null = null;
+
+  /** While the first sources are being read: whoever asks about a name waits for that. Null before and after. */
+  get beginning(): Promise<void> | null {
+    return this.#beginning;
+  }
+
+  /** Names wait for these first sources, though not for ever; whether they come or not, names are decided then. */
+  beginWith(loading: Promise<void>): void {
+    const patience = new AbortController();
+    const longEnough = setTimeout(BEGIN_MS, undefined, { signal: patience.signal, ref: false });
+    this.#beginning = Promise.race([loading, longEnough])
+      .catch(() => {})
+      .finally(() => {
+        this.#beginning = null;
+        patience.abort();
+      });
+    longEnough.catch(() => {});
+  }
 
   /**
    * Replaces all sources at once; until the new set is whole, the old one answers.
