@@ -105,12 +105,26 @@ fn marked(target: SocketAddr, mark: i32) -> std::io::Result<TcpStream> {
     }
 }
 
-/// C: one byte back, and closes. D n: sends n bytes. U n: reads n bytes, and says so.
+/// More than the load has connections at once.
+const ORIGIN_THREADS: usize = 128;
+
+/// C: one byte back, and closes. D n: sends n bytes. U n: reads n bytes, and says so. The threads are there before the
+/// connections: to start one for each would cost more than most relays do.
 fn origin() {
-    let listener = TcpListener::bind("0.0.0.0:0").expect("a port");
+    let listener = Arc::new(TcpListener::bind("0.0.0.0:0").expect("a port"));
     println!("{{\"port\":{}}}", listener.local_addr().expect("its port").port());
-    for stream in listener.incoming().flatten() {
-        let _ = thread::Builder::new().stack_size(512 << 10).spawn(move || serve(stream));
+    let workers: Vec<_> = (0..ORIGIN_THREADS)
+        .map(|_| {
+            let listener = Arc::clone(&listener);
+            thread::Builder::new().stack_size(128 << 10).spawn(move || {
+                for stream in listener.incoming().flatten() {
+                    serve(stream);
+                }
+            })
+        })
+        .collect();
+    for worker in workers.into_iter().flatten() {
+        let _ = worker.join();
     }
 }
 
@@ -120,31 +134,33 @@ fn serve(mut stream: TcpStream) {
     if stream.read_exact(&mut order).is_err() {
         return;
     }
-    let mut left = u64::from_be_bytes(order[1..].try_into().expect("eight bytes"));
-    let mut block = vec![7; BLOCK];
-    match order[0] {
-        b'D' => {
-            while left > 0 {
-                let part = left.min(BLOCK as u64) as usize;
-                if stream.write_all(&block[..part]).is_err() {
-                    return;
-                }
-                left -= part as u64;
-            }
-        }
-        b'U' => {
-            while left > 0 {
-                match stream.read(&mut block) {
-                    Ok(count) if count > 0 => left -= count as u64,
-                    _ => return,
-                }
-            }
-            let _ = stream.write_all(b"u");
-        }
-        _ => {
-            let _ = stream.write_all(b"c");
+    let bytes = u64::from_be_bytes(order[1..].try_into().expect("eight bytes"));
+    let _ = match order[0] {
+        b'D' => send(&mut stream, bytes),
+        b'U' => receive(&mut stream, bytes),
+        _ => stream.write_all(b"c"),
+    };
+}
+
+fn send(stream: &mut TcpStream, mut left: u64) -> std::io::Result<()> {
+    let block = vec![7; BLOCK];
+    while left > 0 {
+        let part = left.min(BLOCK as u64) as usize;
+        stream.write_all(&block[..part])?;
+        left -= part as u64;
+    }
+    Ok(())
+}
+
+fn receive(stream: &mut TcpStream, mut left: u64) -> std::io::Result<()> {
+    let mut block = vec![0; BLOCK];
+    while left > 0 {
+        match stream.read(&mut block)? {
+            0 => return Ok(()),
+            count => left -= count as u64,
         }
     }
+    stream.write_all(b"u")
 }
 
 fn order(kind: u8, bytes: u64) -> [u8; 9] {
