@@ -258,6 +258,17 @@ describe("the firewall in the kernel", () => {
     expect(await read()).toBe("0");
   });
 
+  it("looks after settings that the kernel does not tell of, also while it is asked without a pause", async () => {
+    await start();
+    await firewall.apply(blocked);
+    await wire.inClient("sysctl -qw net.ipv4.fwmark_reflect=0");
+    const deadline = performance.now() + 20_000;
+    while (troubles.length === 0 && performance.now() < deadline) await firewall.inspect();
+    expect(troubles.map(({ message }) => message)).toEqual([
+      expect.stringMatching(/fwmark_reflect was 0; it is 1 again/),
+    ]);
+  });
+
   it("holds its rules when they cannot be written down, says so, and writes them as soon as that can be", async () => {
     await start();
     // In the way of the file that is written beside: as good as a full disk, whoever writes.

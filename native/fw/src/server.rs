@@ -4,6 +4,7 @@ use std::io::{self, ErrorKind, Read, Write};
 use std::os::fd::AsFd;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::Mode;
@@ -16,10 +17,7 @@ use crate::trouble::Trouble;
 
 const MOST_CLIENTS: usize = 16;
 /// How often settings are looked at, which the kernel tells of only in part.
-const LOOK_AROUND: Timespec = Timespec {
-    tv_sec: 0,
-    tv_nsec: 500_000_000,
-};
+const LOOK_AROUND: Duration = Duration::from_millis(500);
 /// Of troubles that nobody was there to hear, this many of the last are kept.
 const MOST_UNHEARD: usize = 100;
 
@@ -65,8 +63,9 @@ impl Server {
 
     pub fn run(mut self, holder: &mut Holder, first: Vec<Trouble>) -> io::Result<()> {
         self.tell(first);
+        let mut looked = Instant::now();
         loop {
-            let ready = self.wait(holder)?;
+            let ready = self.wait(holder, LOOK_AROUND.saturating_sub(looked.elapsed()))?;
             if ready.rules {
                 self.tell(holder.rules_changed());
             }
@@ -84,13 +83,16 @@ impl Server {
             if ready.listener {
                 self.accept(holder);
             }
-            if ready.nothing {
+            // Also while there is no pause.
+            if looked.elapsed() >= LOOK_AROUND {
                 self.tell(holder.look_around());
+                looked = Instant::now();
             }
         }
     }
 
-    fn wait(&self, holder: &Holder) -> io::Result<Ready> {
+    fn wait(&self, holder: &Holder, longest: Duration) -> io::Result<Ready> {
+        let longest = Timespec::try_from(longest).map_err(io::Error::other)?;
         let mut fds = vec![
             PollFd::new(&holder.rule_events, PollFlags::IN),
             PollFd::new(&holder.link_events, PollFlags::IN),
@@ -105,9 +107,8 @@ impl Server {
             };
             PollFd::new(&client.stream, PollFlags::IN | writes)
         }));
-        match poll(&mut fds, Some(&LOOK_AROUND)) {
-            Ok(count) => Ok(Ready {
-                nothing: count == 0,
+        match poll(&mut fds, Some(&longest)) {
+            Ok(_) => Ok(Ready {
                 rules: !fds[0].revents().is_empty(),
                 links: !fds[1].revents().is_empty(),
                 groups: !fds[2].revents().is_empty(),
@@ -177,7 +178,6 @@ impl Server {
 }
 
 struct Ready {
-    nothing: bool,
     rules: bool,
     links: bool,
     groups: bool,
@@ -188,7 +188,6 @@ struct Ready {
 impl Ready {
     fn none(clients: usize) -> Self {
         Self {
-            nothing: false,
             rules: false,
             links: false,
             groups: false,
