@@ -207,7 +207,8 @@ impl Wake for Nobody {
     fn wake(self: Arc<Self>) {}
 }
 
-fn done(result: i32) -> Result<i32> {
+/// What a call of the C library returned, or why it failed.
+pub fn done(result: i32) -> Result<i32> {
     if result < 0 {
         return Err(Error::last_os_error());
     }

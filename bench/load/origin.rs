@@ -1,12 +1,13 @@
 //! The site: one thread for all of its connections, and one for each that carries much.
 
 use crate::bad;
-use crate::event_loop::{run_blocking, EventLoop, Pause, READABLE};
+use crate::event_loop::{done, run_blocking, EventLoop, Pause, READABLE};
 use crate::http::{content_length, field};
 use crate::small_stack;
 use crate::wire::{Wire, BUFFER_BYTES, SMALL_BUFFER_BYTES};
 use std::io::{ErrorKind, Result};
 use std::net::{TcpListener, TcpStream};
+use std::os::unix::io::AsRawFd;
 use std::sync::Arc;
 
 const BODY: &[u8] = b"{\"site\":\"origin\",\"answer\":\"the same for everybody, and small as most answers of an interface are\"}";
@@ -18,6 +19,7 @@ const SMALL_BODY_BYTES: u64 = 64 * 1024;
 pub fn origin() -> Result<()> {
     let listener = TcpListener::bind("127.0.0.1:0")?;
     listener.set_nonblocking(true)?;
+    defer_accept(&listener)?;
     println!("{}", listener.local_addr()?.port());
     small_stack().spawn(end_with_parent)?;
     let event_loop = EventLoop::new(None)?;
@@ -29,6 +31,29 @@ pub fn origin() -> Result<()> {
         }
     });
     event_loop.run()
+}
+
+extern "C" {
+    fn setsockopt(fd: i32, level: i32, name: i32, value: *const i32, length: u32) -> i32;
+}
+
+const IPPROTO_TCP: i32 = 6;
+const TCP_DEFER_ACCEPT: i32 = 9;
+const DEFER_SECONDS: i32 = 10;
+
+/// The kernel keeps a connection to itself until its first bytes are there: the loop awakes once for both.
+fn defer_accept(listener: &TcpListener) -> Result<()> {
+    // SAFETY: the descriptor is open, for its owner lives, and the kernel reads one int.
+    let result = unsafe {
+        setsockopt(
+            listener.as_raw_fd(),
+            IPPROTO_TCP,
+            TCP_DEFER_ACCEPT,
+            &DEFER_SECONDS,
+            4,
+        )
+    };
+    done(result).map(drop)
 }
 
 /// The parent holds the other end of standard input: when it is gone, however it went, so is this process.
