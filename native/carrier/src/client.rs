@@ -99,6 +99,7 @@ impl Client {
                     return self.greet(cx);
                 }
                 if self.state == State::Silent
+                    && self.greeting.is_empty()
                     && let Some(next) = self.carry_as_stands(cx, count)
                 {
                     return next;
@@ -262,7 +263,7 @@ impl Client {
         Next::Become(Box::new(Dialling {
             client: self.moved_out(),
             order: Some(order),
-            dial: Dial::new(plan),
+            dial: Dial::new(plan, self.orders),
         }))
     }
 
@@ -422,7 +423,7 @@ impl Dialling {
             self.client.socket = Some(socket);
             return self.client.gone(cx, Outcome::ClientReset);
         }
-        cx.tell_later(event::DIALLED, |_| {});
+        cx.tell_later(event::DIALLED, |out| put_u32(out, self.client.orders));
         let client = End {
             socket,
             number: CLIENT,
@@ -505,6 +506,7 @@ impl Driver for Dialling {
             },
             verb::CUT => self.client.gone(cx, Outcome::Cut),
             verb::CLOSE => self.client.gone(cx, Outcome::Ended),
+            verb::TAKE => self.client.take(cx),
             _ => Next::Stay,
         }
     }

@@ -167,6 +167,8 @@ pub struct Dial {
     plan: Plan,
     attempts: Vec<(u8, OwnedFd)>,
     next: usize,
+    /// The sockets' numbers begin above it: what is still reported of the dial before is not taken for this one's.
+    numbers_from: u8,
     asking: Option<Asking>,
     last_error: i32,
     ends_at: u64,
@@ -174,11 +176,17 @@ pub struct Dial {
 }
 
 impl Dial {
-    pub fn new(plan: Plan) -> Self {
+    /// `before`: how many plans there were for the client before this one.
+    pub fn new(plan: Plan, before: u32) -> Self {
         Dial {
             plan,
             attempts: Vec::new(),
             next: 0,
+            numbers_from: if before.is_multiple_of(2) {
+                0
+            } else {
+                MAX_ADDRESSES as u8
+            },
             asking: None,
             last_error: 0,
             ends_at: 0,
@@ -195,7 +203,7 @@ impl Dial {
     fn attempt(&mut self, cx: &mut Cx) -> Step {
         while let Some(address) = self.plan.addresses.get(self.next).copied() {
             self.next += 1;
-            let number = self.next as u8;
+            let number = self.numbers_from + self.next as u8;
             match open(cx, address, &self.plan) {
                 Ok(socket) => match cx.watch(&socket, number, true) {
                     Ok(()) => {
@@ -551,6 +559,21 @@ fn begin(socket: OwnedFd, address: &SocketAddr) -> io::Result<OwnedFd> {
 #[allow(clippy::expect_used)]
 mod tests {
     use super::*;
+    use crate::client::CLIENT;
+
+    #[test]
+    fn two_dials_in_turn_have_no_socket_number_in_common() {
+        let numbers = |before| {
+            let plan = Plan::read(&mut Reader::new(&[0; 24])).expect("a plan");
+            let from = Dial::new(plan, before).numbers_from;
+            (1..=MAX_ADDRESSES as u8).map(move |number| from + number)
+        };
+        for before in 0..4 {
+            assert!(
+                numbers(before).all(|one| one != CLIENT && numbers(before + 1).all(|other| other != one))
+            );
+        }
+    }
 
     #[test]
     fn any_2xx_opens_a_tunnel_and_what_is_behind_it_is_the_targets() {

@@ -30,7 +30,7 @@ pub mod verb {
 pub mod event {
     /// listener u32, bytes: address (empty but for the first time), rest: what the client said. It says nothing more until WRITE.
     pub const DATA: u32 = 1;
-    /// ms u32 that it took; the flow is being carried.
+    /// how many orders to CARRY it had come u32; the flow is being carried.
     pub const DIALLED: u32 = 2;
     /// stage u32, reason u32, errno u32, how many orders to CARRY it had come u32, rest: what the proxy answered. The client
     /// waits for CARRY or REFUSE.

@@ -676,7 +676,7 @@ impl Driver for Relay {
             }
             // Another way was wanted before it was known that this one is open.
             verb::CARRY if body.u32().is_some_and(|flags| flags & KEEP_IF_OPEN != 0) => Next::Stay,
-            verb::CUT | verb::CLOSE | verb::CARRY | verb::REFUSE => self.end(cx, Outcome::Cut),
+            verb::CUT | verb::CLOSE | verb::CARRY | verb::REFUSE | verb::TAKE => self.end(cx, Outcome::Cut),
             _ => Next::Stay,
         }
     }

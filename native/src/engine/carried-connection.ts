@@ -14,8 +14,8 @@ export interface CarriedTotals {
 export interface CarriedClientListener {
   /** The client said something, and says no more until `say(…, true)`. The bytes are valid only during the call. */
   onData(bytes: Buffer): void;
-  /** The target is reached, the client has its answer, and bytes move. */
-  onDialled(): void;
+  /** The target is reached, the client has its answer, and bytes move. `byLast`: by the last plan that was given. */
+  onDialled(byLast: boolean): void;
   /** The target cannot be reached: the client waits for another plan, or for a refusal. */
   onFailed(error: DialError): void;
   /** The descriptor that was asked for: it is the listener's now, and nothing more will come. */
@@ -173,8 +173,9 @@ export class CarriedConnection {
     this.#listener.onData(bytes);
   }
 
-  reportDialled(): void {
-    this.#listener.onDialled();
+  /** @param orders how many plans had been given for it by then */
+  reportDialled(orders: number): void {
+    this.#listener.onDialled(orders === this.#orders);
   }
 
   reportFailed(failure: NativeFailure): void {

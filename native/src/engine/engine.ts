@@ -395,7 +395,7 @@ export class CarrierEngine implements ConnectionOwner {
     else if (kind === events.diverted) this.#readDiverted(index, generation, at);
     else if (kind === events.stood) this.#readStood(index, generation, at, end);
     else if (connection === undefined) return;
-    else if (kind === events.dialled) connection.reportDialled();
+    else if (kind === events.dialled) connection.reportDialled(bytes.readUInt32LE(at));
     else if (kind === events.failed) {
       connection.reportFailed({
         stage: bytes.readUInt32LE(at),

@@ -308,6 +308,11 @@ function exitOf(exit: ChosenExit | undefined) {
   };
 }
 
+/** The engine began it by this exit, whatever its route says now. */
+export function begunBy(exit: ChosenExit, flow: Flow): void {
+  flow.replaceRecord({ ...flow.record, ...exitOf(exit) });
+}
+
 /** A plan may wait for a name that no server answers for. */
 function madeInTime(plan: Promise<DialPlan>, timeoutMs: number): Promise<DialPlan> {
   const { promise, resolve, reject } = Promise.withResolvers<DialPlan>();

@@ -155,21 +155,20 @@ class RunningGateway implements Gateway {
   }
 
   disconnectCredential(credentialId: string): number {
-    this.#believeNothing();
+    this.decideAnew();
     const flows = this.#flows.ofCredential(credentialId);
     this.#options.credentials.forget(credentialId);
     for (const flow of flows) flow.cut("credential_revoked");
     return flows.length;
   }
 
-  /** What is remembered of credentials, or was decided by them in advance, is asked anew. */
-  #believeNothing(): void {
+  decideAnew(): void {
     this.#credentialEpoch += 1;
     this.#door?.decideAnew();
   }
 
   recheck(credentialId: string, reason: (flow: ConnectionRecord) => string | undefined): void {
-    this.#believeNothing();
+    this.decideAnew();
     for (const flow of this.#flows.ofCredential(credentialId)) {
       const because = reason(flow.record);
       if (because !== undefined) flow.cut(because);

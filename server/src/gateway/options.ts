@@ -86,6 +86,8 @@ export interface Gateway {
   disconnect(connectionId: string): boolean;
   /** Ends the connections of a credential and forgets what is cached of it; how many were ended. */
   disconnectCredential(credentialId: string): number;
+  /** What is remembered of credentials, or was decided by them in advance, is asked anew. */
+  decideAnew(): void;
   /** Ends the flows of a credential for which there is a reason; what connections remember of it is asked anew. */
   recheck(credentialId: string, reason: (flow: ConnectionRecord) => string | undefined): void;
   /** The credentials with open flows, and whose they are. */

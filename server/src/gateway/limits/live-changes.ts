@@ -25,6 +25,8 @@ export interface LiveChangesParts {
   readonly gateway: {
     disconnect(connectionId: string): boolean;
     disconnectCredential(credentialId: string): number;
+    /** Something changed that is not known yet: nobody is let in by what was decided before. */
+    decideAnew(): void;
     /** Ends the flows of a credential for which there is a reason; what connections remember of it is asked anew. */
     recheck(credentialId: string, reason: (flow: ConnectionRecord) => string | undefined): void;
     /** The credentials with open flows, and whose they are. */
@@ -69,6 +71,7 @@ class ChangeFollower {
   suspect(suspected: (credential: { id: string; userId: string }) => boolean): void {
     const { credentials, gateway } = this.#parts;
     credentials.suspect(suspected);
+    gateway.decideAnew();
     for (const credential of credentials.known()) {
       if (suspected(credential)) this.#add(credential.id, credential.settings ?? NO_SETTINGS);
     }

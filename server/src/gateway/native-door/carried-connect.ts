@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import type { Socket } from "node:net";
-import type { CarriedConnection, DialPlan } from "@atlantic/native";
+import type { CarriedConnection } from "@atlantic/native";
 import type { ProxyError } from "@atlantic/shared/errors.ts";
 import type { Identity } from "../authenticator.ts";
 import { type AdmittedFlow, flowHeaders } from "../flow-opener.ts";
@@ -104,14 +104,14 @@ export class CarriedConnect implements TunnelWords {
     this.#tunnel.open(this.#identity, requestId === undefined ? wish : { ...wish, requestId });
   }
 
-  carries(admitted: AdmittedFlow, plan: DialPlan): void {
+  carries(admitted: AdmittedFlow): void {
     const { context, standing } = this.#door;
     if (this.#head === undefined || !this.#identity) return;
     const uses = context.opener.foreseen(this.#identity, admitted);
     if (uses === 0) return;
     const { address: client } = this.#client;
     const reply = () => this.granted(admitted);
-    standing.granted({ request: this.#request, head: this.#head, client, admitted, plan, reply, uses });
+    standing.granted({ request: this.#request, head: this.#head, client, admitted, reply, uses });
   }
 
   granted(admitted: AdmittedFlow): string {

@@ -14,14 +14,17 @@ import { ProxyError, proxyErrorOf } from "@atlantic/shared/errors.ts";
 import type { Identity } from "../authenticator.ts";
 import type { ClientConnection } from "../context.ts";
 import type { FlowLimits } from "../flow-limits.ts";
-import { type AdmittedFlow, type FlowWish, failFlow } from "../flow-opener.ts";
+import { type AdmittedFlow, begunBy, type FlowWish, failFlow } from "../flow-opener.ts";
 import { runTunnel } from "../tunnel.ts";
 import type { ChosenExit } from "../upstreams/upstream.ts";
 import type { Door } from "./native-door.ts";
+import { planNow } from "./standing-connects.ts";
 
 /** How long a refused client may take to read why. */
 export const LINGER_MS = 2_000;
 export const HALF_OPEN_IDLE_MS = 60_000;
+/** How long a tunnel may be open without a decision, when what is looked up for it is not at hand. */
+const UNDECIDED_MS = 2_000;
 
 /** What a protocol says at the two moments in which it has to. */
 export interface TunnelWords {
@@ -32,7 +35,7 @@ export interface TunnelWords {
   readonly endsInAddress: boolean;
   refused(error: ProxyError): Buffer;
   /** The engine carries it so. */
-  carries?(admitted: AdmittedFlow, plan: DialPlan): void;
+  carries?(admitted: AdmittedFlow): void;
 }
 
 /** A tunnel that the engine has begun by what was decided in advance. */
@@ -54,7 +57,7 @@ export class CarriedTunnel implements CarriedClientListener, ClientConnection {
   #connected = false;
   #deadline = 0;
   /** Until when the engine may be left without an order. */
-  readonly #decideUntil: number;
+  #decideUntil: number;
   #carried = false;
   #refusedFor: ProxyError | undefined;
   #cutFor: string | undefined;
@@ -75,7 +78,7 @@ export class CarriedTunnel implements CarriedClientListener, ClientConnection {
     this.#early = early;
     this.#begun = begun;
     if (begun) client.isCarriedBy(begun.plan);
-    this.#decideUntil = decisionDeadline(door);
+    this.#decideUntil = begun ? door.context.now() + UNDECIDED_MS : decisionDeadline(door);
     client.listen(this);
     door.connections.add(this);
   }
@@ -107,6 +110,7 @@ export class CarriedTunnel implements CarriedClientListener, ClientConnection {
 
   #begin(admitted: AdmittedFlow): void {
     if (this.#refusedFor || (this.#client.isOver && !this.#begun)) {
+      admitted.route.givenUp();
       failFlow(admitted.flow, this.#refusedFor ?? gaveUp());
       return;
     }
@@ -120,24 +124,43 @@ export class CarriedTunnel implements CarriedClientListener, ClientConnection {
     else this.#dial(admitted, admitted.route.exit);
   }
 
-  /** It may be as it was begun: what has happened by now is made up for. */
-  #goOn(admitted: AdmittedFlow, { exit, limits, plan }: BegunTunnel): void {
+  /** What has happened by now is made up for; who was begun otherwise than is decided does not go on. */
+  #goOn(admitted: AdmittedFlow, { exit, limits }: BegunTunnel): void {
     const { flow, route } = admitted;
-    this.#carried = true;
-    if (this.#connected) this.#door.context.opener.connected(admitted);
-    if (this.#closed) {
-      this.#finish(admitted, this.#closed);
+    const { allowance, rate } = flow.limits;
+    const asBegun = route.exit === exit && allowance === limits.allowance && rate === limits.rate;
+    if (!asBegun) this.#door.standing.withdraw();
+    if (this.#failure && !this.#closed) {
+      // Nothing was said to the client, and nothing is under way.
+      if (asBegun) this.#failed(admitted, this.#failure);
+      else this.#dial(admitted, route.exit);
       return;
     }
     flow.countWith(() => this.#client.totals());
-    const { allowance, rate } = flow.limits;
-    if (route.exit !== exit || allowance !== limits.allowance || rate !== limits.rate) {
-      this.#door.standing.withdraw();
-      // Where nothing was said yet the client notices nothing; the engine cuts what is open by then.
-      this.#cutFor = "decided_otherwise";
-      this.#dial(admitted, route.exit);
-    } else if (this.#failure) this.#failed(admitted, this.#failure);
-    else this.#words.carries?.(admitted, plan);
+    if (!asBegun && this.#closed) this.#wentBy(exit, admitted);
+    else if (asBegun && this.#connected) this.#door.context.opener.connected(admitted);
+    if (this.#closed) this.#finish(admitted, this.#closed);
+    else if (!asBegun) this.#goElsewhere(exit, admitted);
+    else {
+      this.#carried = true;
+      this.#words.carries?.(admitted);
+    }
+  }
+
+  /** Where nothing was said yet the client notices nothing; the engine cuts what is open by then. */
+  #goElsewhere(from: ChosenExit, admitted: AdmittedFlow): void {
+    const plan = planNow(admitted);
+    if (plan && !this.#connected) this.#carry(admitted, plan);
+    else {
+      this.#wentBy(from, admitted);
+      this.refuse(new ProxyError("connection_terminated", "Its exit is not yours any more. Try again."));
+    }
+  }
+
+  #wentBy(exit: ChosenExit, { flow, route }: AdmittedFlow): void {
+    this.#cutFor = "decided_otherwise";
+    route.givenUp();
+    begunBy(exit, flow);
   }
 
   #dial(admitted: AdmittedFlow, exit: ChosenExit): void {
@@ -172,7 +195,7 @@ export class CarriedTunnel implements CarriedClientListener, ClientConnection {
       allowance,
       rate,
     });
-    this.#words.carries?.(admitted, plan);
+    this.#words.carries?.(admitted);
   }
 
   /** What the engine cannot do is done with sockets: TLS to a proxy, or an allowance of this thread. */
@@ -231,19 +254,33 @@ export class CarriedTunnel implements CarriedClientListener, ClientConnection {
       this.#door.context.logger.error({ err: error.cause ?? error }, "tunnel failed");
     }
     this.#client.refuse(this.#words.refused(error), LINGER_MS);
+    this.#giveBack();
+  }
+
+  /** What nobody pays for may be moved by others. */
+  #giveBack(): void {
+    if (!this.#begun || !this.#closed || this.#admitted) return;
+    const { sentBytes, receivedBytes } = this.#closed.totals;
+    this.#begun.limits.allowance.add(sentBytes + receivedBytes);
   }
 
   onData(): void {}
 
   onTaken(): void {}
 
-  onDialled(): void {
+  onDialled(byLast: boolean): void {
     this.#connected = true;
-    if (this.#admitted) this.#door.context.opener.connected(this.#admitted);
+    if (!this.#admitted || this.#refusedFor) return;
+    if (byLast) this.#door.context.opener.connected(this.#admitted);
+    else if (this.#begun) this.#wentBy(this.#begun.exit, this.#admitted);
   }
 
   onFailed(error: DialError): void {
-    if (this.#begun) this.#door.standing.withdraw();
+    if (this.#begun) {
+      this.#door.standing.withdraw();
+      // Nothing is open: there is time to look up what was not at hand.
+      this.#decideUntil = decisionDeadline(this.#door);
+    }
     if (this.#admitted) this.#failed(this.#admitted, error);
     else this.#failure = error;
   }
@@ -252,13 +289,15 @@ export class CarriedTunnel implements CarriedClientListener, ClientConnection {
     this.#door.connections.delete(this);
     this.#closed = { outcome, totals };
     if (this.#admitted) this.#finish(this.#admitted, this.#closed);
+    else if (this.#refusedFor) this.#giveBack();
   }
 
   #finish(
-    { flow }: AdmittedFlow,
+    { flow, route }: AdmittedFlow,
     { outcome, totals }: { readonly outcome: CarrierOutcome; readonly totals: CarriedTotals },
   ): void {
     flow.keep(totals);
+    if (!this.#connected) route.givenUp();
     if (outcome === "cut") flow.finish(this.#cutFor ?? "closing");
     else if (this.#connected) flow.finish(outcome);
     else failFlow(flow, this.#refusedFor ?? gaveUp());

@@ -93,7 +93,10 @@ export class NativeDoor implements Door {
 
   /** The engine carries it already; whether it may is looked at now. */
   #goOn(client: CarriedConnection, standing: number, requestId: string, early: Buffer): void {
-    if (!this.#mayCome(client)) return;
+    if (!this.#mayCome(client)) {
+      this.standing.withdraw();
+      return;
+    }
     const decision = this.standing.used(standing);
     if (decision === undefined) client.cut();
     else new CarriedConnect(this, client, { ...decision, early, begun: { ...decision, requestId } }).open();

@@ -1,4 +1,10 @@
-import { type CarrierDoor, type DialPlan, handleOfAllowance, handleOfRate } from "@atlantic/native";
+import {
+  type CarrierDoor,
+  type DialPlan,
+  handleOfAllowance,
+  handleOfRate,
+  isNativePlan,
+} from "@atlantic/native";
 import type { FlowLimits } from "../flow-limits.ts";
 import type { AdmittedFlow } from "../flow-opener.ts";
 import type { ProxyRequest } from "../http/request.ts";
@@ -28,7 +34,6 @@ export interface GrantedConnect {
   /** The client's address. */
   readonly client: string;
   readonly admitted: AdmittedFlow;
-  readonly plan: DialPlan;
   /** What it was told. */
   readonly reply: () => string;
   /** How many others may get the same. */
@@ -93,8 +98,10 @@ export class StandingConnects {
     this.#known = new WeakMap();
   }
 
-  #stand({ request, head, client, admitted, plan, ...granted }: GrantedConnect): Latest {
+  #stand({ request, head, client, admitted, ...granted }: GrantedConnect): Latest | undefined {
     const { flow, route, session } = admitted;
+    const plan = planNow(admitted);
+    if (plan === undefined) return undefined;
     const number = ++this.#numbers;
     const since = performance.now();
     const uses = Math.min(MAX_USES, granted.uses);
@@ -129,4 +136,16 @@ export class StandingConnects {
 /** With half of its time or of its uses behind it another one is made. */
 function isFresh(latest: Latest | undefined): boolean {
   return latest !== undefined && latest.left > 0 && performance.now() - latest.since < LIVES_MS / 2;
+}
+
+/** How the engine reaches a target, by its addresses as they were checked just now; undefined: that is not at hand. */
+export function planNow({ route, target }: AdmittedFlow): DialPlan | undefined {
+  try {
+    const plan = route.exit.plan(target);
+    if (!(plan instanceof Promise)) return isNativePlan(plan) ? plan : undefined;
+    plan.catch(() => {});
+  } catch {
+    // Whoever asks the same next is told why.
+  }
+  return undefined;
 }
