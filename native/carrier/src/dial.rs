@@ -564,7 +564,7 @@ mod tests {
     #[test]
     fn two_dials_in_turn_have_no_socket_number_in_common() {
         let numbers = |before| {
-            let plan = Plan::read(&mut Reader::new(&[0; 24])).expect("a plan");
+            let plan = Plan::read(&mut Reader::new(&[0; 28])).expect("a plan");
             let from = Dial::new(plan, before).numbers_from;
             (1..=MAX_ADDRESSES as u8).map(move |number| from + number)
         };
