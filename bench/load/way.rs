@@ -162,15 +162,10 @@ impl Way {
 
     /// The head of a request for `path`.
     pub fn request(&self, method: &str, path: &str, length: u64) -> String {
-        if length == 0 {
-            return self.request_with(method, path, "");
+        let mut body = self.fields.clone();
+        if length > 0 {
+            body += &format!("Content-Length: {length}\r\n");
         }
-        self.request_with(method, path, &format!("Content-Length: {length}\r\n"))
-    }
-
-    /// The same with more fields.
-    pub fn request_with(&self, method: &str, path: &str, fields: &str) -> String {
-        let body = format!("{}{fields}", self.fields);
         match &self.via {
             Via::Direct { origin: name } | Via::Connect { name, .. } | Via::Socks5 { name, .. } => {
                 format!("{method} {path} HTTP/1.1\r\nHost: {name}\r\n{body}\r\n")

@@ -167,15 +167,6 @@ impl Wire {
         Ok(())
     }
 
-    /// Waits until the other side has ended the connection, with nothing more to say.
-    pub async fn ended(&mut self) -> Result<()> {
-        match self.fill().await {
-            Ok(()) => Err(bad("more was said than an answer")),
-            Err(error) if error.kind() == ErrorKind::UnexpectedEof => Ok(()),
-            Err(error) => Err(error),
-        }
-    }
-
     pub async fn pour(&mut self, mut bytes: u64) -> Result<()> {
         let block = vec![b'a'; BUFFER_BYTES];
         while bytes > 0 {
