@@ -113,6 +113,39 @@ function theEngineCarries(engine: CarrierEngine): void {
     return story;
   }
 
+  test("a client that is carried as was decided in advance is told of, also when nobody is accepted any more by then", async () => {
+    const port = await target((socket) => socket.pipe(socket));
+    const told = Promise.withResolvers<CarriedConnection>();
+    const listener = engine.listen({
+      host: "127.0.0.1",
+      port: 0,
+      reusePort: false,
+      headerMs: 5_000,
+      maxSilent: 1_000,
+      onClient: () => {},
+      onStood: (client) => told.resolve(client),
+    });
+    const head = Buffer.from("CONNECT a.test:443 HTTP/1.1\r\n\r\n");
+    listener.standConnect({
+      ...usual,
+      number: 1,
+      livesMs: 60_000,
+      uses: 1,
+      client: "127.0.0.1",
+      head,
+      reply: ["you are ", "\n"],
+      plan: { addresses: ["127.0.0.1"], port },
+    });
+    const client = await clientOf(listener.port);
+    client.write(head);
+    // The engine goes on meanwhile, and this thread hears of the client only afterwards.
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 100);
+    listener.stop();
+    expect((await told.promise).address).toBe("127.0.0.1");
+    client.end("still here");
+    expect(await readAll(client)).toMatch(/^you are [0-9a-f-]{36}\nstill here$/);
+  });
+
   test("a client is carried: the reply, what it said early, both directions, and exact totals", async () => {
     const port = await target((socket) => {
       socket.on("data", (bytes: Buffer) => socket.write(`heard ${bytes.toString()}`));

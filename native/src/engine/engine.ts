@@ -162,9 +162,12 @@ export class CarrierEngine implements ConnectionOwner {
   listen({ onClient, onStood, greets = false, ...options }: CarrierListenOptions): CarrierDoor {
     const number = this.#nextListener++;
     const bound = this.#bind({ ...options, greets, number, backlog: BACKLOG, diverts: false });
-    this.#listeners.set(number, { onClient, ...(onStood && { onStood }) });
+    const stood = onStood && { onStood };
+    this.#listeners.set(number, { onClient, ...stood });
+    // Those that are being carried already are told of a moment later.
+    const stopped = { onClient: (client: CarriedConnection) => client.close(), ...stood };
     return {
-      ...this.#listenerOf(number, bound),
+      ...this.#listenerOf(number, bound, () => this.#listeners.set(number, stopped)),
       standConnect: (connect) => this.#standConnect(number, connect),
     };
   }
@@ -186,7 +189,8 @@ export class CarrierEngine implements ConnectionOwner {
       diverts: true,
     });
     this.#diverts.set(number, onFlow);
-    return { ...this.#listenerOf(number, bound), stand: (plan) => this.#stand(number, plan) };
+    const forget = () => this.#diverts.delete(number);
+    return { ...this.#listenerOf(number, bound, forget), stand: (plan) => this.#stand(number, plan) };
   }
 
   #stand(listener: number, standing: StandingPlan | null): void {
@@ -225,15 +229,18 @@ export class CarrierEngine implements ConnectionOwner {
     writer.end();
   }
 
-  #listenerOf(number: number, bound: { address: string; port: number }): CarrierListener {
+  #listenerOf(
+    number: number,
+    bound: { address: string; port: number },
+    stopped: () => void,
+  ): CarrierListener {
     // As a server of Node does: the process lives as long as it listens.
     const keepAlive = setInterval(() => {}, 2 ** 30);
     return {
       ...bound,
       stop: () => {
         clearInterval(keepAlive);
-        this.#listeners.delete(number);
-        this.#diverts.delete(number);
+        stopped();
         this.#carrier.stopListening(number);
       },
     };

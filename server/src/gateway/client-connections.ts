@@ -8,6 +8,7 @@ import { SocksConnection } from "./socks5/socks-connection.ts";
 /** The clients of all doors: sockets that have said nothing yet, and what they turned out to be. */
 export class ClientConnections {
   readonly #connections = new Set<ClientConnection>();
+  #destroyed = false;
 
   /** Takes a new connection in, unless its address has too many. */
   accept(socket: Socket, client: string, context: GatewayContext): void {
@@ -64,7 +65,13 @@ export class ClientConnections {
     for (const connection of this.#connections) connection.drain();
   }
 
+  /** Whether nobody is looked after any more. */
+  get isDestroyed(): boolean {
+    return this.#destroyed;
+  }
+
   destroy(): void {
+    this.#destroyed = true;
     for (const connection of this.#connections) connection.destroy();
   }
 }

@@ -209,6 +209,15 @@ describe.runIf(carrierEngine() !== null)("a client that is carried before it is 
     expect(await client.ended()).not.toContain("200");
     client.socket.destroy();
   });
+
+  it("is cut when the gateway was closed by then", async () => {
+    await makeStand(target());
+    const client = await say(head(target()));
+    standStill();
+    await fixture.gateway.close();
+    await client.ended();
+    expect(fixture.gateway.countOpen()).toBe(0);
+  });
 });
 
 /** A moment in which the engine's thread goes on and this one does not. */

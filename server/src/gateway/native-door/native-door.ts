@@ -93,6 +93,10 @@ export class NativeDoor implements Door {
 
   /** The engine carries it already; whether it may is looked at now. */
   #goOn(client: CarriedConnection, standing: number, requestId: string, early: Buffer): void {
+    if (this.connections.isDestroyed) {
+      client.cut();
+      return;
+    }
     if (!this.#mayCome(client)) {
       this.standing.withdraw();
       return;
