@@ -9,6 +9,7 @@ use rustix::net::{Shutdown, shutdown};
 use crate::dial::{Dial, Failure, Opened, Plan, Step};
 use crate::driver::{Cx, Driver, NEVER, Next};
 use crate::greeting;
+use crate::known_logins::LOGGED_IN;
 use crate::protocol::{Outcome, event, verb};
 use crate::relay::{End, Limits, Relay};
 use crate::sockets::{Moved, local_address, read_some, reset, write_some};
@@ -17,8 +18,8 @@ use crate::wire::{Reader, put_bytes, put_f64, put_u32};
 /// The client's reports are numbered so; a dial's begin at 1.
 pub const CLIENT: u8 = 0;
 const READ_ON: u32 = 1;
-/// Beside the listener's number: the greeting that the client's words begin with has been answered.
-const GREETED: u32 = 1 << 31;
+/// Beside the listener's number: what the client's words begin with has been answered, the greeting, or it and the login.
+const ANSWERED: u32 = 30;
 /// The last six bytes of the reply are the address and port that the exit's connection is bound to.
 const REPLY_ENDS_IN_ADDRESS: u32 = 1;
 
@@ -44,8 +45,9 @@ pub struct Client {
     hung_up: bool,
     /// Whether SOCKS5 greetings are answered here.
     greets: bool,
-    /// The greeting that was answered.
+    /// What it said as a client of SOCKS5 that was answered here: its greeting, and its login.
     greeting: Vec<u8>,
+    answers: u32,
     /// How many orders to carry it have come.
     orders: u32,
 }
@@ -62,6 +64,7 @@ impl Client {
             hung_up: false,
             greets,
             greeting: Vec::new(),
+            answers: 0,
             orders: 0,
         }
     }
@@ -78,6 +81,7 @@ impl Client {
             hung_up: false,
             greets: false,
             greeting: Vec::new(),
+            answers: 0,
             orders: 0,
         }
     }
@@ -97,6 +101,11 @@ impl Client {
                 if self.greets && self.greeting.is_empty() && greeting::is_plain(said) {
                     self.greeting = said.to_vec();
                     return self.greet(cx);
+                }
+                if self.answers == 1
+                    && let Some(next) = self.log_in(cx, count)
+                {
+                    return next;
                 }
                 if self.state == State::Silent
                     && self.greeting.is_empty()
@@ -124,8 +133,31 @@ impl Client {
         if write_some(socket, greeting::WELCOME) != Moved::Bytes(greeting::WELCOME.len()) {
             return self.gone(cx, Outcome::ClientReset);
         }
+        self.answers = 1;
         cx.set_deadline(cx.now() + self.header_ms);
         self.listen(cx)
+    }
+
+    /// Answers a login that is known, and goes on with what is behind it. None: it is not.
+    fn log_in(&mut self, cx: &mut Cx, count: usize) -> Option<Next> {
+        let client = self.address?.ip();
+        let parts = &mut *cx.parts;
+        let said = parts.scratch.get(..count)?;
+        let length = parts
+            .known_logins
+            .known_in(self.listener, client, said, parts.now)?;
+        self.greeting.extend_from_slice(said.get(..length)?);
+        self.answers = 2;
+        if write_some(self.socket.as_ref()?, LOGGED_IN) != Moved::Bytes(LOGGED_IN.len()) {
+            return Some(self.gone(cx, Outcome::ClientReset));
+        }
+        if length == count {
+            cx.set_deadline(cx.now() + self.header_ms);
+            return Some(self.listen(cx));
+        }
+        cx.parts.scratch.copy_within(length..count, 0);
+        self.heard(cx, count - length);
+        Some(Next::Stay)
     }
 
     fn heard(&mut self, cx: &mut Cx, count: usize) {
@@ -138,7 +170,8 @@ impl Client {
         let scratch = std::mem::take(&mut cx.parts.scratch);
         let greeting = std::mem::take(&mut self.greeting);
         self.greets = false;
-        let listener = self.listener | if greeting.is_empty() { 0 } else { GREETED };
+        let listener = self.listener | self.answers << ANSWERED;
+        self.answers = 0;
         cx.tell(event::DATA, |out| {
             put_u32(out, listener);
             put_bytes(out, address.unwrap_or_default().as_bytes());

@@ -15,6 +15,7 @@ use rustix::net::{SocketFlags, acceptfrom_with};
 use crate::client::{CLIENT, Client};
 use crate::driver::{Cx, Driver, NEVER, Next};
 use crate::id::{FIRST_ADOPTED, INDEX_LIMIT, Id, Token};
+use crate::known_logins::KnownLogins;
 use crate::pipes::Pipes;
 use crate::protocol::{Outcome, event, verb};
 use crate::relay::{End, Relay};
@@ -53,6 +54,7 @@ pub struct Parts {
     pub(crate) silent: usize,
     pub(crate) diverts: Diverts,
     pub(crate) standing_connects: StandingConnects,
+    pub(crate) known_logins: KnownLogins,
 }
 
 struct Place {
@@ -110,6 +112,7 @@ impl Engine {
                 silent: 0,
                 diverts: Diverts::default(),
                 standing_connects: StandingConnects::default(),
+                known_logins: KnownLogins::default(),
             },
             began: Instant::now(),
             wheel: Wheel::new(0),
@@ -234,6 +237,7 @@ impl Engine {
                 verb::REFILLED => self.refilled(id.index),
                 verb::STAND => self.stand(id.index, &mut body),
                 verb::STAND_CONNECT => self.stand_connect(id.index, &mut body),
+                verb::KNOW_LOGIN => self.know_login(id.index, &mut body),
                 _ => self.drive(id, |driver, cx| driver.command(cx, order, &mut body)),
             }
         }
@@ -255,6 +259,12 @@ impl Engine {
         } = &mut self.parts;
         if self.listeners.contains_key(&number) {
             standing_connects.read(number, body, shared, *now);
+        }
+    }
+
+    fn know_login(&mut self, number: u32, body: &mut Reader) {
+        if self.listeners.contains_key(&number) {
+            self.parts.known_logins.read(number, body, self.parts.now);
         }
     }
 
@@ -341,6 +351,7 @@ impl Engine {
     fn stop_listening(&mut self, number: u32) {
         self.listeners.remove(&number);
         self.parts.standing_connects.forget(number);
+        self.parts.known_logins.forget(number);
         for id in std::mem::take(&mut self.silent) {
             match self.silent_on(id) {
                 Some(on) if on == number => self.send_away(id),

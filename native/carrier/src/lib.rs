@@ -12,6 +12,7 @@ mod forward;
 mod greeting;
 mod id;
 mod interface;
+mod known_logins;
 pub mod peer_credentials;
 mod pipes;
 mod protocol;

@@ -22,6 +22,8 @@ pub mod verb {
     pub const STAND: u32 = 8;
     /// `index` is a listener's number: see `standing_connect`.
     pub const STAND_CONNECT: u32 = 9;
+    /// `index` is a listener's number: see `known_logins`.
+    pub const KNOW_LOGIN: u32 = 10;
     /// Gives exchanges that are being forwarded back, as soon as none is under way.
     pub const FORWARD_RECALL: u32 = 64;
 }

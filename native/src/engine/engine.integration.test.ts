@@ -207,7 +207,7 @@ function theEngineCarries(engine: CarrierEngine): void {
   });
 
   test("a SOCKS5 greeting is answered at once where that is wished, and shown with what comes next", async () => {
-    const shown = Promise.withResolvers<{ said: Buffer; greeted: boolean }>();
+    const shown = Promise.withResolvers<{ said: Buffer; answered: number }>();
     const listener = engine.listen({
       host: "127.0.0.1",
       port: 0,
@@ -215,8 +215,8 @@ function theEngineCarries(engine: CarrierEngine): void {
       headerMs: 5_000,
       maxSilent: 1_000,
       greets: true,
-      onClient: (client, first, greeted) => {
-        shown.resolve({ said: Buffer.from(first), greeted });
+      onClient: (client, first, answered) => {
+        shown.resolve({ said: Buffer.from(first), answered });
         client.close();
       },
     });
@@ -225,7 +225,47 @@ function theEngineCarries(engine: CarrierEngine): void {
     client.write(Buffer.from([5, 2, 0, 2]));
     expect((await once(client, "data"))[0]).toEqual(Buffer.from([5, 2]));
     client.write(Buffer.from([1, 1, 97, 1, 98]));
-    expect(await shown.promise).toEqual({ said: Buffer.from([5, 2, 0, 2, 1, 1, 97, 1, 98]), greeted: true });
+    expect(await shown.promise).toEqual({ said: Buffer.from([5, 2, 0, 2, 1, 1, 97, 1, 98]), answered: 1 });
+  });
+
+  test("a SOCKS5 login that is known is answered at once, and shown with the request", async () => {
+    const login = Buffer.from([1, 1, 97, 1, 98]);
+    const request = Buffer.from([5, 1, 0, 1, 127, 0, 0, 1, 0, 80]);
+    const shown: { said: Buffer; answered: number }[] = [];
+    const listener = engine.listen({
+      host: "127.0.0.1",
+      port: 0,
+      reusePort: false,
+      headerMs: 5_000,
+      maxSilent: 1_000,
+      greets: true,
+      onClient: (client, first, answered) => {
+        shown.push({ said: Buffer.from(first), answered });
+        client.close();
+      },
+    });
+    onTestFinished(() => listener.stop());
+    const greet = async () => {
+      const client = await clientOf(listener.port);
+      client.write(Buffer.from([5, 1, 2]));
+      await once(client, "data");
+      return client;
+    };
+    listener.knowLogin({ livesMs: 60_000, client: "127.0.0.1", login });
+    const known = await greet();
+    known.write(login);
+    expect((await once(known, "data"))[0]).toEqual(Buffer.from([1, 0]));
+    expect(shown).toEqual([]);
+    known.write(request);
+    await once(known, "close");
+    listener.knowLogin(null);
+    const forgotten = await greet();
+    forgotten.write(login);
+    await once(forgotten, "close");
+    expect(shown).toEqual([
+      { said: Buffer.concat([Buffer.from([5, 1, 2]), login, request]), answered: 2 },
+      { said: Buffer.concat([Buffer.from([5, 1, 2]), login]), answered: 1 },
+    ]);
   });
 
   test("a taken client is a socket with nothing lost", async () => {

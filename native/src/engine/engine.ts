@@ -14,8 +14,8 @@ import { events, FIRST_ADOPTED, outcomes, verbs } from "./protocol.ts";
 import { SharedAllowance } from "./shared-allowance.ts";
 import { SharedRate } from "./shared-rate.ts";
 
-/** Beside the listener's number. */
-const GREETED = 1 << 31;
+/** Where beside the listener's number it stands how many of the client's words were answered. */
+const ANSWERED = 30;
 
 export interface CarrierListenOptions {
   /** An address. */
@@ -31,10 +31,10 @@ export interface CarrierListenOptions {
   /** SOCKS5 greetings that offer user name and password are answered so at once (RFC 1928 §3), without a decision. */
   readonly greets?: boolean;
   /**
-   * A client has said its first bytes: whoever decides about it listens to it before this returns. `greeted`: they
-   * begin with a greeting that was answered.
+   * A client has said its first bytes: whoever decides about it listens to it before this returns. `answered`: how
+   * many of the messages that they begin with were answered, the greeting of SOCKS5 and a login that is known.
    */
-  readonly onClient: (client: CarriedConnection, first: Buffer, greeted: boolean) => void;
+  readonly onClient: (client: CarriedConnection, first: Buffer, answered: number) => void;
   /**
    * A client is being carried as was decided in advance: whoever looks after it listens to it before this returns.
    * `early`: what it said behind its request, which its target hears.
@@ -71,9 +71,21 @@ export interface CarrierListener {
   stop(): void;
 }
 
+/** A login that was right just now. */
+export interface KnownLogin {
+  /** In milliseconds. */
+  readonly livesMs: number;
+  /** The client's address. */
+  readonly client: string;
+  /** As the client says it (RFC 1929 §2). */
+  readonly login: Buffer;
+}
+
 export interface CarrierDoor extends CarrierListener {
   /** From now on, in place of what stood for this header section; null: nothing stands any more. */
   standConnect(connect: StandingConnect | null): void;
+  /** Who shows this login of SOCKS5 is told that it is right, and shown with its request; null: none is known. */
+  knowLogin(login: KnownLogin | null): void;
 }
 
 export interface CarrierDivertOptions {
@@ -169,6 +181,7 @@ export class CarrierEngine implements ConnectionOwner {
     return {
       ...this.#listenerOf(number, bound, () => this.#listeners.set(number, stopped)),
       standConnect: (connect) => this.#standConnect(number, connect),
+      knowLogin: (login) => this.#knowLogin(number, login),
     };
   }
 
@@ -225,6 +238,17 @@ export class CarrierEngine implements ConnectionOwner {
       writer.number(standing.allowance);
       writer.number(standing.rate);
       writePlan(writer, standing.plan, standing.connectMs);
+    }
+    writer.end();
+  }
+
+  #knowLogin(listener: number, known: KnownLogin | null): void {
+    const writer = this.writer();
+    writer.begin(verbs.knowLogin, listener, 0);
+    if (known) {
+      writer.number(known.livesMs);
+      writer.text(known.client);
+      writer.bytes(known.login);
     }
     writer.end();
   }
@@ -439,8 +463,8 @@ export class CarrierEngine implements ConnectionOwner {
     const connection = new CarriedConnection(this, index, generation, address);
     this.#accepted[index] = connection;
     const listener = this.#events.readUInt32LE(at);
-    const found = this.#listeners.get(listener & ~GREETED);
-    if (found) found.onClient(connection, said, (listener & GREETED) !== 0);
+    const found = this.#listeners.get(listener & ((1 << ANSWERED) - 1));
+    if (found) found.onClient(connection, said, listener >>> ANSWERED);
     else connection.close();
   }
 

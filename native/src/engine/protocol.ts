@@ -9,6 +9,7 @@ export const verbs = {
   refilled: 7,
   stand: 8,
   standConnect: 9,
+  knowLogin: 10,
   forwardRecall: 64,
 } as const;
 

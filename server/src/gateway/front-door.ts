@@ -48,7 +48,7 @@ export async function openFrontDoor(parts: FrontDoorParts, options: FrontDoorOpt
     get isOpen() {
       return !stopped && engine.isAlive;
     },
-    decideAnew: () => door.standing.withdraw(),
+    decideAnew: () => door.decideAnew(),
     async stop() {
       if (stopped) return;
       stopped = true;

@@ -4,7 +4,7 @@ import type { ProxyError } from "@atlantic/shared/errors.ts";
 import type { Identity } from "../authenticator.ts";
 import type { ClientConnection } from "../context.ts";
 import type { AdmittedFlow } from "../flow-opener.ts";
-import { reply, type SocksRequest } from "../socks5/messages.ts";
+import { readGreeting, readLogin, reply, type SocksRequest } from "../socks5/messages.ts";
 import { SocksConnection } from "../socks5/socks-connection.ts";
 import { refusalOf, SocksDialogue, type SocksDialogueListener } from "../socks5/socks-dialogue.ts";
 import { CarriedTunnel, decisionDeadline, LINGER_MS, type TunnelWords } from "./carried-tunnel.ts";
@@ -29,13 +29,15 @@ export class CarriedSocks implements CarriedClientListener, SocksDialogueListene
   readonly #deadline: number;
   /** Answers that wait to be sent together. */
   #answers = NOTHING;
-  /** Whether the first answer has been given by the engine. */
-  #greeted: boolean;
+  /** How many of the next answers the engine has given already. */
+  #answered: number;
+  /** What it said first, where that begins with what the engine has answered. */
+  #first: Buffer | undefined;
 
-  constructor(door: Door, client: CarriedConnection, greeted: boolean) {
+  constructor(door: Door, client: CarriedConnection, answered: number) {
     this.#door = door;
     this.#client = client;
-    this.#greeted = greeted;
+    this.#answered = answered;
     this.#deadline = decisionDeadline(door);
     this.#dialogue = new SocksDialogue(door.context.authenticator, client.address, this);
     client.listen(this);
@@ -55,11 +57,13 @@ export class CarriedSocks implements CarriedClientListener, SocksDialogueListene
   }
 
   onData(bytes: Buffer): void {
-    this.#dialogue.hear(Buffer.from(bytes));
+    const said = Buffer.from(bytes);
+    if (this.#answered > 0) this.#first ??= said;
+    this.#dialogue.hear(said);
   }
 
   onAnswer(bytes: Buffer): void {
-    if (this.#greeted) this.#greeted = false;
+    if (this.#answered > 0) this.#answered -= 1;
     else this.#answers = this.#answers.length === 0 ? bytes : Buffer.concat([this.#answers, bytes]);
   }
 
@@ -71,6 +75,12 @@ export class CarriedSocks implements CarriedClientListener, SocksDialogueListene
     if (error?.code === "internal") {
       this.#door.context.logger.error({ err: error.cause ?? error }, "socks5 failed");
     }
+    // It has heard that its login is right: what is wrong is the answer to its request.
+    if (this.#answered > 0 && error) {
+      this.#door.logins.withdraw();
+      this.#client.refuse(refusalOf(error), LINGER_MS);
+      return;
+    }
     const answers = this.#takeAnswers();
     if (answers.length === 0 && lastWords.length === 0) this.#client.close();
     else this.#client.refuse(Buffer.concat([answers, lastWords]), LINGER_MS);
@@ -79,6 +89,8 @@ export class CarriedSocks implements CarriedClientListener, SocksDialogueListene
   onRequest(identity: Identity, request: SocksRequest, rest: Buffer): void {
     if (this.#answers.length > 0) this.#client.say(this.#takeAnswers(), false);
     this.#door.connections.delete(this);
+    const login = this.#first && loginBehindGreeting(this.#first);
+    if (login) this.#door.logins.wasRight(this.#client.address, login);
     if (request.command !== "connect") this.#handOver(identity, request, rest);
     else {
       const { host, port } = request;
@@ -112,4 +124,11 @@ export class CarriedSocks implements CarriedClientListener, SocksDialogueListene
   onClosed(): void {
     this.#door.connections.delete(this);
   }
+}
+
+/** The login that is said behind a greeting, both of which are good; undefined while it is not all there. */
+function loginBehindGreeting(said: Buffer): Buffer | undefined {
+  const start = readGreeting(said)?.used;
+  const used = start === undefined ? undefined : readLogin(said.subarray(start))?.used;
+  return start === undefined || used === undefined ? undefined : said.subarray(start, start + used);
 }

@@ -8,6 +8,7 @@ import { firstByteSays } from "../protocol-sniffer.ts";
 import { CarriedConnect, connectRequestIn } from "./carried-connect.ts";
 import { CarriedSocks } from "./carried-socks.ts";
 import { HALF_OPEN_IDLE_MS, LINGER_MS } from "./carried-tunnel.ts";
+import { KnownLogins } from "./known-logins.ts";
 import { StandingConnects } from "./standing-connects.ts";
 
 export interface NativeDoorParts {
@@ -21,6 +22,7 @@ export interface NativeDoorParts {
 export interface Door extends NativeDoorParts {
   /** Decides in advance about those who ask the same. */
   readonly standing: StandingConnects;
+  readonly logins: KnownLogins;
   /** Gives the client to the other way, as a socket that says these bytes first. */
   handOver(client: CarriedConnection, said: Buffer): void;
   /** The client as a socket; when it closes before, `onGone` is called instead. */
@@ -37,6 +39,7 @@ export class NativeDoor implements Door {
   readonly connections: ClientConnections;
   readonly #listener: CarrierDoor;
   readonly standing: StandingConnects;
+  readonly logins: KnownLogins;
 
   /** @throws the listen error, EADDRINUSE among them */
   constructor(parts: NativeDoorParts, where: { host: string; port: number; reusePort: boolean }) {
@@ -49,10 +52,11 @@ export class NativeDoor implements Door {
       headerMs,
       maxSilent: silentClients,
       greets: true,
-      onClient: (client, first, greeted) => this.#welcome(client, first, greeted),
+      onClient: (client, first, answered) => this.#welcome(client, first, answered),
       onStood: (client, standing, requestId, early) => this.#goOn(client, standing, requestId, early),
     });
     const { connectMs, idleMs } = parts.context.limits;
+    this.logins = new KnownLogins(this.#listener);
     this.standing = new StandingConnects(this.#listener, {
       connectMs,
       idleMs,
@@ -68,15 +72,21 @@ export class NativeDoor implements Door {
     return this.#listener.port;
   }
 
+  /** What was decided in advance may not hold any more. */
+  decideAnew(): void {
+    this.standing.withdraw();
+    this.logins.withdraw();
+  }
+
   /** Accepts nobody any more. */
   stop(): void {
     this.#listener.stop();
   }
 
-  #welcome(client: CarriedConnection, first: Buffer, greeted: boolean): void {
+  #welcome(client: CarriedConnection, first: Buffer, answered: number): void {
     const kind = firstByteSays(first[0]);
     if (kind === "socks5" && !this.#mayCome(client)) return;
-    if (kind === "socks5") new CarriedSocks(this, client, greeted).onData(first);
+    if (kind === "socks5") new CarriedSocks(this, client, answered).onData(first);
     else if (kind === "http") this.#welcomeHttp(client, first);
     else this.#refuse(client, kind);
   }
