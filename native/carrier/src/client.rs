@@ -18,7 +18,7 @@ use crate::wire::{Reader, put_bytes, put_f64, put_u32};
 /// The client's reports are numbered so; a dial's begin at 1.
 pub const CLIENT: u8 = 0;
 const READ_ON: u32 = 1;
-/// Beside the listener's number: what the client's words begin with has been answered, the greeting, or it and the login.
+/// Where beside the listener's number it stands how many of the client's words were answered.
 const ANSWERED: u32 = 30;
 /// The last six bytes of the reply are the address and port that the exit's connection is bound to.
 const REPLY_ENDS_IN_ADDRESS: u32 = 1;
@@ -47,6 +47,7 @@ pub struct Client {
     greets: bool,
     /// What it said as a client of SOCKS5 that was answered here: its greeting, and its login.
     greeting: Vec<u8>,
+    /// How many messages those are.
     answers: u32,
     /// How many orders to carry it have come.
     orders: u32,
