@@ -56,8 +56,8 @@ export class Names {
   }
 
   /**
-   * Reads what was kept, and begins to load the lists; until they are there, names and plain requests wait, for some
-   * seconds at most.
+   * Reads what was kept, and begins to load the lists; until they are there, names, plain requests and tunnels wait,
+   * for some seconds at most.
    * @throws ClearError when what was kept cannot be read
    */
   static open(options: NamesOptions): Names {
@@ -154,9 +154,14 @@ export class Names {
     return true;
   }
 
+  /** To be awaited before `blocksFlow`: the first lists may be on their way, though not for ever. */
+  async prepareForFlows(): Promise<void> {
+    if (this.filter.beginning) await this.filter.beginning;
+  }
+
   /** To be awaited before `blocksRequest`, while nothing has been decided of the request yet. */
   async prepareForRequests(): Promise<void> {
-    if (this.filter.beginning) await this.filter.beginning;
+    await this.prepareForFlows();
     if (this.#urls === null) await this.#urlFilter();
   }
 

@@ -31,6 +31,8 @@ export interface CarryParts {
 
 /** Says which flows are blocked by their host's name, and which plain requests by their whole address. */
 export interface FlowFilter {
+  /** To be awaited before `blocksFlow`. */
+  prepareForFlows(): Promise<void>;
   /** @param sites the sites whose page the flow may belong to */
   blocksFlow(host: string, sites: readonly string[]): boolean;
   /** To be awaited before anything of a plain request is decided. */
@@ -125,13 +127,15 @@ export async function carryTunnel(
   answers: TunnelAnswers,
 ): Promise<void> {
   const { browser, attribution, route } = owner;
-  if (route.kind === "block" || names.blocksFlow(target.host, sitesOf(owner))) {
-    return answers.refused(held.release(), null);
-  }
+  if (route.kind === "block") return answers.refused(held.release(), null);
   let close = (_reason: string) => held.abandon();
   const flow: OpenFlow = { browser, attribution, target, close: (reason) => close(reason) };
+  // Before it waits for anything, so that a change of its route meanwhile ends it.
   flows.add(flow);
   try {
+    await names.prepareForFlows();
+    if (held.signal.aborted) return held.abandon();
+    if (names.blocksFlow(target.host, sitesOf(owner))) return answers.refused(held.release(), null);
     const upstream = await dialer.tunnel(route, attribution.routeId, target, held.signal);
     if (held.signal.aborted) return void upstream.destroy();
     const client = held.release();
