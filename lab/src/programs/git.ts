@@ -1,8 +1,9 @@
+import { randomBytes } from "node:crypto";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { must } from "../net/run.ts";
-import { SSH_PORT, sshOptions } from "./own-ssh.ts";
 import { expectSame, type Program, type ProgramPlace, sites } from "./program.ts";
+import { SSH_PORT, sshCommand } from "./ssh.ts";
 
 const PORT = 8083;
 const { name } = sites.git;
@@ -56,7 +57,7 @@ async function makeRepository(folder: string): Promise<void> {
   const git = (...argv: readonly string[]) => must(["git", "-C", source, ...argv], { env });
   await git("init", "-q");
   for (let at = 0; at < COMMITS; at++) {
-    await must(["bash", "-c", `head -c ${FILE_BYTES} /dev/urandom > '${join(source, `file-${at}`)}'`]);
+    writeFileSync(join(source, `file-${at}`), randomBytes(FILE_BYTES));
     writeFileSync(join(source, "names"), `${at}\n`);
     await git("add", ".");
     await git("commit", "-q", "-m", `commit ${at}`);
@@ -78,6 +79,5 @@ async function headOf(folder: string): Promise<string> {
 }
 
 function sshEnv({ folder }: ProgramPlace): Record<string, string> {
-  const options = sshOptions(folder).map((word) => `'${word}'`);
-  return { ...env, GIT_SSH_COMMAND: `ssh ${options.join(" ")}`, GIT_SSH_VARIANT: "ssh" };
+  return { ...env, GIT_SSH_COMMAND: sshCommand(folder), GIT_SSH_VARIANT: "ssh" };
 }

@@ -3,14 +3,17 @@ import { cpus, loadavg, release } from "node:os";
 import { type DrivenPackage, ensurePackages } from "../../../scripts/debian-packages.ts";
 import type { UpstreamProtocol } from "../faults/protected-machine.ts";
 import { apt } from "./apt.ts";
+import { chat } from "./chat.ts";
+import { curlHttp1, curlHttp2 } from "./curl.ts";
 import { gitOverHttp, gitOverSsh } from "./git.ts";
 import { http3 } from "./http3.ts";
-import { ssh } from "./own-ssh.ts";
+import { iperf3 } from "./iperf3.ts";
 import type { Program } from "./program.ts";
 import { type ProgramResult, runPrograms } from "./run-programs.ts";
-import { iperf3 } from "./speed.ts";
+import { smtp } from "./smtp.ts";
+import { ssh } from "./ssh.ts";
 import { transfer } from "./transfer.ts";
-import { chat, curlHttp1, curlHttp2, smtp, udpFirst } from "./web-programs.ts";
+import { udpFirst } from "./udp-first.ts";
 
 const packages: readonly DrivenPackage[] = [
   { name: "iperf3", program: "iperf3", untested: "iperf3 was not tried" },

@@ -1,10 +1,12 @@
 import { existsSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { labProblem } from "../requirements.ts";
+import { curlHttp1, curlHttp2 } from "./curl.ts";
 import { http3, quicServer } from "./http3.ts";
 import { runPrograms } from "./run-programs.ts";
+import { smtp } from "./smtp.ts";
 import { transfer } from "./transfer.ts";
-import { curlHttp1, curlHttp2, smtp, udpFirst } from "./web-programs.ts";
+import { udpFirst } from "./udp-first.ts";
 
 // Elsewhere the test run lists the lab as untested; under CI a lab that cannot run is a failure.
 const inCi = process.env.CI === "true";

@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
 import type { ExitFlow } from "../exits/exit-program.ts";
 import { ProtectedMachine, type UpstreamProtocol } from "../faults/protected-machine.ts";
 import { addresses, buildMachine, type Machine } from "../leaks/machine.ts";
@@ -114,7 +115,7 @@ async function prepare(
 /** What the counter does not see without the product it could not see beside it. */
 async function askDirectly({ onMachine }: ProgramPlace, counter: BesideCounter): Promise<number> {
   for (const [to, from] of [
-    ["100.100.1.80", addresses.machine[4]],
+    [sites.shop.address, addresses.machine[4]],
     ["[2001:db8:100::80]", addresses.machine[6]],
   ] as const) {
     const answer = await onMachine(["curl", "-sS", "--max-time", "30", `http://${to}/address`]);
@@ -171,6 +172,6 @@ async function flowsFor(
     if (missing.length === 0) return flows;
     if (performance.now() > deadline)
       expectSame("Targets that the upstream was not asked for", missing.join(", "), "");
-    await new Promise((resolve) => setTimeout(resolve, 20));
+    await delay(20);
   }
 }

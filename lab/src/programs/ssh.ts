@@ -1,3 +1,4 @@
+import { createHash, randomBytes } from "node:crypto";
 import { chmodSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { must } from "../net/run.ts";
@@ -7,8 +8,12 @@ export const SSH_PORT = 22;
 const FILE_BYTES = 20_000_000;
 const { name } = sites.git;
 
-/** The options with which `ssh` gets in by the lab's own key, and at no other server than the lab's. */
-export function sshOptions(folder: string): string[] {
+/** `ssh`, for a shell, so that it gets in by the lab's own key, and at no other server than the lab's. */
+export function sshCommand(folder: string): string {
+  return ["ssh", ...sshOptions(folder)].map((word) => `'${word}'`).join(" ");
+}
+
+function sshOptions(folder: string): string[] {
   const own = join(folder, "ssh");
   return [
     ...["-F", "/dev/null", "-i", join(own, "user"), "-p", String(SSH_PORT)],
@@ -23,13 +28,13 @@ export const ssh: Program = {
   targets: [`${name}:${SSH_PORT}`],
   serve: startServer,
   async use({ onMachine, folder }) {
-    const inside = ["ssh", ...sshOptions(folder), `root@${name}`];
-    expectSame("What the session printed", await onMachine([...inside, "echo here"]), "here\n");
+    const line = `${sshCommand(folder)} root@${name}`;
+    expectSame("What the session printed", await onMachine(["sh", "-c", `${line} 'echo here'`]), "here\n");
     const file = join(folder, "ssh", "file");
-    await must(["bash", "-c", `head -c ${FILE_BYTES} /dev/urandom > '${file}'`]);
-    const [digest] = (await must(["sha256sum", file])).split(" ");
-    const line = ["ssh", ...sshOptions(folder), `root@${name}`].map((word) => `'${word}'`).join(" ");
-    const up = await onMachine(["bash", "-c", `${line} sha256sum < '${file}'`]);
+    const bytes = randomBytes(FILE_BYTES);
+    writeFileSync(file, bytes);
+    const digest = createHash("sha256").update(bytes).digest("hex");
+    const up = await onMachine(["sh", "-c", `${line} sha256sum < '${file}'`]);
     expectSame("What went up", up.split(" ")[0], digest);
     const down = await onMachine(["bash", "-c", `set -o pipefail; ${line} cat '${file}' | sha256sum`]);
     expectSame("What came down", down.split(" ")[0], digest);
