@@ -10,22 +10,24 @@ export interface FaultsCommandOptions {
   readonly count: number;
   readonly package: string | undefined;
   readonly seconds: number;
-  /** Only kinds whose names hold this. */
+  /** Only faults with this in their names. */
   readonly only: string | undefined;
 }
 
 /** `npm run lab -- faults`. Returns the exit code: 1 when a packet got out, or traffic did not come back by itself. */
 export async function faultsCommand(options: FaultsCommandOptions): Promise<number> {
-  const { json, count, seconds, only } = options;
-  const among =
-    only === undefined
-      ? undefined
-      : [...faults, ...(options.package ? packageFaults : [])].filter(({ name }) => name.includes(only));
+  const { json, count, seconds, only = "" } = options;
+  const all = [...faults, ...(options.package === undefined ? [] : packageFaults)];
+  const among = all.filter(({ name }) => name.includes(only));
+  if (among.length === 0)
+    throw new Error(
+      `No fault has "${only}" in its name. There are: ${all.map(({ name }) => name).join("; ")}.`,
+    );
   const report = await runFaults({
     count,
+    among,
     withinSeconds: seconds,
     ...(options.package !== undefined && { package: options.package }),
-    ...(among && { among }),
     onResult: (result) => process.stdout.write(lineOf(result)),
   });
   const summary = summarise(report.results);

@@ -14,10 +14,10 @@ const DAEMON = "/usr/lib/atlantic/companion/src/main.ts";
 export class InstalledProduct {
   readonly #root: string;
   readonly #holder: NamespaceProcess;
-  readonly #packages: readonly string[];
-  #installs = 0;
+  /** The package that is installed next, and the one after it. */
+  #packages: readonly [string, string];
 
-  private constructor(root: string, holder: NamespaceProcess, packages: readonly string[]) {
+  private constructor(root: string, holder: NamespaceProcess, packages: readonly [string, string]) {
     this.#root = root;
     this.#holder = holder;
     this.#packages = packages;
@@ -37,7 +37,7 @@ export class InstalledProduct {
     const { namespace, folder, shared } = options;
     const [layer, root] = [join(folder, "layer"), join(folder, "root")];
     for (const path of [layer, root]) mkdirSync(path, { recursive: true });
-    const packages = [options.package, await withOtherVersion(options.package, folder)];
+    const later = await withLaterVersion(options.package, folder);
     // All mounts are of this process's namespace, and go with it.
     const script = [
       "set -e",
@@ -51,7 +51,7 @@ export class InstalledProduct {
     const argv = ["unshare", "--mount", "--propagation", "private", "sh", "-c", script];
     const holder = new NamespaceProcess(namespace, argv);
     await holder.until(() => holder.lines.includes("ready"), "ready");
-    const product = new InstalledProduct(root, holder, packages);
+    const product = new InstalledProduct(root, holder, [options.package, later]);
     await product.upgrade();
     return product;
   }
@@ -63,10 +63,10 @@ export class InstalledProduct {
 
   /** Puts the other version in the place of this one, as `dpkg --install` does. Services are left to systemd. */
   async upgrade(): Promise<void> {
-    const file = this.#packages[this.#installs % this.#packages.length];
-    this.#installs += 1;
+    const [next, other] = this.#packages;
+    this.#packages = [other, next];
     const options = ["--force-unsafe-io", "--force-downgrade", "--force-confnew"];
-    await must([...this.#inside, "dpkg", ...options, "--install", file ?? ""], { timeoutMs: PATIENCE_MS });
+    await must([...this.#inside, "dpkg", ...options, "--install", next], { timeoutMs: PATIENCE_MS });
   }
 
   async close(): Promise<void> {
@@ -79,7 +79,7 @@ export class InstalledProduct {
 }
 
 /** The same package with a later version. */
-async function withOtherVersion(file: string, folder: string): Promise<string> {
+async function withLaterVersion(file: string, folder: string): Promise<string> {
   const [unpacked, later] = [join(folder, "unpacked"), join(folder, "later.deb")];
   await must(["dpkg-deb", "-R", file, unpacked], { timeoutMs: PATIENCE_MS });
   await must(["sed", "-i", "s/^Version: .*/&+lab1/", join(unpacked, "DEBIAN/control")]);

@@ -11,6 +11,7 @@ import type { Machine } from "../leaks/machine.ts";
 import { upstreamA, upstreamB } from "../leaks/phases.ts";
 import { NamespaceProcess } from "../net/namespace-process.ts";
 import { run } from "../net/run.ts";
+import { kill } from "./fault.ts";
 
 const here = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 const daemonProgram = here("../../../companion/src/main.ts");
@@ -25,7 +26,7 @@ const RESTART_MS = 200;
 /** What the daemon speaks to its upstreams; they understand both. */
 export type UpstreamProtocol = "socks5" | "connect";
 
-/** Two proxies outside. Each can be ended, and is started again on the port that it had. */
+/** A proxy outside. It can be ended, and is started again on the port that it had. */
 interface Upstream {
   readonly name: string;
   readonly address: string;
@@ -184,8 +185,7 @@ export class ProtectedMachine {
   async close(): Promise<void> {
     this.#closing = true;
     await this.#daemon?.stop("SIGKILL");
-    const holder = await this.holderPid();
-    if (holder !== undefined) process.kill(holder, "SIGKILL");
+    kill(await this.holderPid(), "SIGKILL");
   }
 
   async #startUpstream(port: number): Promise<NamespaceProcess> {
@@ -200,7 +200,7 @@ export class ProtectedMachine {
   #configure(): void {
     mkdirSync(join(this.data, "companion"), { recursive: true, mode: 0o700 });
     const [first] = this.#upstreams;
-    const kind = (this.#options.protocol ?? "socks5") === "socks5" ? "socks5" : "http";
+    const kind = this.#options.protocol === "connect" ? "http" : "socks5";
     const upstreams = this.#upstreams.map(({ name, address, port }) => ({
       name,
       kind,

@@ -1,15 +1,14 @@
 import { randomInt } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
 import type { Fault, FaultPlace } from "./fault.ts";
-import { both, faults } from "./faults.ts";
-import { packageFaults } from "./package-faults.ts";
+import { both } from "./faults.ts";
 import { type Attempt, type AttemptReport, runAttempts } from "./run-attempts.ts";
 import { type FaultResult, underProbes } from "./under-probes.ts";
 
 export interface FaultOptions {
   readonly count: number;
-  /** Default: all there are. */
-  readonly among?: readonly Fault[];
+  /** Not empty. */
+  readonly among: readonly Fault[];
   /** The Debian package that is installed and run, and upgraded again and again; default: the checkout's daemon runs. */
   readonly package?: string;
   /** No fault is begun after so many seconds. */
@@ -17,15 +16,12 @@ export interface FaultOptions {
   readonly onResult?: (result: FaultResult) => void;
 }
 
-/** How long traffic may take to be back: the restart of a service, and a connection. */
-const BACK_MS = 30_000;
 /** After each kind was had: one of so many is two at once. */
 const PAIRS = 4;
 
 /** Puts faults in, each kind once and then at random, while everything is tried that must not get out. */
 export function runFaults(options: FaultOptions): Promise<AttemptReport> {
-  const { count, onResult, withinSeconds = Number.POSITIVE_INFINITY } = options;
-  const among = options.among ?? [...faults, ...(options.package ? packageFaults : [])];
+  const { count, among, onResult, withinSeconds = Number.POSITIVE_INFINITY } = options;
   return runAttempts(chosen(among, count), {
     machine: { ...(options.package && { package: options.package }) },
     withinSeconds,
@@ -64,10 +60,5 @@ async function tryFault(place: FaultPlace, fault: Fault): Promise<FaultResult> {
       return fault.lasts ? performance.now() : hit;
     },
     after: async () => fault.after?.(place),
-    async mend() {
-      await place.product.ready();
-      await place.product.connect();
-    },
-    backWithinMs: BACK_MS,
   });
 }

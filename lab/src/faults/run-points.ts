@@ -8,7 +8,7 @@ import { type FaultyMachineOptions, withFaultyMachine } from "./faulty-machine.t
 import { PointFolder } from "./point-folder.ts";
 import { type Attempt, type AttemptReport, runAttempts } from "./run-attempts.ts";
 import { type Stage, stages } from "./stages.ts";
-import { carries, type FaultResult, underProbes } from "./under-probes.ts";
+import { BACK_MS, carries, type FaultResult, underProbes } from "./under-probes.ts";
 
 /** A place where the daemon waits, and what leads it there. */
 export interface Point {
@@ -31,7 +31,6 @@ export interface PointsOptions {
   readonly onResult?: (result: FaultResult) => void;
 }
 
-const BACK_MS = 30_000;
 /** How long a stage may take to come to its point, and what it does by itself every few seconds among it. */
 const HIT_MS = 6_000;
 const RECORD_MS = 2_500;
@@ -79,16 +78,21 @@ async function findPoints(place: FaultPlace): Promise<Point[]> {
   return [...found.values()];
 }
 
+/** How the daemon is to be ended at a point. */
+type Ending = Omit<Aim, "point"> & { readonly point: Point };
+
 /** Each point once, then once more in another way, then at a later passing where there is one; then what is left of these. */
 function* attempts(points: readonly Point[], count: number, hit: Set<string>): Generator<Attempt, undefined> {
+  const atEach = (moment: Aim["moment"], end: Aim["end"]): Ending[] =>
+    points.map((point) => ({ point, moment, passing: 1, end }));
   const again = points.filter(({ passings }) => passings > 1);
   const all = [
-    ...points.map((point) => ({ point, moment: "waits", passing: 1, end: "SIGKILL" }) as const),
-    ...points.map((point) => ({ point, moment: "goes on", passing: 1, end: "abort" }) as const),
-    ...again.map(later),
-    ...points.map((point) => ({ point, moment: "waits", passing: 1, end: "abort" }) as const),
-    ...points.map((point) => ({ point, moment: "goes on", passing: 1, end: "SIGKILL" }) as const),
-    ...again.map(later),
+    ...atEach("waits", "SIGKILL"),
+    ...atEach("goes on", "abort"),
+    ...again.map(atLaterPassing),
+    ...atEach("waits", "abort"),
+    ...atEach("goes on", "SIGKILL"),
+    ...again.map(atLaterPassing),
   ];
   for (const { point, ...how } of all.slice(0, count)) {
     const aim: Aim = { ...how, point: point.at };
@@ -105,11 +109,11 @@ function* attempts(points: readonly Point[], count: number, hit: Set<string>): G
   return undefined;
 }
 
-function later(point: Point) {
+function atLaterPassing(point: Point): Ending {
   const passing = randomInt(2, point.passings + 1);
   return randomInt(2) === 0
-    ? ({ point, moment: "waits", passing, end: "abort" } as const)
-    : ({ point, moment: "goes on", passing, end: "SIGKILL" } as const);
+    ? { point, moment: "waits", passing, end: "abort" }
+    : { point, moment: "goes on", passing, end: "SIGKILL" };
 }
 
 /** Undefined: the daemon did not come to the point. What got out then is a result all the same. */
@@ -136,12 +140,6 @@ async function endAt(
       if (await wished(place, stage)) at = performance.now();
       return at;
     },
-    after: async () => {},
-    async mend() {
-      await place.product.ready();
-      await place.product.connect();
-    },
-    backWithinMs: BACK_MS,
     ignoreLeaks: stage.opens === true,
   });
   return isHit || result.leaks.length > 0 || result.problem !== null ? result : undefined;

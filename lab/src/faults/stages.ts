@@ -2,11 +2,8 @@ import { setTimeout as delay } from "node:timers/promises";
 import { RESOLVER_ADDRESS4 } from "@atlantic/companion/src/firewall/policy.ts";
 import { nextTag } from "../leaks/sending.ts";
 import { run } from "../net/run.ts";
-import { diskFaults } from "./disk-faults.ts";
-import { type Fault, type FaultPlace, kill } from "./fault.ts";
-import { networkFaults } from "./network-faults.ts";
-import { processFaults } from "./process-faults.ts";
-import { ruleFaults } from "./rule-faults.ts";
+import { type FaultPlace, kill } from "./fault.ts";
+import { faults } from "./faults.ts";
 
 /** A part of the daemon's life that it is led through, from connected to connected. */
 export interface Stage {
@@ -24,18 +21,25 @@ export interface Stage {
 /** How long each is given to do what it does a moment later. */
 const REST_MS = 300;
 
-const byFault = (name: string, ...faults: readonly (Fault | undefined)[]): Stage => ({
-  name,
-  async lead(place) {
-    for (const fault of faults) {
-      await fault?.inject(place);
+function byFault(name: string, faultName: string): Stage {
+  const fault = faults.find((each) => each.name === faultName);
+  if (!fault) throw new Error(`There is no fault "${faultName}".`);
+  return {
+    name,
+    async lead(place) {
+      await fault.inject(place);
       await delay(REST_MS);
-      await fault?.after?.(place);
-    }
-  },
-});
+      await fault.after?.(place);
+    },
+  };
+}
 
-const named = (all: readonly Fault[], part: string) => all.find(({ name }) => name.includes(part));
+async function unlock({ product }: FaultPlace): Promise<void> {
+  await product.ask(async (client) => {
+    await client.request("tier.raise", { to: "release" });
+    await client.request("protection.unlock", {});
+  });
+}
 
 /** All there are: the first by which a point is passed is the one that leads to it. */
 export const stages: readonly Stage[] = [
@@ -57,12 +61,12 @@ export const stages: readonly Stage[] = [
       await product.startUpstreams();
     },
   },
-  byFault("the link goes down and up", named(networkFaults, "link down and up")),
-  byFault("the device is deleted", named(networkFaults, "device deleted")),
-  byFault("a second link", named(networkFaults, "better metric")),
-  byFault("the rules are flushed", named(ruleFaults, "flush ruleset")),
-  byFault("the holder is killed", named(processFaults, "SIGKILL of atlantic-fw")),
-  byFault("the addon's thread panics", named(processFaults, '"tunnel"')),
+  byFault("the link goes down and up", "link down and up"),
+  byFault("the device is deleted", "the device deleted"),
+  byFault("a second link", "a link plugged in with a better metric"),
+  byFault("the rules are flushed", "nft flush ruleset"),
+  byFault("the holder is killed", "SIGKILL of atlantic-fw"),
+  byFault("the addon's thread panics", 'a panic in the addon\'s thread "tunnel"'),
   {
     name: "names and datagrams",
     async lead({ machine, traveller }) {
@@ -96,11 +100,7 @@ export const stages: readonly Stage[] = [
         await client.request("protection.unlock", {});
       });
     },
-    restore: ({ product }) =>
-      product.ask(async (client) => {
-        await client.request("tier.raise", { to: "release" });
-        await client.request("protection.unlock", {});
-      }),
+    restore: unlock,
   },
   {
     name: "disconnected and connected",
@@ -115,12 +115,8 @@ export const stages: readonly Stage[] = [
   },
   { name: "asked to end", lead: async ({ product }) => kill(product.daemonPid, "SIGTERM") },
   {
-    ...byFault("the wish is unreadable", named(diskFaults, "wish")),
+    ...byFault("the wish is unreadable", "the wish on disk unreadable, and the daemon killed"),
     startsAnew: true,
-    restore: ({ product }) =>
-      product.ask(async (client) => {
-        await client.request("tier.raise", { to: "release" });
-        await client.request("protection.unlock", {});
-      }),
+    restore: unlock,
   },
 ];

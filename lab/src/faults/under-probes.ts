@@ -1,9 +1,10 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { MARK, type Policy } from "@atlantic/companion/src/firewall/policy.ts";
 import { account, type SentCase } from "../leaks/account.ts";
-import { compileShape } from "../leaks/compile.ts";
+import { compileShape, elsewhere } from "../leaks/compile.ts";
 import { physicalLink } from "../leaks/machine.ts";
 import { describeShape, type Shape, shapes } from "../leaks/matrix.ts";
+import { upstreamA } from "../leaks/phases.ts";
 import { nextTag, sendAll } from "../leaks/sending.ts";
 import type { FaultPlace } from "./fault.ts";
 
@@ -38,20 +39,20 @@ const ROUND = 42;
 const PAUSE_MS = 50;
 const TRY_MS = [400, 400, 800, 2_000];
 
+/** How long traffic may take to be back: the restart of a service, and a connection. */
+export const BACK_MS = 30_000;
+
 /**
  * Puts a fault in while everything is tried that must not get out, until traffic is back and once more after it.
- * @param fault returns when what it does is done, with the moment it hit; traffic counts as back only from then on
- * @param mend the hand that the product must not need: called when traffic is not back in time
- * @throws NotMendedError with what came of it, when the hand does not help either
+ * @param options.fault returns when what it does is done, with the moment it hit; traffic counts as back only from then on
+ * @throws NotMendedError with what came of it, when traffic is not back in time and a hand does not help either
  */
 export async function underProbes(
   place: FaultPlace,
   name: string,
   options: {
     readonly fault: () => Promise<number>;
-    readonly after: () => Promise<void>;
-    readonly mend: () => Promise<void>;
-    readonly backWithinMs: number;
+    readonly after?: () => Promise<void>;
     /** The machine is opened by the person meanwhile. */
     readonly ignoreLeaks?: boolean;
   },
@@ -73,16 +74,16 @@ export async function underProbes(
   let isMended = true;
   try {
     const hit = await options.fault();
-    const back = await carries(place, options.backWithinMs);
+    const back = await carries(place, BACK_MS);
     if (back === null) problem = await stateOf(place);
     else backMs = back - hit;
-    await options.after().catch((error) => {
-      problem = error instanceof Error ? error.message : String(error);
+    await options.after?.().catch((error: Error) => {
+      problem = error.message;
     });
     if (back === null) {
-      await options.mend().catch((error) => {
+      await lendHand(place).catch((error: Error) => {
         isMended = false;
-        problem += ` Nor by a hand: ${error instanceof Error ? error.message : String(error)}`;
+        problem += ` Nor by a hand: ${error.message}`;
       });
     }
   } finally {
@@ -96,11 +97,17 @@ export async function underProbes(
   return result;
 }
 
+/** What the product must not need. */
+async function lendHand({ product }: FaultPlace): Promise<void> {
+  await product.ready();
+  await product.connect();
+}
+
 /** When an ordinary program's connection went through the tunnel and back; null: none did. */
 export async function carries({ traveller }: FaultPlace, withinMs: number): Promise<number | null> {
   const deadline = performance.now() + withinMs;
   for (let attempt = 0; performance.now() < deadline; attempt++) {
-    const probe = { tag: nextTag(), family: 4, protocol: "tcp", port: 443, to: "100.100.1.1" } as const;
+    const probe = { tag: nextTag(), family: 4, protocol: "tcp", port: 443, to: elsewhere[4] } as const;
     const { error } = await traveller.exchange(probe, TRY_MS[attempt] ?? TRY_MS.at(-1) ?? 0);
     if (error === null) return performance.now();
     await delay(20);
@@ -114,7 +121,7 @@ async function probe({ probers }: FaultPlace, sent: SentCase[]): Promise<void> {
   const where = {
     link: physicalLink,
     second: false,
-    upstream: { 4: "100.100.7.7", 6: "2001:db8:100::7" },
+    upstream: upstreamA,
     mark: MARK,
   };
   // All kinds in turn, those of one way not next to each other.

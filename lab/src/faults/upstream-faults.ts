@@ -1,3 +1,4 @@
+import { elsewhere } from "../leaks/compile.ts";
 import { nextTag } from "../leaks/sending.ts";
 import type { Fault, FaultPlace } from "./fault.ts";
 
@@ -34,7 +35,7 @@ export const upstreamFaults: readonly Fault[] = [
     takes,
     async inject(place) {
       const { traveller } = place;
-      const probe = { tag: nextTag(), family: 4, protocol: "tcp", port: 443, to: "100.100.1.1" } as const;
+      const probe = { tag: nextTag(), family: 4, protocol: "tcp", port: 443, to: elsewhere[4] } as const;
       await traveller.hold([probe], OPEN_MS);
       await traveller.resume();
       await endUpstream(place);
