@@ -1,6 +1,6 @@
 import { INTERNAL_KINDS } from "@atlantic/companion/src/firewall/container-rules.ts";
 import type { Firewall } from "@atlantic/companion/src/firewall/firewall.ts";
-import type { Policy } from "@atlantic/companion/src/firewall/policy.ts";
+import { type Policy, TABLE } from "@atlantic/companion/src/firewall/policy.ts";
 import { type FilteredLink, printNft, printNftOpen } from "@atlantic/companion/src/firewall/print-nft.ts";
 import type { RuleSet } from "@atlantic/companion/src/firewall/rule-set.ts";
 import { rulesOf } from "@atlantic/companion/src/firewall/rules-of.ts";
@@ -10,22 +10,16 @@ import { must } from "../net/run.ts";
 /** What the matrix needs of a firewall. */
 export type Guard = Pick<Firewall, "apply" | "replaceUpstreams" | "open">;
 
-export interface PrintedOptions {
-  readonly namespace: string;
-  /** Changes the rules before they are printed; for mutation. */
-  readonly change?: (rules: RuleSet) => RuleSet;
-}
-
 /**
  * The rules as the printed text of `nft -f`, as early boot and kernels before 6.9 have them: nobody holds the table,
  * and a link that comes later gets its chain at the next policy.
  */
-export function printedFirewall({ namespace, change = (rules) => rules }: PrintedOptions): Guard {
+export function printedFirewall(namespace: string): Guard {
   let inForce: Policy | undefined;
   const inside = (argv: readonly string[], input = "") =>
     must(["ip", "netns", "exec", namespace, ...argv], { input });
   const apply = async (policy: Policy) => {
-    const rules = change(rulesOf(policy));
+    const rules = rulesOf(policy);
     await inside(["nft", "-f", "-"], printNft(rules, await filteredLinks(namespace, rules)));
     const settings = rules.settings.map(({ name, value }) => `${name.replaceAll("/", ".")}=${value}`);
     if (settings.length > 0) await inside(["sysctl", "-qw", ...settings]);
@@ -40,10 +34,7 @@ export function printedFirewall({ namespace, change = (rules) => rules }: Printe
       );
     },
     async open() {
-      await inside(
-        ["nft", "-f", "-"],
-        printNftOpen(rulesOf({ kind: "blocked", bootstrap: [], allowLan: false }).table),
-      );
+      await inside(["nft", "-f", "-"], printNftOpen(TABLE));
       inForce = undefined;
     },
   };

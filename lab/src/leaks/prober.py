@@ -336,27 +336,6 @@ def frame(request):
     return {}
 
 
-def blast(request):
-    """Sends one raw frame or datagram again and again for so long, as fast as it can; tells how many."""
-    probe, count = request["probe"], 0
-    raw = probe.get("raw")
-    if raw:
-        packet, ether_type = raw_frame(probe), 0x0800 if probe["family"] == 4 else 0x86DD
-        once = lambda: send_frame(raw["link"], packet, ether_type, raw["bypass"], probe.get("mark"))
-    else:
-        sock = socket_for(probe)
-        once = lambda: sock.sendto(PAYLOAD, (probe["to"], probe["port"]))
-    end = time.monotonic() + request["forMs"] / 1000
-    while time.monotonic() < end:
-        for _ in range(64):
-            count += 1
-            try:
-                once()
-            except OSError:
-                pass
-    return {"count": count}
-
-
 def serve(request):
     """Echoes TCP and UDP on ports of every address, IPv4 and IPv6; answers come from the address that was asked."""
     for port in request["ports"]:
@@ -528,7 +507,6 @@ operations = {
     "pathMtu": path_mtu,
     "sequence": sequence,
     "frame": frame,
-    "blast": blast,
     "serve": serve,
     "tun": tun,
     "untun": untun,

@@ -47,6 +47,9 @@ export interface Icmp6 {
 const outcomesSchema = z.object({
   outcomes: z.array(z.object({ tag: z.number(), error: z.string().nullable() })),
 });
+/** Errors by tag; null for none. */
+type Outcomes = ReadonlyMap<number, string | null>;
+
 const exchangeSchema = z.object({ error: z.string().nullable(), ms: z.number() });
 const seenSchema = z.object({
   tags: z.array(z.number()),
@@ -55,6 +58,7 @@ const seenSchema = z.object({
   received: z.array(z.object({ what: z.string(), from: z.string(), first: z.number() })),
 });
 const answerSchema = z.looseObject({ id: z.number(), failure: z.string().optional() });
+type Answer = z.infer<typeof answerSchema>;
 
 /** Debian's own: another one first on the PATH may be a slow wrapper, or closed to other users. */
 const PYTHON = "/usr/bin/python3";
@@ -67,6 +71,7 @@ export class Prober {
   readonly #process: NamespaceProcess;
   #requests = 0;
   #linesRead = 0;
+  readonly #answers = new Map<number, Answer>();
 
   private constructor(process: NamespaceProcess) {
     this.#process = process;
@@ -86,9 +91,8 @@ export class Prober {
   }
 
   /** Sends probes, and returns by tag what the sockets said at once; null where they said nothing. */
-  async send(probes: readonly Probe[], restMs = REST_MS): Promise<ReadonlyMap<number, string | null>> {
-    const { outcomes } = outcomesSchema.parse(await this.#ask({ op: "send", probes, restMs }));
-    return new Map(outcomes.map(({ tag, error }) => [tag, error]));
+  async send(probes: readonly Probe[], restMs = REST_MS): Promise<Outcomes> {
+    return outcomesOf(await this.#ask({ op: "send", probes, restMs }));
   }
 
   /** Sends one probe and waits for its echo; with `hold` the flow stays open, for `resume`. */
@@ -97,21 +101,18 @@ export class Prober {
   }
 
   /** Opens flows, each with an answered exchange, and keeps them. Returns by tag why one was not answered. */
-  async hold(probes: readonly Probe[], timeoutMs: number): Promise<ReadonlyMap<number, string | null>> {
-    const { outcomes } = outcomesSchema.parse(await this.#ask({ op: "hold", probes, timeoutMs }));
-    return new Map(outcomes.map(({ tag, error }) => [tag, error]));
+  async hold(probes: readonly Probe[], timeoutMs: number): Promise<Outcomes> {
+    return outcomesOf(await this.#ask({ op: "hold", probes, timeoutMs }));
   }
 
   /** Sends once more on every flow that is held. */
-  async resume(): Promise<ReadonlyMap<number, string | null>> {
-    const { outcomes } = outcomesSchema.parse(await this.#ask({ op: "resume" }));
-    return new Map(outcomes.map(({ tag, error }) => [tag, error]));
+  async resume(): Promise<Outcomes> {
+    return outcomesOf(await this.#ask({ op: "resume" }));
   }
 
   /** What the TCP flows that are held ended with, by tag; null for those that did not end in time. */
-  async fate(timeoutMs: number): Promise<ReadonlyMap<number, string | null>> {
-    const { outcomes } = outcomesSchema.parse(await this.#ask({ op: "fate", timeoutMs }));
-    return new Map(outcomes.map(({ tag, error }) => [tag, error]));
+  async fate(timeoutMs: number): Promise<Outcomes> {
+    return outcomesOf(await this.#ask({ op: "fate", timeoutMs }));
   }
 
   /** Sends ICMPv6 from a link, as the kernel does for neighbour and router discovery. */
@@ -154,11 +155,6 @@ export class Prober {
     await this.#ask({ op: "frame", link, hex: bytes.toString("hex") });
   }
 
-  /** Sends one raw frame again and again for so long, as fast as it can. Returns how many. */
-  async blast(probe: Probe, forMs: number): Promise<number> {
-    return z.object({ count: z.number() }).parse(await this.#ask({ op: "blast", probe, forMs })).count;
-  }
-
   /** Echoes TCP and UDP on ports, on every address. */
   async serve(ports: readonly number[]): Promise<void> {
     await this.#ask({ op: "serve", ports });
@@ -195,29 +191,21 @@ export class Prober {
     return seenSchema.parse(await this.#ask({ op: "seen" }));
   }
 
-  stop(): Promise<void> {
-    return this.#process.stop();
-  }
-
   async #ask(request: Readonly<Record<string, unknown>>): Promise<unknown> {
     this.#requests += 1;
     const id = this.#requests;
     this.#process.write(`${JSON.stringify({ id, ...request })}\n`);
-    for (;;) {
-      let answer: z.infer<typeof answerSchema> | undefined;
-      await this.#process.until(() => {
-        answer = this.#answerTo(id);
-        return answer !== undefined;
-      }, `answering "${request.op}"`);
-      if (answer?.failure !== undefined)
-        throw new Error(`The prober could not ${request.op}: ${answer.failure}`);
-      return answer;
-    }
+    let answer: Answer | undefined;
+    await this.#process.until(() => {
+      answer = this.#answerTo(id);
+      return answer !== undefined;
+    }, `answering "${request.op}"`);
+    if (answer?.failure !== undefined)
+      throw new Error(`The prober could not ${request.op}: ${answer.failure}`);
+    return answer;
   }
 
-  readonly #answers = new Map<number, z.infer<typeof answerSchema>>();
-
-  #answerTo(id: number): z.infer<typeof answerSchema> | undefined {
+  #answerTo(id: number): Answer | undefined {
     const { lines } = this.#process;
     for (; this.#linesRead < lines.length; this.#linesRead++) {
       const line = lines[this.#linesRead];
@@ -229,4 +217,9 @@ export class Prober {
     this.#answers.delete(id);
     return answer;
   }
+}
+
+function outcomesOf(answer: unknown): Outcomes {
+  const { outcomes } = outcomesSchema.parse(answer);
+  return new Map(outcomes.map(({ tag, error }) => [tag, error]));
 }

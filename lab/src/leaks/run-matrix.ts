@@ -70,7 +70,7 @@ export async function runMatrix(options: MatrixOptions = {}): Promise<MatrixRepo
 }
 
 async function guardOf(machine: Machine, rules: RuleKind): Promise<Guard & { close?(): Promise<void> }> {
-  if (rules === "printed") return printedFirewall({ namespace: machine.namespace("machine") });
+  if (rules === "printed") return printedFirewall(machine.namespace("machine"));
   if (rules === "none") return { apply: nothing, replaceUpstreams: nothing, open: nothing };
   return heldFirewall(machine, rules);
 }
