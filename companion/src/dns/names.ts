@@ -1,6 +1,7 @@
 import { connect, type Socket } from "node:net";
 import { join } from "node:path";
 import { listName } from "@atlantic/shared/blocking/list-name.ts";
+import type { ListedRule } from "@atlantic/shared/blocking/urls/blocking-rule.ts";
 import type { UrlRequest } from "@atlantic/shared/blocking/urls/rule-applies.ts";
 import type { BrowserFilter, NameDecision, NameList, NamesView } from "@atlantic/shared/control/names.ts";
 import type { Logger } from "pino";
@@ -12,7 +13,7 @@ import { NameFilter } from "./filter/name-filter.ts";
 import { ensureBuiltInLists, isBuiltIn } from "./lists/built-in-lists.ts";
 import { FilterLists } from "./lists/filter-lists.ts";
 import { explainUrl } from "./urls/explain-url.ts";
-import type { ListedRule, UrlFilter } from "./urls/url-filter.ts";
+import type { UrlFilter } from "./urls/url-filter.ts";
 
 export interface NamesOptions {
   /** Where lists, choices and the policy are kept. */

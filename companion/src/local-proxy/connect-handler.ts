@@ -1,9 +1,9 @@
 import type { Socket } from "node:net";
 import { relay } from "@atlantic/native";
+import type { ListedRule } from "@atlantic/shared/blocking/urls/blocking-rule.ts";
 import type { UrlRequest } from "@atlantic/shared/blocking/urls/rule-applies.ts";
 import { proxyErrorOf, proxyErrors, proxyStatusValue } from "@atlantic/shared/errors.ts";
 import type { BrowserRegistry } from "../browsers/browser-registry.ts";
-import type { ListedRule } from "../dns/urls/url-filter.ts";
 import type { OpenRoute, RouteDialer } from "../upstream/route-dialer.ts";
 import type { UsageMeter } from "../upstream/usage-meter.ts";
 import { checkAttribution, type Identified } from "./attribution-check.ts";

@@ -1,6 +1,6 @@
+import type { ListedRule } from "@atlantic/shared/blocking/urls/blocking-rule.ts";
 import type { NameDecision } from "@atlantic/shared/control/names.ts";
 import { ruleText } from "./rule-text.ts";
-import type { ListedRule } from "./url-filter.ts";
 
 /**
  * Why a whole address is blocked or not.
