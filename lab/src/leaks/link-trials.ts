@@ -1,6 +1,6 @@
 import { DIRECT_MARK, TUNNEL_ADDRESS4, TUNNEL_ADDRESS6 } from "@atlantic/companion/src/firewall/policy.ts";
 import { type Ability, type AbilityPlace, always, eventually } from "./abilities.ts";
-import { FAKE_ADDRESS6, FAKE_ADDRESSES } from "./fake-addresses.ts";
+import { FAKE_ADDRESSES } from "./fake-addresses.ts";
 import { addresses, linkLocal, macs, physicalLink } from "./machine.ts";
 import { type Family, families, isClosed } from "./matrix.ts";
 import type { Probe } from "./prober.ts";
@@ -48,7 +48,13 @@ const broadcast = "ff:ff:ff:ff:ff:ff";
 /** Sends what link abilities are seen by. The frames of the segment that follows tell which there are. */
 export async function sendLinkTrials({ machine, probers, nextTag }: AbilityPlace): Promise<LinkTrial> {
   const { root, user, bridged, outside } = probers.by;
-  const probe = (family: 4 | 6, tag: number, to: string, port: number, rest: Partial<Probe> = {}): Probe => ({
+  const probe = (
+    family: Family,
+    tag: number,
+    to: string,
+    port: number,
+    rest: Partial<Probe> = {},
+  ): Probe => ({
     tag,
     family,
     protocol: "udp",
@@ -78,12 +84,11 @@ export async function sendLinkTrials({ machine, probers, nextTag }: AbilityPlace
   await root.frame(physicalLink, frame("01:80:c2:00:00:02", macs.machine, 0x8809, Buffer.alloc(46)));
   for (const address of [addresses.machine[4], TUNNEL_ADDRESS4])
     await outside.frame("p0", frame(broadcast, macs.outside, 0x0806, arpRequest(address)));
-  await user.send([probe(6, fake[0], FAKE_ADDRESS6, 443, onLink)], 1);
-  await bridged.send([probe(6, fake[1], FAKE_ADDRESS6, 443)], 1);
+  await user.send([probe(6, fake[0], FAKE_ADDRESSES[6], 443, onLink)], 1);
+  await bridged.send([probe(6, fake[1], FAKE_ADDRESSES[6], 443)], 1);
   const beside = families.map((family): Probe => {
-    const dress = { link: physicalLink, source: addresses.machine[family], vlans: [], bypass: false };
-    const macsOf = { sourceMac: macs.machine, destinationMac: macs.outside };
-    const raw = { ...dress, ...macsOf };
+    const way = { link: physicalLink, source: addresses.machine[family], vlans: [], bypass: false };
+    const raw = { ...way, sourceMac: macs.machine, destinationMac: macs.outside };
     return {
       tag: frames[family],
       family,

@@ -3,7 +3,12 @@ import type { Endpoint, Policy, SplitRules } from "@atlantic/companion/src/firew
 export const families = [4, 6] as const;
 export const ports = [53, 443, 853, 1337] as const;
 export const protocols = ["tcp", "udp", "icmp", "raw"] as const;
+/** What flows are, and datagrams. */
+export const transports = ["tcp", "udp"] as const;
+/** DNS, and DNS over TLS. */
+export const resolverPorts = [53, 853] as const;
 export type Family = (typeof families)[number];
+export type Transport = (typeof transports)[number];
 export type Protocol = (typeof protocols)[number];
 
 /**
@@ -75,11 +80,8 @@ function canBeSent(way: Way, protocol: Protocol): boolean {
   return true;
 }
 
-/** Where upstreams are. The address of both families, and which ports of it the policy names. */
-export interface UpstreamSite {
-  readonly 4: string;
-  readonly 6: string;
-}
+/** Where upstreams are: an address of each family. */
+export type UpstreamSite = Readonly<Record<Family, string>>;
 
 /** The endpoints that policies of the matrix name at a site: TCP 53, 443 and 1337, UDP 1337, both families. */
 export function endpointsAt(site: UpstreamSite): Endpoint[] {
@@ -135,9 +137,9 @@ function goesBeside({ protocol, port }: Shape): boolean {
   return protocol !== "raw" && port !== 53;
 }
 
-/** Names are asked of the tunnel's resolver alone, also on the local network: 53, and 853 for DNS over TLS. */
+/** Names are asked of the tunnel's resolver alone, also on the local network. */
 function isDns(port: number): boolean {
-  return port === 53 || port === 853;
+  return resolverPorts.some((each) => each === port);
 }
 
 /** One line that names a shape. */

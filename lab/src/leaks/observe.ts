@@ -2,7 +2,7 @@ import { MARK, type Policy } from "@atlantic/companion/src/firewall/policy.ts";
 import type { Ability, AbilityPlace } from "./abilities.ts";
 import { expectedUnder, type SentCase } from "./account.ts";
 import { compileShape } from "./compile.ts";
-import { flowAbilities, tunnelAbilities } from "./flow-trials.ts";
+import { flowAbilities } from "./flow-trials.ts";
 import { goneAbilities } from "./gone-trial.ts";
 import { linkAbilities } from "./link-trials.ts";
 import { physicalLink } from "./machine.ts";
@@ -11,6 +11,7 @@ import { upstreamA } from "./phases.ts";
 import { dropFlows, nextTag, openFlows } from "./sending.ts";
 import { splitAbilities } from "./split-trials.ts";
 import { type StageName, stages, UNNAMED } from "./stages.ts";
+import { tunnelAbilities } from "./tunnel-trials.ts";
 
 /** What a machine under a policy was seen to do, by name: what leaves it, what works, what it refuses. */
 export type Observation = ReadonlySet<string>;

@@ -1,4 +1,5 @@
 import type { Policy, SplitRules, TunnelLink } from "@atlantic/companion/src/firewall/policy.ts";
+import type { Chosen } from "./chosen.ts";
 import { endpointsAt, type UpstreamSite } from "./matrix.ts";
 
 /** The tunnel's device while a phase is tried. */
@@ -13,9 +14,6 @@ export type Device =
   | "taken away"
   /** Gone, and another physical link has its name. */
   | "impostor";
-
-/** What a split tunnel names. */
-export type Chosen = Omit<SplitRules, "mode">;
 
 /** One state that the whole matrix is tried in. */
 export interface Phase {

@@ -1,5 +1,6 @@
 import type { Policy, TunnelLink } from "@atlantic/companion/src/firewall/policy.ts";
-import { type Chosen, connected, connecting, locked, split } from "./phases.ts";
+import type { Chosen } from "./chosen.ts";
+import { connected, connecting, locked, split } from "./phases.ts";
 
 /** A policy that observations and mutations are made under. */
 export interface NamedPolicy {

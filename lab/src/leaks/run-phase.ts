@@ -1,11 +1,12 @@
 import { setTimeout as delay, setImmediate as immediate } from "node:timers/promises";
 import { MARK, type Policy, TUNNEL_NAME } from "@atlantic/companion/src/firewall/policy.ts";
 import { account, expectedUnder, type SentCase } from "./account.ts";
+import type { Chosen } from "./chosen.ts";
 import { compileShape } from "./compile.ts";
 import { type Machine, physicalLink, secondLink } from "./machine.ts";
 import { describeShape, endpointsAt, type Shape } from "./matrix.ts";
 import { PhaseLinks } from "./phase-links.ts";
-import { type Chosen, type Phase, upstreamA, upstreamB } from "./phases.ts";
+import { type Phase, upstreamA, upstreamB } from "./phases.ts";
 import type { Guard } from "./printed-firewall.ts";
 import type { Probers } from "./probers.ts";
 import type { Seen } from "./seen.ts";

@@ -13,24 +13,22 @@ import { CHOSEN_USER, chosenAddress } from "./chosen.ts";
 import { elsewhere, type Sender } from "./compile.ts";
 import { FAKE_ADDRESSES } from "./fake-addresses.ts";
 import { addresses, macs, physicalLink } from "./machine.ts";
-import { endpointsOf, type Family, families } from "./matrix.ts";
+import { endpointsOf, type Family, families, resolverPorts, type Transport, transports } from "./matrix.ts";
 import { upstreamA } from "./phases.ts";
 import type { Probe } from "./prober.ts";
 import type { Seen } from "./seen.ts";
-
-type Pair = Readonly<Record<Family, string>>;
 
 /** Who sends where, and whether a split tunnel names that. */
 interface Traffic {
   readonly name: string;
   readonly sender: Sender;
-  readonly to: Pair;
+  readonly to: Readonly<Record<Family, string>>;
   isChosen(split: SplitRules): boolean;
 }
 
 const byDestination = ({ destinations }: SplitRules) => destinations.length > 0;
 const traffic: readonly Traffic[] = [
-  { name: "nothing chosen", sender: "user", to: elsewhere, isChosen: () => false },
+  { name: "nothing chosen", sender: "user", to: elsewhere, isChosen: never },
   { name: "a chosen user", sender: "chosenUser", to: elsewhere, isChosen: ({ uids }) => uids.length > 0 },
   {
     name: "a chosen control group",
@@ -52,9 +50,6 @@ const traffic: readonly Traffic[] = [
     isChosen: byDestination,
   },
 ];
-
-type Transport = "tcp" | "udp";
-const transports: readonly Transport[] = ["tcp", "udp"];
 
 function named(
   what: string,
@@ -137,7 +132,7 @@ export const splitAbilities: readonly Ability[] = [
   { name: namesOf(53), expected: isOnly },
   { name: namesOf(853), expected: (policy) => isConnected(policy) && splitOf(policy)?.mode !== "all-but" },
   { name: resetOf, expected: (policy) => isConnected(policy) && splitOf(policy)?.mode !== "all-but" },
-  { name: containerNames, expected: () => false },
+  { name: containerNames, expected: never },
 ];
 
 /** What was sent, by the tags that it is told by. */
@@ -148,64 +143,88 @@ export interface SplitTrial {
 
 /** Sends it, while the routes are up. The frames of the segment that follows tell what went beside the tunnel. */
 export async function sendSplitTrials(place: AbilityPlace, policy: Policy): Promise<SplitTrial> {
-  const { probers, nextTag } = place;
-  const names: string[] = [];
-  const beside = new Map<number, string>();
-  await probers.daemon.seen();
+  const trial: OpenTrial = { names: [], beside: new Map() };
+  await place.probers.daemon.seen();
   for (const family of families)
     for (const protocol of transports)
-      for (const each of traffic) {
-        const tag = nextTag();
-        beside.set(tag, named(each.name, protocol, family, "beside it"));
-        const probe: Probe = { tag, family, protocol, port: 443, to: each.to[family] };
-        const { through, error } = await exchangeEitherWay(place, each.sender, probe, policy);
-        if (through) names.push(named(each.name, protocol, family, "through the tunnel"));
-        if (error === null) names.push(answered(each.name, protocol, family));
+      for (const { name, sender, to } of traffic) {
+        const flow = { family, protocol, port: 443, to: to[family] };
+        const { through, error } = await sendTold(place, policy, trial, name, sender, flow);
+        if (through) trial.names.push(named(name, protocol, family, "through the tunnel"));
+        if (error === null) trial.names.push(answered(name, protocol, family));
       }
+  for (const family of families) await sendMarked(place, trial, family);
+  await sendRefused(place, trial);
+  await sendFromRemade(place, policy, trial);
+  return trial;
+}
+
+interface OpenTrial {
+  readonly names: string[];
+  readonly beside: Map<number, string>;
+}
+
+/** Sends one flow; that it went beside the tunnel is told by its tag. */
+function sendTold(
+  place: AbilityPlace,
+  policy: Policy,
+  { beside }: OpenTrial,
+  name: string,
+  sender: Sender,
+  flow: Omit<Probe, "tag" | "protocol"> & { readonly protocol: Transport },
+): ReturnType<typeof exchangeEitherWay> {
+  const tag = place.nextTag();
+  beside.set(tag, named(name, flow.protocol, flow.family, "beside it"));
+  return exchangeEitherWay(place, sender, { ...flow, tag }, policy);
+}
+
+/** What a chosen user sends with our mark, and a chosen group to an address that stands for a name. */
+async function sendMarked(place: AbilityPlace, { names, beside }: OpenTrial, family: Family): Promise<void> {
+  const { nextTag } = place;
+  const { root } = place.probers.by;
+  const upstream = { family, mark: MARK, to: upstreamA[family], user: CHOSEN_USER } as const;
+  const connecting = nextTag();
+  beside.set(connecting, `${chosenToUpstream}, IPv${family}`);
+  await root.exchange({ ...upstream, tag: connecting, protocol: "tcp", port: 443 }, PATIENCE_MS);
+  const framed = nextTag();
+  beside.set(framed, `${fromBehind}, IPv${family}`);
+  await root.send([{ ...upstream, tag: framed, protocol: "raw", port: 1337, raw: dress(family) }], 1);
+  const fake = { family, protocol: "tcp", port: 443, to: FAKE_ADDRESSES[family] } as const;
+  await notingExchange(place, names)(groupToFake(family), "chosenGroup", fake);
+}
+
+/** What a chosen user sends to this machine itself, and asks of other resolvers than the tunnel's. */
+async function sendRefused(place: AbilityPlace, { names }: OpenTrial): Promise<void> {
+  const { probers, nextTag } = place;
   const exchange = notingExchange(place, names);
-  for (const family of families) {
-    const upstream = { family, mark: MARK, to: upstreamA[family], user: CHOSEN_USER } as const;
-    const connecting = nextTag();
-    beside.set(connecting, `${chosenToUpstream}, IPv${family}`);
-    await probers.by.root.exchange({ ...upstream, tag: connecting, protocol: "tcp", port: 443 }, PATIENCE_MS);
-    const framed = nextTag();
-    beside.set(framed, `${fromBehind}, IPv${family}`);
-    await probers.by.root.send(
-      [{ ...upstream, tag: framed, protocol: "raw", port: 1337, raw: dress(family) }],
-      1,
-    );
-    const fake = { family, protocol: "tcp", port: 443, to: FAKE_ADDRESSES[family] } as const;
-    await exchange(groupToFake(family), "chosenGroup", fake);
-  }
-  const v4 = { family: 4, to: elsewhere[4] } as const;
   const itself = { tag: nextTag(), family: 4, protocol: "tcp", port: 443, to: addresses.machine[4] } as const;
   await probers.by.chosenUser.exchange(itself, PATIENCE_MS);
   const accepted = (await probers.daemon.seen()).redirected.find(({ from }) => from === itself.tag);
   if (accepted?.at === itself.port) names.push(toItself);
-  for (const port of [53, 853])
-    await exchange(namesOf(port), "chosenUser", { ...v4, protocol: "udp", port }, "ECONNREFUSED");
-  await exchange(resetOf, "chosenUser", { ...v4, protocol: "tcp", port: 853 }, "ECONNREFUSED");
+  const resolver = { family: 4, to: elsewhere[4] } as const;
+  for (const port of resolverPorts)
+    await exchange(namesOf(port), "chosenUser", { ...resolver, protocol: "udp", port }, "ECONNREFUSED");
+  await exchange(resetOf, "chosenUser", { ...resolver, protocol: "tcp", port: 853 }, "ECONNREFUSED");
   const dns = nextTag();
-  await probers.by.bridged.send(
-    [{ tag: dns, family: 4, protocol: "udp", port: 853, to: chosenAddress[4] }],
-    5,
-  );
+  const ofContainer = { tag: dns, family: 4, protocol: "udp", port: 853, to: chosenAddress[4] } as const;
+  await probers.by.bridged.send([ofContainer], 5);
   if ((await probers.daemon.seen()).tags.includes(dns)) names.push(containerNames);
+}
+
+/** What a chosen group sends that has just been made again, while nobody looks after the rules. */
+async function sendFromRemade(place: AbilityPlace, policy: Policy, trial: OpenTrial): Promise<void> {
   const { group } = place;
-  if (group !== null && splitOf(policy) !== null)
-    await place.unwatched(async () => {
-      for (const { name, withAbove } of remakes) {
-        group.remake(withAbove);
-        for (const protocol of transports) {
-          const tag = nextTag();
-          beside.set(tag, named(name, protocol, 4, "beside it"));
-          const probe = { ...v4, tag, protocol, port: 443 };
-          const { through } = await exchangeEitherWay(place, "chosenGroup", probe, policy);
-          if (through) names.push(named(name, protocol, 4, "through the tunnel"));
-        }
+  if (group === null || splitOf(policy) === null) return;
+  await place.unwatched(async () => {
+    for (const { name, withAbove } of remakes) {
+      group.remake(withAbove);
+      for (const protocol of transports) {
+        const flow = { family: 4, protocol, port: 443, to: elsewhere[4] } as const;
+        const { through } = await sendTold(place, policy, trial, name, "chosenGroup", flow);
+        if (through) trial.names.push(named(name, protocol, 4, "through the tunnel"));
       }
-    });
-  return { names, beside };
+    }
+  });
 }
 
 /** Reads from the frames outside what went beside the tunnel. */

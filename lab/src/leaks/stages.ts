@@ -1,13 +1,14 @@
 import { MARK, type Policy } from "@atlantic/companion/src/firewall/policy.ts";
 import { type AbilityPlace, carriesAll, isConnected } from "./abilities.ts";
 import { account, type SentCase } from "./account.ts";
-import { fateTrial, flowTrial, tunnelTrial } from "./flow-trials.ts";
+import { fateTrial, flowTrial } from "./flow-trials.ts";
 import { goneTrial } from "./gone-trial.ts";
 import { linkAbilitiesIn, sendLinkTrials } from "./link-trials.ts";
 import { describeShape } from "./matrix.ts";
 import type { Seen } from "./seen.ts";
 import { sendAll } from "./sending.ts";
 import { sendSplitTrials, splitAbilitiesIn } from "./split-trials.ts";
+import { tunnelTrial } from "./tunnel-trials.ts";
 
 export const UNNAMED = "a frame that nothing names";
 
