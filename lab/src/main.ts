@@ -1,5 +1,6 @@
 import { once } from "node:events";
 import { parseArgs } from "node:util";
+import { bootCommand } from "./boot/boot-command.ts";
 import { checkLab, describeFindings } from "./check.ts";
 import { faultsCommand } from "./faults/faults-command.ts";
 import { pointsCommand } from "./faults/points-command.ts";
@@ -28,6 +29,7 @@ const commands: Readonly<Record<string, () => Promise<number>>> = {
     }),
   points: () =>
     pointsCommand({ json: values.json, seconds: Number(values.seconds), count: Number(values.count) }),
+  boot: () => bootCommand(values.json, values.package),
   programs: () => programsCommand(values.json, Number(values.bytes)),
   groups: () => groupsCommand(values.json, Number(values.count)),
   mutation: () => mutationCommand(values.json, Number(values.every), values.only),

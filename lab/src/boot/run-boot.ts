@@ -1,0 +1,33 @@
+import { BootMachine } from "./boot-machine.ts";
+import { checkConfinement } from "./confinement-checks.ts";
+import { collect, type Guarantee } from "./guarantees.ts";
+import { checkInstallation } from "./install-checks.ts";
+import { checkBoots } from "./lockdown-checks.ts";
+import { checkRemoval } from "./removal-checks.ts";
+import { checkServices } from "./service-checks.ts";
+
+export interface BootReport {
+  /** The version of systemd, as Debian numbers it. */
+  readonly systemd: string;
+  readonly guarantees: readonly Guarantee[];
+  readonly seconds: number;
+}
+
+/** Installs the package on a machine with systemd, and looks at what is promised of it, from boot to removal. */
+export async function runBoot(product: string, onFound: (found: Guarantee) => void): Promise<BootReport> {
+  const begun = performance.now();
+  const machine = await BootMachine.build(product);
+  try {
+    const { all, check } = collect(onFound);
+    const place = { machine, check };
+    const before = await checkInstallation(place);
+    await checkBoots(place);
+    await checkConfinement(place);
+    await checkServices(place);
+    await checkRemoval(place, before);
+    const systemd = (await machine.must("systemctl", "--version")).split("\n")[0] ?? "";
+    return { systemd, guarantees: all, seconds: (performance.now() - begun) / 1000 };
+  } finally {
+    await machine.close();
+  }
+}
