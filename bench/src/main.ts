@@ -63,8 +63,9 @@ async function measure({ suites: names, rounds, only, json }: BenchArguments): P
     const raw: Record<string, unknown> = {};
     const unmeasured = (what: string, problem: unknown) => {
       const sentence = problem instanceof Error ? problem.message : String(problem);
-      failures.push(`${what}: ${sentence}`);
-      process.stdout.write(`  not measured: ${what}: ${sentence}\n`);
+      const failure = `${suite.name}, ${what}: ${sentence}`;
+      failures.push(failure);
+      process.stdout.write(`  not measured: ${failure}\n`);
     };
     const context: SuiteContext = {
       rounds,
@@ -76,7 +77,7 @@ async function measure({ suites: names, rounds, only, json }: BenchArguments): P
       unmeasured,
     };
     const measured = await suite.run(context).catch((error: unknown) => {
-      unmeasured(suite.name, error);
+      unmeasured("all of it", error);
       return [];
     });
     rows.push(...measured.map((row) => rowSchema.parse(row)));

@@ -14,6 +14,20 @@ export interface SuiteContext {
   readonly rounds: number;
 }
 
+/** Measures one part of a suite: where it fails it is reported, and the others are measured all the same. */
+export async function attempt(
+  context: SuiteContext,
+  what: string,
+  measure: () => Promise<Row[]>,
+): Promise<Row[]> {
+  try {
+    return await measure();
+  } catch (error) {
+    context.unmeasured(what, error);
+    return [];
+  }
+}
+
 export interface Suite {
   readonly name: string;
   /** One line for `npm run bench -- --help`. */

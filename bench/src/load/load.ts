@@ -29,7 +29,8 @@ export interface Credential {
   readonly password: string;
 }
 
-const timedSchema = z.object({
+/** What the load prints of one run. */
+export const timedSchema = z.object({
   count: z.int(),
   failures: z.int(),
   lastFailure: z.string(),
@@ -39,7 +40,7 @@ const timedSchema = z.object({
 });
 export type TimedRun = z.infer<typeof timedSchema>;
 
-const bulkSchema = z.object({ bytes: z.int(), seconds: z.number().positive() });
+export const bulkSchema = z.object({ bytes: z.int(), seconds: z.number().positive() });
 type BulkRun = z.infer<typeof bulkSchema>;
 
 /** The load generator, with an origin that runs until `close`, both on one core. */
@@ -74,7 +75,7 @@ export async function startLoad(program: string, core: number): Promise<Load> {
   const origin = spawn(...pinned(core, [program, "origin"]), { stdio: ["pipe", "pipe", "inherit"] });
   const originPort = await firstNumber(origin);
   const execute = async (argv: readonly string[], way: Way, seconds = 0) => {
-    const { code, stdout, stderr } = await run([...pinnedArgv(core, [program, ...argv])], {
+    const { code, stdout, stderr } = await run(pinned(core, [program, ...argv]).flat(), {
       timeoutMs: PATIENCE_MS + seconds * 1_000,
       env: variables(way),
     });
@@ -140,11 +141,6 @@ function variables(way: Way): Record<string, string> {
     LOAD_PASSWORD: credential?.password ?? "",
     ...request,
   };
-}
-
-function pinnedArgv(core: number, argv: readonly [string, ...string[]]): string[] {
-  const [program, args] = pinned(core, argv);
-  return [program, ...args];
 }
 
 async function firstNumber(child: ChildProcess): Promise<number> {

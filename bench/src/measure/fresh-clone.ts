@@ -1,8 +1,9 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, rmSync } from "node:fs";
+import { existsSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { must } from "@atlantic/lab/src/net/run.ts";
+import { z } from "zod";
 import { freePort } from "../peers/pinned-process.ts";
 
 const repository = join(import.meta.dirname, "../../..");
@@ -17,17 +18,7 @@ export interface CloneStart {
 export async function freshClone(folder: string): Promise<CloneStart> {
   const clone = join(folder, "atlantic-proxy");
   await must(["git", "clone", "--quiet", "--no-hardlinks", repository, clone]);
-  for (const workspace of [
-    "",
-    "server",
-    "extension",
-    "companion",
-    "shared",
-    "native",
-    "migrations",
-    "lab",
-    "bench",
-  ]) {
+  for (const workspace of ["", ...workspaces()]) {
     const modules = join(workspace, "node_modules");
     if (!existsSync(join(repository, modules))) continue;
     await must(["cp", "-al", join(repository, modules), join(clone, modules)]);
@@ -37,6 +28,12 @@ export async function freshClone(folder: string): Promise<CloneStart> {
   }
   const data = join(folder, "data");
   return { secondsToReady: () => startOnce(clone, data) };
+}
+
+const packageSchema = z.object({ workspaces: z.array(z.string()) });
+
+function workspaces(): string[] {
+  return packageSchema.parse(JSON.parse(readFileSync(join(repository, "package.json"), "utf8"))).workspaces;
 }
 
 async function startOnce(clone: string, data: string): Promise<number> {

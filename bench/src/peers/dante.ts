@@ -7,20 +7,7 @@ import { freePort, startPinned } from "./pinned-process.ts";
 export async function startDante({ core, originPort, folder }: PeerOptions): Promise<Peer> {
   const port = await freePort();
   const configuration = join(folder, "danted.conf");
-  writeFileSync(
-    configuration,
-    [
-      "logoutput: stderr",
-      `internal: 127.0.0.1 port = ${port}`,
-      "external: 127.0.0.1",
-      "socksmethod: none",
-      "clientmethod: none",
-      "user.unprivileged: nobody",
-      "client pass {\n from: 0.0.0.0/0 to: 0.0.0.0/0\n log: error\n}",
-      "socks pass {\n from: 0.0.0.0/0 to: 0.0.0.0/0\n protocol: tcp\n log: error\n}",
-      "",
-    ].join("\n"),
-  );
+  writeFileSync(configuration, danteConfiguration(port, "127.0.0.1"));
   const { pid, close } = await startPinned(core, ["danted", "-f", configuration], port);
   return {
     name: "dante",
@@ -33,4 +20,19 @@ export async function startDante({ core, originPort, folder }: PeerOptions): Pro
     },
     close,
   };
+}
+
+/** @param external the link, or the address, by which it leaves */
+export function danteConfiguration(port: number, external: string): string {
+  return [
+    "logoutput: stderr",
+    `internal: 127.0.0.1 port = ${port}`,
+    `external: ${external}`,
+    "socksmethod: none",
+    "clientmethod: none",
+    "user.unprivileged: nobody",
+    "client pass {\n from: 0.0.0.0/0 to: 0.0.0.0/0\n log: error\n}",
+    "socks pass {\n from: 0.0.0.0/0 to: 0.0.0.0/0\n protocol: tcp\n log: error\n}",
+    "",
+  ].join("\n");
 }

@@ -4,6 +4,17 @@ import { newCredential } from "./credential.ts";
 import type { Peer, PeerOptions } from "./peer.ts";
 import { freePort, startPinned } from "./pinned-process.ts";
 
+/** The beginning of its configuration: one thread, and patience. */
+export const haproxyDefaults: readonly string[] = [
+  "global",
+  "  nbthread 1",
+  "  maxconn 4096",
+  "defaults",
+  "  timeout connect 10s",
+  "  timeout client 60s",
+  "  timeout server 60s",
+];
+
 /**
  * haproxy with one thread. It is no open forward proxy: it leads to the one origin. Requests are checked for
  * credentials as a proxy would; it has no CONNECT of its own, so its tunnel is a bare TCP relay.
@@ -31,13 +42,7 @@ async function start(
   writeFileSync(
     configuration,
     [
-      "global",
-      "  nbthread 1",
-      "  maxconn 4096",
-      "defaults",
-      "  timeout connect 10s",
-      "  timeout client 60s",
-      "  timeout server 60s",
+      ...haproxyDefaults,
       "userlist known",
       `  user ${credential.username} insecure-password ${credential.password}`,
       "listen requests",

@@ -8,17 +8,12 @@ import {
   type PlacedProgram,
 } from "@atlantic/companion/src/tunnel/testing/namespaces.ts";
 import { z } from "zod";
+import { bulkSchema, timedSchema } from "../load/load.ts";
+import { danteConfiguration } from "./dante.ts";
+import { haproxyDefaults } from "./haproxy.ts";
 
-const bulkSchema = z.object({ bytes: z.int(), seconds: z.number().positive() });
-const connectionsSchema = z.object({
-  count: z.int().positive(),
-  failures: z.int(),
-  lastFailure: z.string(),
-  seconds: z.number().positive(),
-  p50Micros: z.number(),
-  p99Micros: z.number(),
-  perSecond: z.array(z.int()),
-});
+/** `perSecond`: how many were done in each second of the run. */
+const connectionsSchema = timedSchema.extend({ count: z.int().positive(), perSecond: z.array(z.int()) });
 export type ConnectionRun = z.infer<typeof connectionsSchema>;
 const portSchema = z.object({ port: z.int() });
 
@@ -109,13 +104,7 @@ export class TunnelField {
     const path = join(this.#folder, "haproxy.cfg");
     const port = 7_001;
     const lines = [
-      "global",
-      "  nbthread 1",
-      "  maxconn 4096",
-      "defaults",
-      "  timeout connect 10s",
-      "  timeout client 60s",
-      "  timeout server 60s",
+      ...haproxyDefaults,
       "listen relay",
       "  mode tcp",
       "  option splice-auto",
@@ -132,17 +121,7 @@ export class TunnelField {
   async dante(): Promise<Relay> {
     const path = join(this.#folder, "danted.conf");
     const port = 7_002;
-    const lines = [
-      "logoutput: stderr",
-      `internal: 127.0.0.1 port = ${port}`,
-      "external: eth0",
-      "socksmethod: none",
-      "clientmethod: none",
-      "user.unprivileged: nobody",
-      "client pass {\n from: 0.0.0.0/0 to: 0.0.0.0/0\n log: error\n}",
-      "socks pass {\n from: 0.0.0.0/0 to: 0.0.0.0/0\n protocol: tcp\n log: error\n}",
-    ];
-    writeFileSync(path, `${lines.join("\n")}\n`);
+    writeFileSync(path, danteConfiguration(port, "eth0"));
     const started = this.#namespaces.place("client", ["danted", "-f", path]);
     await this.#listening(port);
     return {

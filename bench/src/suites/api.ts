@@ -1,10 +1,9 @@
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { buildLoad } from "../load/build.ts";
 import { startLoad, type TimedRun, type Way } from "../load/load.ts";
 import { inTurn } from "../measure/in-turn.ts";
 import { LOAD_CORE, PROXY_CORE, pinningProblem } from "../measure/pinned.ts";
+import { temporaryFolder } from "../measure/temporary-folder.ts";
 import { startKoa } from "../peers/koa.ts";
 import { type OurServer, startOurServer } from "../peers/ours.ts";
 import { makeRow, type Row } from "../row.ts";
@@ -29,9 +28,9 @@ export const api: Suite = {
   async run(context) {
     const problem = pinningProblem();
     if (problem !== undefined) throw new Error(problem);
-    const folder = mkdtempSync(join(tmpdir(), "atlantic-bench-"));
+    using folder = temporaryFolder();
     const load = await startLoad(await buildLoad(), LOAD_CORE);
-    const server = await startOurServer(PROXY_CORE, join(folder, "data"));
+    const server = await startOurServer(PROXY_CORE, join(folder.path, "data"));
     try {
       const url = new URL(server.ready.webUrl);
       const fields = await callers(server, url);
@@ -66,7 +65,6 @@ export const api: Suite = {
     } finally {
       await server.close();
       await load.close();
-      rmSync(folder, { recursive: true, force: true });
     }
   },
 };

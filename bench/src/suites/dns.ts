@@ -1,18 +1,21 @@
-import { execFile } from "node:child_process";
-import { createSocket } from "node:dgram";
-import { once } from "node:events";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { promisify } from "node:util";
+import { setTimeout as delay } from "node:timers/promises";
+import { must } from "@atlantic/lab/src/net/run.ts";
 import { ensurePackages } from "../../../scripts/debian-packages.ts";
 import { inTurn } from "../measure/in-turn.ts";
-import { LOAD_CORE, PROXY_CORE, pinned } from "../measure/pinned.ts";
+import { LOAD_CORE, pinned } from "../measure/pinned.ts";
 import { cpuSecondsOf } from "../measure/process-cpu.ts";
 import { residentBytes } from "../measure/resident-memory.ts";
 import { median } from "../measure/statistics.ts";
 import { temporaryFolder } from "../measure/temporary-folder.ts";
-import { anyAddress } from "../peers/any-address.ts";
-import { freePort, startPinned } from "../peers/pinned-process.ts";
+import {
+  type NameServer,
+  openAuthority,
+  startDnsmasq,
+  startOurResolver,
+  startUnbound,
+} from "../peers/name-servers.ts";
 import { makeRow, type Row } from "../row.ts";
 import type { Suite, SuiteContext } from "../suite.ts";
 
@@ -28,13 +31,6 @@ const PACKAGES = [
   { name: "unbound", program: "unbound", untested: "the resolver was not measured against unbound" },
 ] as const;
 
-interface Server {
-  readonly name: string;
-  readonly pid: number;
-  readonly port: number;
-  close(): Promise<void>;
-}
-
 export const dns: Suite = {
   name: "dns",
   about: "the resolver against dnsmasq and unbound: blocked and cached answers, and a million names",
@@ -42,12 +38,9 @@ export const dns: Suite = {
     await ensurePackages(PACKAGES);
     using folder = temporaryFolder();
     await using authority = await openAuthority();
-    const names = Array.from(
-      { length: BLOCKED_NAMES },
-      (_, index) => `n${index}.tracker${index % 997}.example`,
-    );
+    const names = trackers(BLOCKED_NAMES);
     const servers = [
-      await startOurs(folder.path, names),
+      await startOurResolver(folder.path, names),
       await startDnsmasq(folder.path, names, authority.port),
       await startUnbound(folder.path, names, authority.port),
     ];
@@ -63,11 +56,15 @@ export const dns: Suite = {
   },
 };
 
+function trackers(count: number): string[] {
+  return Array.from({ length: count }, (_, index) => `n${index}.tracker${index % 997}.example`);
+}
+
 async function measureBlocked(
   context: SuiteContext,
   folder: string,
   names: readonly string[],
-  servers: readonly Server[],
+  servers: readonly NameServer[],
 ): Promise<Row[]> {
   context.progress(`${context.rounds} rounds of ${QUERIES} blocked names by dnsperf`);
   const queries = join(folder, "queries");
@@ -109,23 +106,10 @@ interface Load {
 }
 
 /** Asks for every name once. @throws Error when an answer is lost or is no denial */
-async function askAll({ name, pid, port }: Server, queries: string): Promise<Load> {
-  const argv = [
-    "-s",
-    "127.0.0.1",
-    "-p",
-    `${port}`,
-    "-d",
-    queries,
-    "-n",
-    "1",
-    "-q",
-    `${OUTSTANDING}`,
-  ] as const;
+async function askAll({ name, pid, port }: NameServer, queries: string): Promise<Load> {
+  const load = ["-d", queries, "-n", "1", "-q", `${OUTSTANDING}`];
   const before = cpuSecondsOf(pid);
-  const { stdout } = await promisify(execFile)(...pinned(LOAD_CORE, ["dnsperf", ...argv]), {
-    timeout: 120_000,
-  });
+  const stdout = await onLoadCore("dnsperf", "-s", "127.0.0.1", "-p", `${port}`, ...load);
   const cpu = cpuSecondsOf(pid) - before;
   const denied = Number(/NXDOMAIN (\d+)/.exec(stdout)?.[1]);
   const perSecond = Number(/Queries per second:\s+([\d.]+)/.exec(stdout)?.[1]);
@@ -133,7 +117,7 @@ async function askAll({ name, pid, port }: Server, queries: string): Promise<Loa
   return { cpuMicroseconds: (cpu / QUERIES) * 1e6, perSecond };
 }
 
-async function measureCached(context: SuiteContext, servers: readonly Server[]): Promise<Row[]> {
+async function measureCached(context: SuiteContext, servers: readonly NameServer[]): Promise<Row[]> {
   context.progress(`${context.rounds} rounds of ${SEQUENTIAL} cached answers, one after the other`);
   const values = await inTurn(
     context.rounds,
@@ -156,24 +140,27 @@ async function measureCached(context: SuiteContext, servers: readonly Server[]):
 }
 
 /** Median microseconds from query to answer, by a client that costs the same for all. */
-async function askInTurn({ name, port }: Server): Promise<number> {
+async function askInTurn({ name, port }: NameServer): Promise<number> {
   const client = join(import.meta.dirname, "../peers/dns_latency.py");
-  const argv = ["python3", client, `${port}`, `${SEQUENTIAL}`] as const;
-  const { stdout } = await promisify(execFile)(...pinned(LOAD_CORE, argv), { timeout: 120_000 });
-  const microseconds = Number(stdout);
+  const microseconds = Number(await onLoadCore("python3", client, `${port}`, `${SEQUENTIAL}`));
   if (!(microseconds > 0)) throw new Error(`${name} did not answer a cached name.`);
   return microseconds;
+}
+
+/** @returns what the program printed */
+function onLoadCore(...argv: [string, ...string[]]): Promise<string> {
+  return must(pinned(LOAD_CORE, argv).flat(), { timeoutMs: 120_000 });
 }
 
 async function measureMillion(context: SuiteContext, folder: string): Promise<Row> {
   context.progress("a million names in memory");
   const rounds: number[] = [];
-  const names = Array.from({ length: MILLION }, (_, index) => `n${index}.tracker${index % 997}.example`);
+  const names = trackers(MILLION);
   for (let round = 0; round < Math.min(3, context.rounds); round++) {
-    const bare = await startOurs(folder, []);
+    const bare = await startOurResolver(folder, []);
     const without = await settledBytes(bare.pid);
     await bare.close();
-    const full = await startOurs(folder, names);
+    const full = await startOurResolver(folder, names);
     rounds.push(((await settledBytes(full.pid)) - without) / 1e6);
     await full.close();
   }
@@ -193,61 +180,8 @@ async function measureMillion(context: SuiteContext, folder: string): Promise<Ro
 async function settledBytes(pid: number): Promise<number> {
   const seen: number[] = [];
   for (let look = 0; look < 10; look++) {
-    await new Promise((resolve) => setTimeout(resolve, 100));
+    await delay(100);
     seen.push(residentBytes(pid));
   }
   return median(seen);
-}
-
-/** A server of plain DNS that knows every name, for those that cannot ask over HTTPS. */
-async function openAuthority(): Promise<{ readonly port: number } & AsyncDisposable> {
-  const socket = createSocket("udp4");
-  socket.on("message", (query, { port, address }) => socket.send(anyAddress(query), port, address));
-  socket.bind(0, "127.0.0.1");
-  await once(socket, "listening");
-  const { port } = socket.address();
-  return {
-    port,
-    async [Symbol.asyncDispose]() {
-      socket.close();
-    },
-  };
-}
-
-async function startOurs(folder: string, names: readonly string[]): Promise<Server> {
-  const list = join(folder, "ours.txt");
-  writeFileSync(list, names.map((name) => `||${name}^\n`).join(""));
-  const program = join(import.meta.dirname, "../peers/resolver-program.ts");
-  return start("ours", (port) => [process.execPath, program, `${port}`, list]);
-}
-
-async function startDnsmasq(folder: string, names: readonly string[], authority: number): Promise<Server> {
-  const file = join(folder, "dnsmasq.conf");
-  const list = names.map((name) => `local=/${name}/`).join("\n");
-  return start("dnsmasq", (port) => {
-    const lines = ["no-resolv", "no-hosts", "bind-interfaces", "listen-address=127.0.0.1", `port=${port}`];
-    const asked = [`server=127.0.0.1#${authority}`, "cache-size=10000", list];
-    writeFileSync(file, `${[...lines, ...asked].join("\n")}\n`);
-    return ["dnsmasq", "--keep-in-foreground", `--conf-file=${file}`, "--user=root"];
-  });
-}
-
-async function startUnbound(folder: string, names: readonly string[], authority: number): Promise<Server> {
-  const file = join(folder, "unbound.conf");
-  return start("unbound", (port) => {
-    const zones = names.map((name) => ` local-zone: "${name}" always_nxdomain`).join("\n");
-    const server = ["server:", " interface: 127.0.0.1", ` port: ${port}`, ' username: ""', ' chroot: ""'];
-    const quiet = [" use-syslog: no", " do-daemonize: no", ' pidfile: ""', " do-not-query-localhost: no"];
-    const plain = [' module-config: "iterator"', " num-threads: 1", zones];
-    const forward = ["forward-zone:", ' name: "."', ` forward-addr: 127.0.0.1@${authority}`];
-    const control = ["remote-control:", " control-enable: no"];
-    writeFileSync(file, `${[...server, ...quiet, ...plain, ...forward, ...control].join("\n")}\n`);
-    return ["unbound", "-d", "-c", file];
-  });
-}
-
-async function start(name: string, argvFor: (port: number) => [string, ...string[]]): Promise<Server> {
-  const port = await freePort();
-  const { pid, close } = await startPinned(PROXY_CORE, argvFor(port), port);
-  return { name, pid, port, close };
 }

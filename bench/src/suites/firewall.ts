@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
+import { setTimeout as delay } from "node:timers/promises";
 import { type Firewall, openFirewall } from "@atlantic/companion/src/firewall/firewall.ts";
 import type { Policy } from "@atlantic/companion/src/firewall/policy.ts";
 import { printNft } from "@atlantic/companion/src/firewall/print-nft.ts";
@@ -8,6 +8,7 @@ import { rulesOf } from "@atlantic/companion/src/firewall/rules-of.ts";
 import { samplePolicies } from "@atlantic/companion/src/firewall/testing/sample-policies.ts";
 import { PEER4, Wire } from "@atlantic/companion/src/firewall/testing/wire.ts";
 import { inTurn } from "../measure/in-turn.ts";
+import { residentBytes } from "../measure/resident-memory.ts";
 import { quantile } from "../measure/statistics.ts";
 import { temporaryFolder } from "../measure/temporary-folder.ts";
 import { makeRow, type Row } from "../row.ts";
@@ -52,7 +53,7 @@ async function start(
   wire: Wire,
   folder: string,
 ): Promise<{ readonly firewall: Firewall; readonly pid: number }> {
-  const program = fileURLToPath(new URL("../../../native/dist/atlantic-fw", import.meta.url));
+  const program = join(import.meta.dirname, "../../../native/dist/atlantic-fw");
   const command = ["nsenter", `--net=/run/netns/${wire.client}`, program];
   const firewall = await openFirewall({
     socket: join(folder, "socket"),
@@ -176,7 +177,7 @@ async function underLoad(context: SuiteContext, firewall: Firewall, wire: Wire):
   );
   const control = await wire.flood(PEER4, PORT);
   await firewall.open();
-  await new Promise((resolve) => setTimeout(resolve, 500));
+  await delay(500);
   await control.stop();
   const seenOpen = await counted(wire);
   if (seenOpen === 0) throw new Error("What is sent is not counted even where there are no rules.");
@@ -207,14 +208,13 @@ async function counted(wire: Wire): Promise<number> {
 }
 
 function memory(pid: number): Row {
-  const kilobytes = /VmRSS:\s*(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1];
   return makeRow({
     suite: "firewall",
     case: "atlantic-fw after all of that",
     metric: "resident memory",
     unit: "MB",
     better: "lower",
-    ours: [Number(kilobytes) / 1024],
+    ours: [residentBytes(pid) / 1e6],
     bar: { of: "ours", atMost: 4 },
   });
 }

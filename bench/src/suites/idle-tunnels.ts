@@ -5,6 +5,7 @@ import { LOAD_CORE, PROXY_CORE } from "../measure/pinned.ts";
 import { residentBytes } from "../measure/resident-memory.ts";
 import { temporaryFolder } from "../measure/temporary-folder.ts";
 import { startOursOnPostgres } from "../peers/ours.ts";
+import { tunnelWay } from "../peers/peer.ts";
 import { makeRow, type Row } from "../row.ts";
 import type { Suite, SuiteContext } from "../suite.ts";
 
@@ -51,8 +52,7 @@ async function measureOnce(load: Load): Promise<number> {
     folder: folder.path,
   });
   try {
-    const way = ours.ways.tunnel?.way;
-    if (way === undefined) throw new Error("Our gateway has tunnels.");
+    const way = tunnelWay(ours);
     await heldMemory(load, way, ours.pid, WARM_UP);
     return (await heldMemory(load, way, ours.pid, TUNNELS)) / TUNNELS / 1024;
   } finally {

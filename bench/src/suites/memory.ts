@@ -1,13 +1,13 @@
-import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { type CloneStart, freshClone } from "../measure/fresh-clone.ts";
 import { residentBytes } from "../measure/resident-memory.ts";
+import { temporaryFolder } from "../measure/temporary-folder.ts";
 import { startCompanion } from "../peers/companion.ts";
 import { startOurServer } from "../peers/ours.ts";
 import { type Bar, makeRow, type Row } from "../row.ts";
-import type { Suite, SuiteContext } from "../suite.ts";
+import { attempt, type Suite, type SuiteContext } from "../suite.ts";
 
 /** How long a process is left alone before its memory counts as idle. */
 const IDLE_MS = 5_000;
@@ -16,26 +16,13 @@ export const memory: Suite = {
   name: "memory",
   about: "resident memory of idle parts, and how long npm start takes",
   async run(context) {
-    const folder = mkdtempSync(join(tmpdir(), "atlantic-bench-"));
-    try {
-      return [
-        ...(await attempt(context, "resident memory", () => measureMemory(context, folder))),
-        ...(await attempt(context, "npm start", () => measureStart(context, folder))),
-      ];
-    } finally {
-      rmSync(folder, { recursive: true, force: true });
-    }
+    using folder = temporaryFolder();
+    return [
+      ...(await attempt(context, "resident memory", () => measureMemory(context, folder.path))),
+      ...(await attempt(context, "npm start", () => measureStart(context, folder.path))),
+    ];
   },
 };
-
-async function attempt(context: SuiteContext, what: string, measure: () => Promise<Row[]>): Promise<Row[]> {
-  try {
-    return await measure();
-  } catch (error) {
-    context.unmeasured(what, error);
-    return [];
-  }
-}
 
 /** The server on a data directory that it has made before, and the companion with that server as its gateway. */
 async function measureMemory(context: SuiteContext, folder: string): Promise<Row[]> {

@@ -6,7 +6,7 @@ import { inTurn } from "../measure/in-turn.ts";
 import { LOAD_CORE } from "../measure/pinned.ts";
 import { temporaryFolder } from "../measure/temporary-folder.ts";
 import { startOursOnPostgres } from "../peers/ours.ts";
-import type { Peer } from "../peers/peer.ts";
+import { type Peer, tunnelWay } from "../peers/peer.ts";
 import { makeRow, type Row } from "../row.ts";
 import type { Suite, SuiteContext } from "../suite.ts";
 
@@ -81,8 +81,7 @@ async function startLimited(count: number, originPort: number): Promise<Limited>
 }
 
 async function tunnelsPerSecond(load: Load, peer: Peer): Promise<number> {
-  const way = peer.ways.tunnel?.way;
-  if (way === undefined) throw new Error("Our gateway has tunnels.");
-  const { count, seconds } = await load.timed("connections", way, { seconds: SECONDS, threads: THREADS });
+  const run = { seconds: SECONDS, threads: THREADS };
+  const { count, seconds } = await load.timed("connections", tunnelWay(peer), run);
   return count / seconds;
 }

@@ -7,6 +7,7 @@ import { residentBytes } from "../measure/resident-memory.ts";
 import { median } from "../measure/statistics.ts";
 import { temporaryFolder } from "../measure/temporary-folder.ts";
 import { startOursOnPostgres } from "../peers/ours.ts";
+import { tunnelWay } from "../peers/peer.ts";
 import { makeRow, type Row } from "../row.ts";
 import type { Suite, SuiteContext } from "../suite.ts";
 
@@ -33,8 +34,7 @@ export const soak: Suite = {
     const load = await startLoad(await buildLoad(), LOAD_CORE);
     const ours = await startOursOnPostgres({ core: null, originPort: load.originPort, folder: folder.path });
     try {
-      const way = ours.ways.tunnel?.way;
-      if (way === undefined) throw new Error("Our gateway has tunnels.");
+      const way = tunnelWay(ours);
       await load.timed("connections", way, { seconds: 2, threads: 8 });
       await delay(2_000);
       const before = openDescriptors(ours.pid);

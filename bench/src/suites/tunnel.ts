@@ -4,7 +4,7 @@ import { inTurn } from "../measure/in-turn.ts";
 import { cpuSecondsOf } from "../measure/process-cpu.ts";
 import { type Relay, TunnelField } from "../peers/tunnel-field.ts";
 import { type Bar, type Measured, makeRow, type Row } from "../row.ts";
-import type { Suite, SuiteContext } from "../suite.ts";
+import { attempt, type Suite, type SuiteContext } from "../suite.ts";
 
 const BULK_BYTES = 1_000_000_000;
 const SECONDS = 2;
@@ -56,15 +56,6 @@ export const tunnel: Suite = {
 
 const MANY_CASE = `${MANY} short connections`;
 const DATAGRAM_CASE = `datagrams of ${DATAGRAM_BYTES} bytes through the device, ${JOINED} to a call`;
-
-async function attempt(context: SuiteContext, what: string, measure: () => Promise<Row[]>): Promise<Row[]> {
-  try {
-    return await measure();
-  } catch (error) {
-    context.unmeasured(`tunnel, ${what}`, error);
-    return [];
-  }
-}
 
 /** What a relay's process used while this was done; it must have used some. */
 async function withCpu<Result>({ name, pid }: Relay, work: () => Promise<Result>): Promise<[Result, number]> {
