@@ -7,6 +7,7 @@ import { followChanges } from "./gateway/limits/live-changes.ts";
 import type { Gateway } from "./gateway/options.ts";
 import type { StoredCredentials } from "./gateway/stored-credentials.ts";
 import { LeasedAllowances } from "./metering/leased-allowances.ts";
+import type { Lease, LeaseWish } from "./metering/leases.ts";
 import { openStoredLeases } from "./metering/stored-leases.ts";
 
 /** What limits need of the gateway and its metering, which are made after them. */
@@ -14,6 +15,7 @@ interface LimitedGateway {
   readonly gateway: Gateway;
   readonly usage: {
     flush(): Promise<void>;
+    flushAndTake(wish: LeaseWish): Promise<Lease | undefined>;
     onUsage(listener: (userId: string) => void): () => void;
   };
   readonly credentials: StoredCredentials;
@@ -40,6 +42,7 @@ export async function openGatewayLimits(parts: {
     store,
     logger,
     flush: async () => limited?.usage.flush(),
+    flushAndTake: async (wish) => limited?.usage.flushAndTake(wish),
     countOpen: (userId) => limited?.gateway.countOpen(userId) ?? 0,
   });
   const limits = new CredentialLimits({

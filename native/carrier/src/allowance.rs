@@ -132,6 +132,15 @@ impl Allowance {
             .push(id);
     }
 
+    /// Whether flows of the engine are to be asked again. Who waits a moment later says that it is dry.
+    pub fn is_waited_for(&self) -> bool {
+        !self
+            .waiting
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .is_empty()
+    }
+
     pub fn take_waiting(&self) -> Vec<Id> {
         std::mem::take(&mut *self.waiting.lock().unwrap_or_else(PoisonError::into_inner))
     }

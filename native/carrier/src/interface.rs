@@ -354,6 +354,12 @@ impl NativeAllowance {
         self.state.is_newly_dry()
     }
 
+    /// Whether flows of the engine wait for more.
+    #[napi(getter)]
+    pub fn is_waited_for(&self) -> bool {
+        self.state.is_waited_for()
+    }
+
     /// While it is claimed, only JavaScript takes.
     #[napi(catch_unwind)]
     pub fn claim(&self, claimed: bool) {

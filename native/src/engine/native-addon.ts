@@ -94,6 +94,8 @@ export interface NativeAllowanceState {
   add(bytes: number): void;
   setLowBelow(bytes: number): void;
   isNewlyDry(): boolean;
+  /** Whether flows of the engine wait for more. */
+  readonly isWaitedFor: boolean;
   claim(claimed: boolean): void;
   reclaim(): number;
   close(): void;

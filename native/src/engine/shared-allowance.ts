@@ -50,7 +50,7 @@ export class SharedAllowance implements Allowance {
   add(bytes: number): void {
     this.#state.add(bytes);
     this.#serve();
-    this.#wake();
+    if (this.#state.isWaitedFor) this.#wake();
   }
 
   reclaim(): number {

@@ -2,6 +2,7 @@ import type { Transaction } from "kysely";
 import { int8s, texts } from "../db/binary-arrays.ts";
 import type { Schema } from "../db/schema.ts";
 import { runTogether, type Statement, statement } from "../db/statement-batch.ts";
+import type { HourlyUsage } from "./hourly-usage.ts";
 
 /** What moved for one account since it was last charged. */
 export interface Charge {
@@ -44,12 +45,38 @@ export async function writeAndCharge(
     if (writes.length > 0) await runTogether(transaction, writes, { thenCommit: true });
     return [];
   }
+  const statements = [...writes, ...chargingStatements(gatewayId, charges)];
+  const answers = await runTogether(transaction, statements, { thenCommit: true });
+  return balancesOf(answers.at(-1));
+}
+
+/** What charges accounts; the last of the statements answers with the balances. */
+export function chargingStatements(gatewayId: string, charges: readonly Charge[]): Statement[] {
   const users = charges.map(({ userId }) => userId);
   // Locked by a statement of its own: what the next one sees of the leases is then what stands once the rows are ours.
-  const statements = [...writes, lockingBalances(users), charging(gatewayId, charges)];
-  const answers = await runTogether(transaction, statements, { thenCommit: true });
-  const rows = (answers.at(-1) ?? []) as readonly BalanceRow[];
+  return [lockingBalances(users), charging(gatewayId, charges)];
+}
+
+/** The balances in the answer to the last of `chargingStatements`. */
+export function balancesOf(answer: readonly unknown[] = []): BalanceAfter[] {
+  const rows = answer as readonly BalanceRow[];
   return rows.map(({ user_id, remaining }) => ({ userId: user_id, remainingBytes: remaining }));
+}
+
+/** What usage comes to for each account. */
+export function chargesOf(hours: readonly HourlyUsage[]): Charge[] {
+  const charges = new Map<string, { charged: number; uncharged: number }>();
+  for (const { userId, ...added } of hours) {
+    const charge = charges.get(userId) ?? { charged: 0, uncharged: 0 };
+    charge.charged += added.sent + added.received;
+    charge.uncharged += added.unchargedSent + added.unchargedReceived;
+    charges.set(userId, charge);
+  }
+  return [...charges].map(([userId, { charged, uncharged }]) => ({
+    userId,
+    chargedBytes: BigInt(charged),
+    unchargedBytes: BigInt(uncharged),
+  }));
 }
 
 function charging(gatewayId: string, charges: readonly Charge[]): Statement<BalanceRow> {

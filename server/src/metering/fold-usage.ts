@@ -1,8 +1,10 @@
 import type { Kysely } from "kysely";
 import type { Schema } from "../db/schema.ts";
-import { type BalanceAfter, type Charge, writeAndCharge } from "./charge-balances.ts";
+import { type BalanceAfter, chargesOf, writeAndCharge } from "./charge-balances.ts";
 import { type Standing, standingAfter } from "./connection-state.ts";
-import { type FoldedBatch, foldBatch } from "./fold-batch.ts";
+import { foldBatch } from "./fold-batch.ts";
+import { foldKnown, isOtherwise, knownEvents } from "./fold-known.ts";
+import type { Lease, LeaseWish } from "./leases.ts";
 import { ReceiptChain } from "./receipt-chain.ts";
 import type { UsageEvent } from "./usage-event.ts";
 import { lockForFold, lockStandings, writingBatch } from "./write-batch.ts";
@@ -15,6 +17,8 @@ export interface FoldOutcome {
   readonly closedElsewhere: readonly string[];
   /** The gateway's epoch, for the bases of later events. */
   readonly epoch: bigint;
+  /** What the wish for a lease came to; left out where it was not asked for, or could not be in the same exchange. */
+  readonly lease?: Lease;
 }
 
 /** Two folds of the same new connections meet at most this often: the second time, the rows are seen and locked. */
@@ -25,12 +29,24 @@ const ATTEMPTS = 4;
  * of the credential of each connection that ends, all in one transaction. Totals only rise: an event that is known
  * already, or that an event of a later moment overtook, adds nothing, and a lost event is made good by the next one.
  * Events of deleted accounts are dropped.
+ *
+ * @param wish a lease to be taken with it
  */
 export async function foldUsage(
   db: Kysely<Schema>,
   gatewayId: string,
   events: readonly UsageEvent[],
+  wish?: LeaseWish,
 ): Promise<FoldOutcome> {
+  const known = knownEvents(events);
+  if (known !== undefined) {
+    try {
+      const { balances, lease } = await foldKnown(db, gatewayId, known, wish);
+      return { balances, closedElsewhere: [], epoch: known.epoch, ...(lease && { lease }) };
+    } catch (error) {
+      if (!isOtherwise(error) && !isUniqueViolation(error)) throw error;
+    }
+  }
   for (let attempt = 1; ; attempt++) {
     try {
       // That an event is there already shows when it is written: then, and only then, all are looked up first.
@@ -61,24 +77,9 @@ function foldOnce(
     for (const [id, standing] of await lockStandings(transaction, [...lookUp])) standings.set(id, standing);
     const batch = foldBatch(events, standings, chains);
     const writes = writingBatch(gatewayId, batch, chains);
-    const balances = await writeAndCharge(transaction, gatewayId, chargesOf(batch), writes);
+    const balances = await writeAndCharge(transaction, gatewayId, chargesOf(batch.hours), writes);
     return { balances, closedElsewhere: batch.closedElsewhere, epoch };
   });
-}
-
-function chargesOf({ hours }: FoldedBatch): Charge[] {
-  const charges = new Map<string, { charged: number; uncharged: number }>();
-  for (const { userId, ...added } of hours) {
-    const charge = charges.get(userId) ?? { charged: 0, uncharged: 0 };
-    charge.charged += added.sent + added.received;
-    charge.uncharged += added.unchargedSent + added.unchargedReceived;
-    charges.set(userId, charge);
-  }
-  return [...charges].map(([userId, { charged, uncharged }]) => ({
-    userId,
-    chargedBytes: BigInt(charged),
-    unchargedBytes: BigInt(uncharged),
-  }));
 }
 
 /** The credentials that events are of, and whether any of them gets a receipt. */

@@ -6,7 +6,10 @@ import {
   LEASE_LEAST_BYTES,
   LEASE_LIFETIME_MS,
   LEASE_MOST_BYTES,
+  LEASES_AT_ONCE,
+  type Lease,
   type LeaseStore,
+  type LeaseWish,
 } from "./leases.ts";
 
 /** A lease lasts about this long at the speed that the account has. */
@@ -30,6 +33,8 @@ export interface LeasedAllowancesParts {
   readonly logger: Logger;
   /** Writes usage that was counted and not written: what is written is settled, and makes room for more leases. */
   readonly flush: () => Promise<void>;
+  /** Does that and takes a lease in one; undefined where that cannot be done at once, and no lease was taken. */
+  readonly flushAndTake: (wish: LeaseWish) => Promise<Lease | undefined>;
   /** How many flows an account has open in this process. */
   readonly countOpen: (userId: string) => number;
   /** Milliseconds of a clock that never goes back. */
@@ -138,6 +143,7 @@ interface AccountParts {
   readonly store: LeaseStore;
   readonly logger: Logger;
   readonly flush: () => Promise<void>;
+  readonly flushAndTake: (wish: LeaseWish) => Promise<Lease | undefined>;
   readonly countOpen: (userId: string) => number;
   readonly clock: () => number;
   readonly suspended: () => boolean;
@@ -150,7 +156,7 @@ class LeasedAccount {
   readonly allowance: Allowance;
   readonly #userId: string;
   readonly #parts: AccountParts;
-  #leaseBytes = LEASE_LEAST_BYTES;
+  #wantedBytes = LEASE_LEAST_BYTES;
   #addedBytes = 0;
   #goneAtLease = 0;
   #leasedAt: number;
@@ -220,9 +226,9 @@ class LeasedAccount {
   async #takeLease(): Promise<void> {
     if (this.#ended || this.#parts.suspended()) return;
     this.#measure();
-    const { store, logger, flush } = this.#parts;
+    const { logger, flush } = this.#parts;
     try {
-      const lease = await store.take(this.#userId, this.#leaseBytes);
+      const lease = await this.#ask({ userId: this.#userId, bytes: this.#wantedBytes });
       if (lease.grantedBytes > 0) {
         this.#dry = false;
         this.#grants += 1;
@@ -237,20 +243,32 @@ class LeasedAccount {
     }
   }
 
+  /** A fast account's usage is written with it: it would have to be soon, for what is not settled has a bound. */
+  async #ask(wish: LeaseWish): Promise<Lease> {
+    const { store, flushAndTake } = this.#parts;
+    if (wish.bytes < LEASE_MOST_BYTES) return store.take(wish);
+    const lease = await flushAndTake(wish);
+    return lease === undefined || lease.grantedBytes === 0 ? store.take(wish) : lease;
+  }
+
   /** The most that may be put aside is: what has flowed of it is written, so that it is settled. */
   async #settle(): Promise<void> {
     await this.#parts.flush();
     await new Promise((resolve) => setTimeout(resolve, SETTLE_MS));
   }
 
-  /** Leases are as large as the account is fast: one is half a second's worth. */
+  /**
+   * Leases are as large as the account is fast: one is half a second's worth. Where the largest is far less than that,
+   * several are taken at once.
+   */
   #measure(): void {
     const now = this.#parts.clock();
     const gone = this.#gone();
     const seconds = Math.max(0.001, (now - this.#leasedAt) / 1_000);
-    const wanted = ((gone - this.#goneAtLease) / seconds) * LEASE_SECONDS;
-    this.#leaseBytes = Math.round(Math.min(LEASE_MOST_BYTES, Math.max(LEASE_LEAST_BYTES, wanted)));
-    this.allowance.setLowBelow(this.#leaseBytes / 2);
+    const worth = ((gone - this.#goneAtLease) / seconds) * LEASE_SECONDS;
+    const count = worth > LEASES_AT_ONCE * LEASE_MOST_BYTES ? LEASES_AT_ONCE : 1;
+    this.#wantedBytes = Math.round(Math.min(count * LEASE_MOST_BYTES, Math.max(LEASE_LEAST_BYTES, worth)));
+    this.allowance.setLowBelow(this.#wantedBytes / 2);
     this.#leasedAt = now;
     this.#goneAtLease = gone;
   }

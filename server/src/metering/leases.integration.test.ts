@@ -49,7 +49,7 @@ describe.each(databaseKinds)("leases on %s", (kind) => {
       Array.from({ length: 8 }, () => openStoredLeases(database.db, randomUUID())),
     );
     const leases = await Promise.all(
-      stores.flatMap((store) => Array.from({ length: 12 }, () => store.take(userId, MIB))),
+      stores.flatMap((store) => Array.from({ length: 12 }, () => store.take({ userId, bytes: MIB }))),
     );
     const granted = leases.reduce((sum, { grantedBytes }) => sum + grantedBytes, 0);
     expect(granted).toBe(10 * MIB + 7);
@@ -77,9 +77,9 @@ describe.each(databaseKinds)("leases on %s", (kind) => {
     const { userId } = await createAccount(database.db, BigInt(10 * HELD_MOST_BYTES));
     const store = await openStoredLeases(database.db, randomUUID());
     let held = 0;
-    for (let lease = await store.take(userId, 8 * MIB); lease.grantedBytes > 0; ) {
+    for (let lease = await store.take({ userId, bytes: 8 * MIB }); lease.grantedBytes > 0; ) {
       held = lease.heldBytes;
-      lease = await store.take(userId, 8 * MIB);
+      lease = await store.take({ userId, bytes: 8 * MIB });
       expect(lease.moreToCome).toBe(true);
     }
     expect(held).toBe(HELD_MOST_BYTES);
@@ -91,13 +91,13 @@ describe.each(databaseKinds)("leases on %s", (kind) => {
     const deadId = randomUUID();
     const dead = await openStoredLeases(database.db, deadId);
     const living = await openStoredLeases(database.db, randomUUID());
-    expect((await dead.take(userId, MIB)).grantedBytes).toBe(MIB);
-    expect((await living.take(userId, MIB)).grantedBytes).toBe(0);
+    expect((await dead.take({ userId, bytes: MIB })).grantedBytes).toBe(MIB);
+    expect((await living.take({ userId, bytes: MIB })).grantedBytes).toBe(0);
     await sql`update lease_holders set expires_at = clock_timestamp() - interval '1 s' where gateway_id = ${deadId}`.execute(
       database.db,
     );
-    expect((await dead.take(userId, 1)).grantedBytes).toBe(0);
-    expect((await living.take(userId, MIB)).grantedBytes).toBe(MIB);
+    expect((await dead.take({ userId, bytes: 1 })).grantedBytes).toBe(0);
+    expect((await living.take({ userId, bytes: MIB })).grantedBytes).toBe(MIB);
     expect(await dead.renew()).toBe("lost");
     expect(await dead.renew()).toBe("held");
     await Promise.all([dead.close(), living.close()]);
@@ -137,6 +137,7 @@ describe.each(databaseKinds)("leases on %s", (kind) => {
         store,
         logger,
         flush: () => usage.flush(),
+        flushAndTake: (wish) => usage.flushAndTake(wish),
         countOpen: (userId) => gateway.countOpen(userId),
       });
       gateway = await startGateway({

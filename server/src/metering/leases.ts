@@ -1,4 +1,10 @@
-/** What a request for a lease came to. */
+/** What is asked for: leases of 1 to 8 MiB, up to two of them at once. */
+export interface LeaseWish {
+  readonly userId: string;
+  readonly bytes: number;
+}
+
+/** What a wish came to. */
 export interface Lease {
   /** Bytes that may flow now: they are off the balance already. 0: none are to be had. */
   readonly grantedBytes: number;
@@ -13,8 +19,8 @@ export interface Lease {
  * settled where those are folded (charge-balances.ts).
  */
 export interface LeaseStore {
-  /** Takes a lease of up to this many bytes. */
-  take(userId: string, bytes: number): Promise<Lease>;
+  /** Takes up to as many bytes as are wished for. */
+  take(wish: LeaseWish): Promise<Lease>;
   /** Puts back what did not flow. @returns what this gateway still holds of the balance */
   giveBack(userId: string, bytes: number): Promise<number>;
   /** Puts back all that this gateway still holds of the balance. */
@@ -29,9 +35,11 @@ export interface LeaseStore {
 
 /** A lease is given back by itself when its gateway was not heard of for this long. */
 export const LEASE_LIFETIME_MS = 30_000;
-/** The least and the most that is asked for at once. */
+/** The least and the most that a lease has. */
 export const LEASE_LEAST_BYTES = 1_048_576;
 export const LEASE_MOST_BYTES = 8 * 1_048_576;
+/** So many of the largest are taken at once by an account to which one is not half a second's but a moment's worth. */
+export const LEASES_AT_ONCE = 2;
 /**
  * The most that one gateway may have put aside of one balance, settled bytes not among it. This is the bound: what a
  * gateway that is killed moved and did not write is never more than this, for an account.

@@ -1,17 +1,9 @@
 import { type Kysely, sql, type Transaction } from "kysely";
 import type { Schema } from "../db/schema.ts";
-import { runTogether, statement } from "../db/statement-batch.ts";
+import { runTogether } from "../db/statement-batch.ts";
 import { lockBalances } from "./charge-balances.ts";
-import {
-  HELD_MOST_BYTES,
-  LEASE_LEAST_BYTES,
-  LEASE_LIFETIME_MS,
-  type Lease,
-  type LeaseStore,
-} from "./leases.ts";
-
-/** The last quarter of a balance is not put aside at once: other gateways may need some of it. */
-const LARGEST_SHARE = 4;
+import { LEASE_LIFETIME_MS, type Lease, type LeaseStore, type LeaseWish } from "./leases.ts";
+import { leaseOf, takingLease } from "./taking-lease.ts";
 
 /**
  * Begins to hold leases in the name of a gateway. What an earlier run of it held is put back: whoever starts a gateway
@@ -38,48 +30,16 @@ class StoredLeases implements LeaseStore {
     await this.#register();
   }
 
-  async take(userId: string, bytes: number): Promise<Lease> {
-    const lease = await this.#tryToTake(userId, bytes);
+  async take(wish: LeaseWish): Promise<Lease> {
+    const lease = await this.#tryToTake(wish);
     // Those who died with a lease in their hands must not make others go hungry.
     if (lease.grantedBytes > 0 || lease.moreToCome || (await this.reclaimExpired()) === 0) return lease;
-    return this.#tryToTake(userId, bytes);
+    return this.#tryToTake(wish);
   }
 
-  async #tryToTake(userId: string, bytes: number): Promise<Lease> {
-    const taking = statement<{ granted: bigint; held: bigint; free: bigint }>`
-      with balance as materialized (
-        select allowance_bytes - used_bytes - reserved_bytes as free
-        from traffic_balances where user_id = ${userId}::text for update
-      ), held as (
-        select coalesce(sum(bytes), 0)::bigint as bytes
-        from traffic_leases where user_id = ${userId}::text and gateway_id = ${this.#gatewayId}::text
-      ), wanted as (
-        select free, greatest(0, least(
-          ${bytes}::bigint, ${HELD_MOST_BYTES}::bigint - held.bytes, free,
-          greatest(${LEASE_LEAST_BYTES}::bigint, free / ${LARGEST_SHARE}::bigint)
-        )) as bytes
-        from balance, held
-        where exists (
-          select from lease_holders where gateway_id = ${this.#gatewayId}::text and expires_at > clock_timestamp()
-        )
-      ), reserved as (
-        update traffic_balances b set reserved_bytes = b.reserved_bytes + wanted.bytes
-        from wanted where b.user_id = ${userId}::text and wanted.bytes > 0
-      ), lease as (
-        insert into traffic_leases as l (user_id, gateway_id, bytes)
-        select ${userId}::text, ${this.#gatewayId}::text, bytes from wanted where bytes > 0
-        on conflict (user_id, gateway_id) do update set bytes = l.bytes + excluded.bytes
-        returning l.bytes
-      )
-      select wanted.bytes as granted, wanted.free, coalesce(lease.bytes, held.bytes) as held
-      from wanted cross join held left join lease on true
-    `;
-    const [[row]] = await runTogether(this.#db, [taking]);
-    return {
-      grantedBytes: Number(row?.granted ?? 0n),
-      heldBytes: Number(row?.held ?? 0n),
-      moreToCome: (row?.free ?? 0n) > (row?.granted ?? 0n),
-    };
+  async #tryToTake(wish: LeaseWish): Promise<Lease> {
+    const [[row]] = await runTogether(this.#db, [takingLease(this.#gatewayId, wish)]);
+    return leaseOf(row);
   }
 
   async giveBack(userId: string, bytes: number): Promise<number> {

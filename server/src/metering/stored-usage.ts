@@ -4,6 +4,7 @@ import type { Schema } from "../db/schema.ts";
 import type { BalanceAfter } from "./charge-balances.ts";
 import { closeLost } from "./close-lost.ts";
 import { foldUsage } from "./fold-usage.ts";
+import type { Lease, LeaseWish } from "./leases.ts";
 import type { UsageEvent } from "./usage-event.ts";
 import type {
   ConnectionRecord,
@@ -16,6 +17,8 @@ import type {
 const FLUSH_MS = 400;
 /** Connections in one transaction. */
 const BATCH = 2_000;
+/** A lease waits with the writing of no more connections than this. */
+const LEASED_BATCH = 50;
 /** How long an account's balance is believed without looking again. */
 const BALANCE_FRESH_MS = 1_000;
 /** How long the database may be silent before that is a problem, and before it is asked when there is nothing to write. */
@@ -122,8 +125,29 @@ export class StoredUsage implements UsageRecorder {
   /** Waits for a flush that is under way and writes what has come since. */
   async flush(): Promise<void> {
     while (this.#flushing) await this.#flushing.catch(() => {});
+    await this.#whileFlushing(this.#writeAll());
+  }
+
+  /**
+   * Writes what is counted and takes a lease in the same exchange: one where it would be two or three.
+   * @returns undefined where that cannot be done at once, and no lease was taken
+   */
+  async flushAndTake(wish: LeaseWish): Promise<Lease | undefined> {
+    if (this.#flushing) return undefined;
+    const changed = this.#changed();
+    if (changed.length === 0 || changed.length > LEASED_BATCH) return undefined;
+    let lease: Lease | undefined;
+    const write = async () => {
+      lease = await this.#write(changed, wish);
+      this.#isWritten();
+    };
+    await this.#whileFlushing(write());
+    return lease;
+  }
+
+  async #whileFlushing(work: Promise<void>): Promise<void> {
     this.#flushingSince = performance.now();
-    this.#flushing = this.#writeAll().finally(() => {
+    this.#flushing = work.finally(() => {
       this.#flushing = undefined;
     });
     await this.#flushing;
@@ -143,11 +167,20 @@ export class StoredUsage implements UsageRecorder {
   }
 
   async #writeAll(): Promise<void> {
+    const changed = this.#changed();
+    for (let at = 0; at < changed.length; at += BATCH) await this.#write(changed.slice(at, at + BATCH));
+    if (changed.length === 0) await this.#askWhetherItAnswers();
+    else this.#isWritten();
+  }
+
+  #changed(): Tracked[] {
     const changed: Tracked[] = [];
     for (const tracked of this.#tracked) if (hasNews(tracked)) changed.push(tracked);
-    for (let at = 0; at < changed.length; at += BATCH) await this.#write(changed.slice(at, at + BATCH));
-    if (changed.length > 0) this.#answeredAt = performance.now();
-    else await this.#askWhetherItAnswers();
+    return changed;
+  }
+
+  #isWritten(): void {
+    this.#answeredAt = performance.now();
     this.#problem = null;
   }
 
@@ -155,18 +188,19 @@ export class StoredUsage implements UsageRecorder {
   async #askWhetherItAnswers(): Promise<void> {
     if (this.#problem === null && performance.now() - this.#answeredAt < SILENT_MS) return;
     await sql`select 1`.execute(this.#parts.db);
-    this.#answeredAt = performance.now();
+    this.#isWritten();
   }
 
-  async #write(batch: readonly Tracked[]): Promise<void> {
+  async #write(batch: readonly Tracked[], wish?: LeaseWish): Promise<Lease | undefined> {
     const at = this.#clock();
     const written = batch.map((tracked) => ({ tracked, event: eventOf(tracked, at) }));
     // A write that fails may have happened all the same: whatever comes next needs a number of its own.
     for (const { tracked, event } of written) tracked.seq = event.seq;
-    const { balances, closedElsewhere, epoch } = await foldUsage(
+    const { balances, closedElsewhere, epoch, lease } = await foldUsage(
       this.#parts.db,
       this.#parts.gatewayId,
       written.map(({ event }) => event),
+      wish,
     );
     for (const { tracked, event } of written) {
       tracked.written = event.totals;
@@ -179,6 +213,7 @@ export class StoredUsage implements UsageRecorder {
     this.#settle(balances, at);
     const users = new Set(batch.map(({ connection }) => connection.record.userId));
     for (const userId of users) for (const listener of this.#listeners) listener(userId);
+    return lease;
   }
 
   /** What was believed lost and closed has its receipt: it may carry nothing more. */

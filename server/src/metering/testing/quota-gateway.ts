@@ -53,13 +53,14 @@ process.send?.({ kind: "ready", port: limited.gateway.port });
 
 async function balanceOf(userId: string) {
   const { rows } = await sql<
-    Record<"allowance" | "used" | "reserved" | "overrun" | "connections" | "leases", string>
+    Record<"allowance" | "used" | "reserved" | "overrun" | "connections" | "open" | "leases", string>
   >`
     select allowance_bytes::text as allowance, used_bytes::text as used, reserved_bytes::text as reserved,
       overrun_bytes::text as overrun,
       (select coalesce(sum(bytes), 0)::text from traffic_leases where user_id = b.user_id) as leases,
       (select coalesce(sum(sent_bytes + received_bytes), 0)::text from proxy_connections
-        where user_id = b.user_id) as connections
+        where user_id = b.user_id) as connections,
+      (select count(*)::text from proxy_connections where user_id = b.user_id and closed_at is null) as open
     from traffic_balances b where user_id = ${userId}
   `.execute(db);
   return rows[0];

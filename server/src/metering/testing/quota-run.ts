@@ -55,6 +55,7 @@ const balanceSchema = z.object({
   overrun: count,
   leases: count,
   connections: count,
+  open: count,
 });
 type Account = z.infer<typeof accountSchema>;
 
@@ -162,11 +163,11 @@ export async function runQuota(run: QuotaRun): Promise<QuotaOutcome> {
   }
 }
 
-/** The account rests: nothing flows, and within seconds its gateway gives back what it holds. */
+/** The account rests: its connections are written to their end, and within seconds its gateway gives back what it holds. */
 async function settled(gateway: GatewayProcess, userId: string): Promise<z.infer<typeof balanceSchema>> {
   for (let tries = 0; ; tries++) {
     const balance = balanceSchema.parse(await gateway.ask({ kind: "balance", userId }, "balance"));
-    if (balance.leases === 0 || tries > 150) return balance;
+    if ((balance.leases === 0 && balance.open === 0) || tries > 150) return balance;
     await pause(100);
   }
 }
