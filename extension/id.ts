@@ -5,11 +5,7 @@
 export const EXTENSION_PUBLIC_KEY =
   "MIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8AMIIBCgKCAQEA2Yndep76DK8GP6xkR8ZWXSRHoXiX5GNexUnayf8jQnzXZjrVzeVyrJde4slq83bO4G/7Esf8DggTxKRHIEd7bSmbKg6NeQJKDvaIawn762JgY1R/JSL6phlHlBSzIaPYCeWjX1j9Ms6/ndovcaEt5D38nO9oku8te8KuM87v+ft37QHaX6huitf5FfKIuwTfwbGzfQCoaOiX2nub0+3PkbsaW6PoQfq8jCacEqaeLxH8Md3SOlDxSP8cS6jsnN2+Z3PYpLjHBYpWDl3KkpQ575FMP5CKoX0iSHCxcUFpP//ayJs+3nJ9wuozd5EYtLWNQlGuPFpKlvfl2bBalnIJkwIDAQAB";
 
-/** The first 32 hex digits of the key's SHA-256, written with the letters a to p, as Chrome does. */
-export const EXTENSION_ID = "mbfnjhnjjigoigjdeejnogambjmlppib";
-
-/** The extension's id in Firefox. */
-export const FIREFOX_EXTENSION_ID = "atlantic-proxy@atlantic-proxy.org";
+export { EXTENSION_ID, FIREFOX_EXTENSION_ID } from "../shared/control/extension-id.ts";
 
 /** The native-messaging host that the extension talks to. */
 export const NATIVE_HOST = "org.atlantic_proxy.companion";

@@ -119,7 +119,8 @@ function summary(settings: Settings, server: ServerReady, proxyPort: number): st
     ...overTls(server, site),
     `  Local proxy  127.0.0.1:${proxyPort}  (for the extension)`,
     `  Browser      npm run browser      a browser with the extension in it, paired`,
-    "               or load extension/.output/chrome-mv3 on chrome://extensions (developer mode)",
+    "               or your own: npx atlantic pair --register, then load extension/.output/chrome-mv3",
+    "               on chrome://extensions (developer mode)",
     `  Command      npx atlantic status`,
     `  Data         ${settings.data}`,
     ...(existsSync(join(repository, "native/dist/atlantic-native.node"))

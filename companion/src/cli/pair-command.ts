@@ -1,14 +1,20 @@
 import { createInterface } from "node:readline/promises";
+import { EXTENSION_ID, FIREFOX_EXTENSION_ID } from "@atlantic/shared/control/extension-id.ts";
 import { ClearError } from "../clear-error.ts";
+import { dataDirectory, pathsToSpeakTo } from "../data-paths.ts";
+import { registerHostForUser } from "../native-messaging/register.ts";
 import { type CommandContext, show, withCompanion } from "./command-context.ts";
 
 export interface PairOptions {
   readonly accept?: string;
   readonly refuse?: string;
+  readonly register?: boolean;
 }
 
 /** Shows who waits to be paired, and takes the answer: by option, or by asking when a person is there. */
-export async function pair(context: CommandContext, { accept, refuse }: PairOptions): Promise<void> {
+export async function pair(context: CommandContext, options: PairOptions): Promise<void> {
+  if (options.register) return register(context);
+  const { accept, refuse } = options;
   await withCompanion(async (client) => {
     const chosen = accept ?? refuse;
     if (chosen !== undefined) {
@@ -20,7 +26,8 @@ export async function pair(context: CommandContext, { accept, refuse }: PairOpti
       return show(
         context,
         pending,
-        () => "No browser asks to be paired. Open its popup and follow the two steps.",
+        () =>
+          "No browser asks to be paired. Open its popup and follow the two steps. Where that finds no companion: atlantic pair --register.",
       );
     }
     if (!process.stdin.isTTY) {
@@ -35,6 +42,22 @@ export async function pair(context: CommandContext, { accept, refuse }: PairOpti
       context.print(answerInWords({ accepted }));
     }
   });
+}
+
+/** A browser starts only what stands in a file of its own: until then its extension finds no companion. */
+async function register(context: CommandContext): Promise<void> {
+  const dataDir = pathsToSpeakTo().isService ? undefined : dataDirectory();
+  const files = [
+    ...(await registerHostForUser({ dataDir, extensionId: EXTENSION_ID, family: "chromium" })),
+    ...(await registerHostForUser({ dataDir, extensionId: FIREFOX_EXTENSION_ID, family: "firefox" })),
+  ];
+  show(context, files, () =>
+    [
+      "Your browsers find the companion now. Written for it:",
+      ...files.map((file) => `  ${file}`),
+      "Load the extension, open its popup, and compare the six words: atlantic pair shows them as well.",
+    ].join("\n"),
+  );
 }
 
 function answerInWords({ accepted }: { accepted: boolean }): string {

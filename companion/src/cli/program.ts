@@ -57,6 +57,7 @@ export function program(print: (text: string) => void): Command {
   root
     .command("pair")
     .description("answer browsers that ask to be paired")
+    .option("--register", "first, once: let your own Chromium, Chrome and Firefox find the companion")
     .option("--accept <id>", "accept this one")
     .option("--refuse <id>", "refuse this one")
     .action((options: PairOptions) => pair(context(), options));

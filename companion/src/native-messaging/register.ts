@@ -11,7 +11,8 @@ export const HOST_NAME = "org.atlantic_proxy.companion";
 type BrowserFamily = "chromium" | "firefox";
 
 export interface HostRegistration {
-  readonly dataDir: string;
+  /** Of the companion to speak to; undefined: the system's service, where one runs. */
+  readonly dataDir: string | undefined;
   /** The only extension that may start the relay: Chrome's 32 letters, or the add-on's id in Firefox. */
   readonly extensionId: string;
   readonly family?: BrowserFamily;
@@ -73,7 +74,7 @@ function manifestOf({ extensionId, family }: HostRegistration, path: string): ob
 
 /** A browser starts hosts without arguments of ours, so that what the relay must know stands in a script of its own. */
 async function writeWrapper(options: HostRegistration, directory: string): Promise<string> {
-  const place = join(options.dataDir, "companion", "hosts");
+  const place = join(scriptsOf(options), "hosts");
   makePrivateDirectory(place);
   const name = createHash("sha256").update(directory).digest("hex").slice(0, 16);
   const path = join(place, `${name}.sh`);
@@ -82,13 +83,19 @@ async function writeWrapper(options: HostRegistration, directory: string): Promi
   return path;
 }
 
-function wrapperText({ dataDir, extensionId, ticket }: HostRegistration): string {
+/** A person may write nothing in the service's own directories. */
+function scriptsOf({ dataDir }: HostRegistration): string {
+  return dataDir === undefined ? join(homedir(), ".local/state/atlantic") : join(dataDir, "companion");
+}
+
+function wrapperText(options: HostRegistration): string {
+  const { dataDir, extensionId, ticket } = options;
   const relay = fileURLToPath(new URL("./relay.ts", import.meta.url));
   return [
     "#!/bin/sh",
-    `export ATLANTIC_DATA=${quoted(dataDir)}`,
+    dataDir === undefined ? "unset ATLANTIC_DATA" : `export ATLANTIC_DATA=${quoted(dataDir)}`,
     // A sleeping extension waits for the relay: compiled code is kept.
-    `export NODE_COMPILE_CACHE=${quoted(join(dataDir, "companion", "cache"))}`,
+    `export NODE_COMPILE_CACHE=${quoted(join(scriptsOf(options), "cache"))}`,
     `export ATLANTIC_EXTENSION_ID=${quoted(extensionId)}`,
     ...(ticket === undefined ? [] : [`export ATLANTIC_PAIRING_TICKET=${quoted(ticket)}`]),
     `exec ${quoted(process.execPath)} --disable-warning=ExperimentalWarning ${quoted(relay)} "$@"`,

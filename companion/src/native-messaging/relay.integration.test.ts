@@ -1,9 +1,12 @@
-import { type ChildProcessByStdio, spawn } from "node:child_process";
+import { type ChildProcessByStdio, execFile, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import type { Readable, Writable } from "node:stream";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+import { EXTENSION_ID } from "@atlantic/shared/control/extension-id.ts";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { type ExitProxy, startExitProxy } from "../testing/exit-proxy.ts";
 import { ControlStandIn } from "../testing/test-browser.ts";
@@ -175,4 +178,14 @@ test("each browser's manifest stands where it looks, and the script behind it is
     expect(allowed_origins).toEqual([ORIGIN]);
     expect(statSync(path).mode & 0o777).toBe(0o700);
   }
+});
+
+test("atlantic pair --register lets the user's own browser find the companion", async () => {
+  const command = fileURLToPath(new URL("../../bin/atlantic.mjs", import.meta.url));
+  const env = { ...process.env, HOME: profile, ATLANTIC_DATA: dataDir() };
+  await promisify(execFile)(process.execPath, [command, "pair", "--register"], { env });
+  const manifest = join(profile, ".config/chromium/NativeMessagingHosts", `${HOST_NAME}.json`);
+  const host = new Host(manifest, `chrome-extension://${EXTENSION_ID}/`);
+  host.post(hello());
+  expect(await host.next()).toMatchObject({ result: { tier: "none" } });
 });

@@ -11,6 +11,7 @@ import type { Browser } from "wxt/browser";
 import { browser } from "wxt/browser";
 import type { z } from "zod";
 import { NATIVE_HOST } from "../../id.ts";
+import { linkProblem } from "./link-problem.ts";
 
 type Params<Request extends CompanionRequest> = z.input<(typeof companionRequests)[Request]["params"]>;
 type Result<Request extends CompanionRequest> = z.output<(typeof companionRequests)[Request]["result"]>;
@@ -65,8 +66,7 @@ export class Wire {
     this.#port = port;
     port.onMessage.addListener((message) => this.#receive(message));
     port.onDisconnect.addListener(() => {
-      if (this.#port === port)
-        this.#lost(browser.runtime.lastError?.message ?? "The companion closed the link.");
+      if (this.#port === port) this.#lost(linkProblem(browser.runtime.lastError?.message));
     });
     this.#events.opened();
   }
