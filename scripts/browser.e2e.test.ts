@@ -64,3 +64,10 @@ test("a browser that is not there is one sentence", async () => {
   expect(code).toBe(1);
   expect(output()).toMatch(/^No chrome was found on this computer\. .*\n$/);
 });
+
+test("without a display it says so, and how to do without one", async () => {
+  const { child, output } = runBrowser(["chromium"], { DISPLAY: "", WAYLAND_DISPLAY: "" });
+  const [code] = await once(child, "close");
+  expect(output()).toContain("There is no display here");
+  expect(code).toBe(1);
+});
