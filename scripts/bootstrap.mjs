@@ -12,7 +12,7 @@ const entries = {
   test: "scripts/test.ts",
   lab: "lab/src/main.ts",
   bench: "bench/src/main.ts",
-  "e2e-tabs": "scripts/e2e-tabs.ts",
+  "e2e-tabs": "extension/e2e/tabs/main.ts",
   conformance: "conformance/src/main.ts",
   fuzz: "conformance/fuzz/main.ts",
   "proof-crash": "server/src/metering/testing/proof-crash.ts",

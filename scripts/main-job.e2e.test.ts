@@ -5,6 +5,7 @@ import type { Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { repository } from "./settings.ts";
 import { type OpenedBrowser, openBrowser } from "./testing/open-browser.ts";
+import { settledBytes } from "./testing/settled-bytes.ts";
 import { type Started, startProduct } from "./testing/start-product.ts";
 
 let data: string;
@@ -46,12 +47,11 @@ test("three tabs, three exits: each page shows its own address, and the account 
   const account = await browser.context.newPage();
   await account.goto(product.signInUrl);
   await account.getByRole("heading", { name: "Dashboard" }).waitFor();
-  expect(await settledBytes()).toBeGreaterThan(0n);
   await vi.waitFor(
     async () => {
       await account.reload();
       await account.getByRole("heading", { name: "Dashboard" }).waitFor();
-      const expected = await settledBytes();
+      const expected = await settledBytes(product);
       expect(await shownBytes(account)).toBe(expected);
     },
     { timeout: 60_000 },
@@ -79,24 +79,6 @@ async function shownAddress(page: Page): Promise<string> {
   const [address] = /127\.\d+\.\d+\.\d+/.exec((await page.textContent("body")) ?? "") ?? [];
   if (!address) throw new Error(`The echo site shows no address: ${await page.textContent("body")}`);
   return address;
-}
-
-/** What the API says once two readings, more than a flush interval apart, agree. */
-async function settledBytes(): Promise<bigint> {
-  const basic = Buffer.from(`${product.credential.username}:${product.credential.password}`).toString(
-    "base64",
-  );
-  let last = -1n;
-  for (;;) {
-    const response = await fetch(`${product.webUrl}/api/v1/usage`, {
-      headers: { authorization: `Basic ${basic}` },
-    });
-    const { month } = (await response.json()) as { month: { sentBytes: string; receivedBytes: string } };
-    const now = BigInt(month.sentBytes) + BigInt(month.receivedBytes);
-    if (now === last) return now;
-    last = now;
-    await new Promise((resolve) => setTimeout(resolve, 700));
-  }
 }
 
 /** The month's bytes, to the byte, as the dashboard shows them. */

@@ -10,7 +10,7 @@ const port = (name: string) =>
     .number({ error: `${name} must be a port number from 0 to 65535.` })
     .int()
     .min(0)
-    .max(65_535, { error: `${name} must be a port number from 0 to 65535.` });
+    .max(65_535);
 
 const settingsSchema = z.object({
   data: z.string().min(1),

@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { repository } from "./settings.ts";
+import { settledBytes } from "./testing/settled-bytes.ts";
 import { freePorts, runStart, type Started, startProduct } from "./testing/start-product.ts";
 
 const run = promisify(execFile);
@@ -91,40 +92,13 @@ test("Ctrl-C ends everything and the next start still knows the credential and i
   const first = await startProduct(data);
   const { username, password } = first.credential;
   await run("curl", ["-sS", "-x", `http://${username}-cc-us:${password}@${first.gateway}`, first.echoUrl]);
-  const before = usageBytes(await summary(first));
+  const before = await settledBytes(first);
   expect(await first.interrupt()).toBe(0);
   await expect(fetch(first.webUrl)).rejects.toThrow();
 
   const second = await startProduct(data);
   expect(second.credential).toEqual(first.credential);
-  expect(usageBytes(await summary(second))).toBe(before);
-  expect(before).toBeGreaterThan(0n);
+  expect(await settledBytes(second)).toBe(before);
   expect(await second.interrupt()).toBe(0);
   await rm(data, { recursive: true, force: true });
 });
-
-interface Summary {
-  readonly month: { readonly sentBytes: string; readonly receivedBytes: string };
-}
-
-async function summary({ webUrl, credential }: Started): Promise<Summary> {
-  const basic = Buffer.from(`${credential.username}:${credential.password}`).toString("base64");
-  const read = async () => {
-    const response = await fetch(`${webUrl}/api/v1/usage`, {
-      headers: { authorization: `Basic ${basic}` },
-    });
-    expect(response.status).toBe(200);
-    return (await response.json()) as Summary;
-  };
-  // Counters are written at most half a second after the bytes: wait until two reads in a row agree above zero.
-  let last = await read();
-  for (;;) {
-    const next = await read();
-    if (usageBytes(next) > 0n && usageBytes(next) === usageBytes(last)) return next;
-    last = next;
-  }
-}
-
-function usageBytes({ month }: Summary): bigint {
-  return BigInt(month.sentBytes) + BigInt(month.receivedBytes);
-}

@@ -28,28 +28,18 @@ export function runStart(argv: readonly string[], env: NodeJS.ProcessEnv = {}) {
     detached: true,
   });
   let output = "";
-  child.stdout.setEncoding("utf8").on("data", (text: string) => {
-    output += text;
-  });
-  child.stderr.setEncoding("utf8").on("data", (text: string) => {
-    output += text;
-  });
+  for (const stream of [child.stdout, child.stderr])
+    stream.setEncoding("utf8").on("data", (text: string) => {
+      output += text;
+    });
   return { child, output: () => output };
 }
 
 /** Runs the start command until it says that it is ready. @throws Error with its output when it ends instead. */
 export async function startProduct(data: string): Promise<Started> {
-  const ports = await freePorts(3);
-  const { child, output } = runStart([
-    "--data",
-    data,
-    "--web-port",
-    String(ports[0]),
-    "--gateway-port",
-    String(ports[1]),
-    "--proxy-port",
-    String(ports[2]),
-  ]);
+  const [web, gateway, proxy] = await freePorts(3);
+  const ports = [`--web-port=${web}`, `--gateway-port=${gateway}`, `--proxy-port=${proxy}`];
+  const { child, output } = runStart(["--data", data, ...ports]);
   await new Promise<void>((resolve, reject) => {
     const look = () => output().includes("Ctrl-C ends everything.") && resolve();
     child.stdout.on("data", look);
