@@ -1,9 +1,13 @@
+import { once } from "node:events";
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { createConnection, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { type Firewall, type FirewallOptions, type FirewallTrouble, openFirewall } from "./firewall.ts";
+import { FirewallError } from "./firewall-error.ts";
+import { HolderConnection } from "./holder-connection.ts";
 import { MARK, type Policy } from "./policy.ts";
 import { printNft } from "./print-nft.ts";
 import { rulesOf } from "./rules-of.ts";
@@ -206,6 +210,31 @@ describe("the firewall in the kernel", () => {
     expect(await holders()).toHaveLength(1);
   });
 
+  it("lives on when daemons go away while it has a trouble to tell", async () => {
+    await start();
+    const [holder = 0] = await holders();
+    const leaving = [await hail(), await hail()];
+    const staying = await HolderConnection.open(join(folder, "socket"), { trouble() {}, gone() {} });
+    // All of it is there when it looks again.
+    process.kill(holder, "SIGSTOP");
+    await expect.poll(() => readFileSync(`/proc/${holder}/stat`, "utf8")).toContain(") T ");
+    for (const daemon of leaving) daemon.destroy();
+    const settings = [{ name: "net/no/such/setting", value: "1" }];
+    const applied = staying.ask({ do: "apply", rules: { ...rulesOf(blocked), settings } });
+    process.kill(holder, "SIGCONT");
+    expect(await applied).toMatchObject({ is: "done" });
+    expect((await told("failed")).message).toContain("net/no/such/setting");
+    await staying.end();
+    expect(await holders()).toEqual([holder]);
+  });
+
+  /** A daemon that says nothing; the holder knows it. */
+  async function hail(): Promise<Socket> {
+    const socket = createConnection(join(folder, "socket"));
+    await once(socket, "data");
+    return socket;
+  }
+
   it("refuses rules that the kernel cannot take, says so, and those from before hold", async () => {
     await start();
     await firewall.apply(blocked);
@@ -226,7 +255,12 @@ describe("the firewall in the kernel", () => {
     expect(openMs).toBeGreaterThan(0);
     expect(await firewall.inspect()).toMatchObject({ intact: true });
     expect(await wire.inClient("nft list table netdev atlantic")).toContain('device "eth7"');
+    // Another link of that name.
+    await wire.inClient("ip link delete eth7; ip link add eth7 type veth peer name eth7p");
+    await expect.poll(() => wire.inClient("nft list table netdev atlantic")).toContain('device "eth7"');
+    await expect.poll(() => firewall.inspect()).toMatchObject({ intact: true });
     await wire.inClient("ip link delete eth7");
+    expect(await firewall.inspect()).toMatchObject({ intact: true });
   });
 
   it("stops a container on a macvlan link", async () => {
@@ -293,6 +327,21 @@ describe("the firewall in the kernel", () => {
     expect(openMs).toBeGreaterThan(0);
     expect(await firewall.inspect()).toMatchObject({ digest, intact: true });
     expect(await wire.seen(attempts)).toEqual(nothing);
+  });
+
+  it("is put back also when others change it while it is being loaded", async () => {
+    await start({ holding: "watched" });
+    await firewall.apply(blocked);
+    const flushes = "flush ruleset\n".repeat(30);
+    for (let round = 0; round < 8; round++) {
+      // Where they come too thick the order may be refused: then the rules from before must come back.
+      const applied = firewall.apply(blocked).catch((error) => expect(error).toBeInstanceOf(FirewallError));
+      await Promise.all([wire.inClient("nft -i >/dev/null", flushes), applied]);
+      await expect
+        .poll(() => firewall.inspect(), { timeout: 20_000 })
+        .toMatchObject({ intact: true, blocking: true });
+      expect(await wire.inClient("nft list tables"), `round ${round}`).toContain("table inet atlantic");
+    }
   });
 
   it("blocks at once, before anybody has said anything, when it is told so", async () => {

@@ -12,7 +12,7 @@ use rustix::net::sockopt;
 use rustix::process::{geteuid, umask};
 
 use crate::holder::Holder;
-use crate::protocol::{Order, Request, Said, take_piece};
+use crate::protocol::{LONGEST, Order, Request, Said, take_piece};
 use crate::trouble::Trouble;
 
 const MOST_CLIENTS: usize = 16;
@@ -66,27 +66,28 @@ impl Server {
         let mut looked = Instant::now();
         loop {
             let ready = self.wait(holder, LOOK_AROUND.saturating_sub(looked.elapsed()))?;
+            let mut troubles = Vec::new();
             if ready.rules {
-                self.tell(holder.rules_changed());
+                troubles.extend(holder.rules_changed());
             }
             if ready.links {
-                self.tell(holder.links_changed());
+                troubles.extend(holder.links_changed());
             }
             if ready.groups {
-                self.tell(holder.groups_changed());
+                troubles.extend(holder.groups_changed());
             }
-            for index in (0..self.clients.len()).rev() {
-                if ready.clients[index] && self.serve(index, holder).is_err() {
-                    self.clients.swap_remove(index);
-                }
-            }
-            if ready.listener {
-                self.accept(holder);
-            }
+            let mut is_ready = ready.clients.into_iter();
+            self.clients.retain_mut(|client| {
+                !is_ready.next().unwrap_or(false) || client.serve(holder, &mut troubles).is_ok()
+            });
             // Also while there is no pause.
             if looked.elapsed() >= LOOK_AROUND {
-                self.tell(holder.look_around());
+                troubles.extend(holder.look_around());
                 looked = Instant::now();
+            }
+            self.tell(troubles);
+            if ready.listener {
+                self.accept(holder);
             }
         }
     }
@@ -115,7 +116,7 @@ impl Server {
                 listener: !fds[3].revents().is_empty(),
                 clients: fds[4..].iter().map(|fd| !fd.revents().is_empty()).collect(),
             }),
-            Err(rustix::io::Errno::INTR) => Ok(Ready::none(self.clients.len())),
+            Err(rustix::io::Errno::INTR) => Ok(Ready::default()),
             Err(error) => Err(error.into()),
         }
     }
@@ -140,43 +141,25 @@ impl Server {
         }
     }
 
-    /// An error ends the conversation with this client.
-    fn serve(&mut self, index: usize, holder: &mut Holder) -> io::Result<()> {
-        let mut troubles = Vec::new();
-        let client = &mut self.clients[index];
-        client.flush()?;
-        let open = client.receive()?;
-        while let Some(piece) = take_piece(&mut client.bytes).map_err(io::Error::other)? {
-            let request: Request = serde_json::from_slice(&piece)?;
-            let (answer, more) = obey(request, holder);
-            troubles.extend(more);
-            client.say(&answer)?;
-        }
-        self.tell(troubles);
-        if open {
-            Ok(())
-        } else {
-            Err(ErrorKind::UnexpectedEof.into())
-        }
-    }
-
     fn tell(&mut self, troubles: Vec<Trouble>) {
         for trouble in troubles {
             // Nobody may be there to read it.
             let _ = writeln!(io::stderr(), "{}", trouble.message);
+            let said = Said::Trouble {
+                trouble: trouble.clone(),
+            };
+            self.clients.retain_mut(|client| client.say(&said).is_ok());
             if self.clients.is_empty() {
                 if self.unheard.len() == MOST_UNHEARD {
                     self.unheard.remove(0);
                 }
                 self.unheard.push(trouble);
-            } else {
-                let said = Said::Trouble { trouble };
-                self.clients.retain_mut(|client| client.say(&said).is_ok());
             }
         }
     }
 }
 
+#[derive(Default)]
 struct Ready {
     rules: bool,
     links: bool,
@@ -185,36 +168,42 @@ struct Ready {
     clients: Vec<bool>,
 }
 
-impl Ready {
-    fn none(clients: usize) -> Self {
-        Self {
-            rules: false,
-            links: false,
-            groups: false,
-            listener: false,
-            clients: vec![false; clients],
+impl Client {
+    /// An error ends the conversation with this client.
+    fn serve(&mut self, holder: &mut Holder, troubles: &mut Vec<Trouble>) -> io::Result<()> {
+        self.flush()?;
+        let open = self.receive()?;
+        while let Some(piece) = take_piece(&mut self.bytes).map_err(io::Error::other)? {
+            let request: Request = serde_json::from_slice(&piece)?;
+            let (answer, more) = obey(request, holder);
+            troubles.extend(more);
+            self.say(&answer)?;
+        }
+        if open {
+            Ok(())
+        } else {
+            Err(ErrorKind::UnexpectedEof.into())
         }
     }
-}
 
-impl Client {
-    /// False at the end of the stream.
+    /// Reads what is there, but not far beyond the longest piece. False at the end of the stream.
     fn receive(&mut self) -> io::Result<bool> {
         let mut buffer = [0; 16 << 10];
-        loop {
+        while self.bytes.len() <= LONGEST + 4 {
             match self.stream.read(&mut buffer) {
                 Ok(0) => return Ok(false),
                 Ok(length) => self.bytes.extend_from_slice(&buffer[..length]),
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(true),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => break,
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),
             }
         }
+        Ok(true)
     }
 
     fn say(&mut self, said: &Said) -> io::Result<()> {
         self.waiting.extend(said.frame());
-        if self.waiting.len() > crate::protocol::LONGEST {
+        if self.waiting.len() > LONGEST {
             return Err(io::Error::other("the peer does not read"));
         }
         self.flush()
