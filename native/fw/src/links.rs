@@ -1,6 +1,6 @@
 //! The links of this network namespace (rtnetlink).
 
-use crate::netlink::{Attributes, Failure, Message, NLM_F_DUMP, NLM_F_REQUEST, Reply, Socket};
+use crate::netlink::{Attributes, Failure, Message, NLM_F_REQUEST, Reply, Socket};
 
 const RTM_NEWLINK: u16 = 16;
 const RTM_GETLINK: u16 = 18;
@@ -34,8 +34,7 @@ pub fn open_requests() -> std::io::Result<Socket> {
 
 pub fn list(socket: &mut Socket) -> Result<Vec<Link>, Failure> {
     let request = Message::new(RTM_GETLINK, NLM_F_REQUEST, &[0; HEADER]);
-    let replies = socket.ask(&request, NLM_F_DUMP)?;
-    Ok(replies.iter().filter_map(link_of).collect())
+    Ok(socket.list(&request)?.iter().filter_map(link_of).collect())
 }
 
 fn link_of(reply: &Reply) -> Option<Link> {

@@ -5,5 +5,5 @@ mod message;
 mod socket;
 
 pub use attributes::Attributes;
-pub use message::{Message, NLM_F_ACK, NLM_F_APPEND, NLM_F_CREATE, NLM_F_DUMP, NLM_F_REQUEST};
+pub use message::{Message, NLM_F_ACK, NLM_F_APPEND, NLM_F_CREATE, NLM_F_REQUEST};
 pub use socket::{Failure, Reply, Socket};

@@ -9,13 +9,15 @@ use rustix::net::{
     sockopt,
 };
 
-use super::message::{Message, NLM_F_ACK, header_length};
+use super::message::{Message, NLM_F_ACK, NLM_F_DUMP, header_length};
 
 const NLMSG_ERROR: u16 = 2;
 const NLMSG_DONE: u16 = 3;
 const NLM_F_DUMP_INTR: u16 = 0x10;
 /// Larger than any rule set that is accepted, in one transaction.
 const BUFFER: usize = 4 << 20;
+/// Others may change what is listed while it is listed.
+const ATTEMPTS: usize = 20;
 
 /// The kernel refused a request.
 #[derive(Debug)]
@@ -43,6 +45,8 @@ pub struct Reply {
     pub sequence: u32,
     /// What follows the netlink header.
     pub body: Vec<u8>,
+    /// Something changed while this was listed: the list does not tell how it is.
+    interrupted: bool,
 }
 
 pub struct Socket {
@@ -82,6 +86,17 @@ impl Socket {
         let sequence = self.next_sequence();
         self.send(&request.finish(sequence, flags))?;
         self.answers(sequence)
+    }
+
+    /// Lists what is asked for; again when something changed meanwhile.
+    pub fn list(&mut self, request: &Message) -> Result<Vec<Reply>, Failure> {
+        for _ in 1..ATTEMPTS {
+            match self.ask(request, NLM_F_DUMP) {
+                Err(failure) if failure.error.kind() == io::ErrorKind::Interrupted => {}
+                done => return done,
+            }
+        }
+        self.ask(request, NLM_F_DUMP)
     }
 
     /// Sends messages as one transaction, between `begin` and `end`: all of them happen, or none.
@@ -131,14 +146,20 @@ impl Socket {
         }
     }
 
+    /// Reads to the end also where the list is of no use: what is left of it would be in the way of the next question.
     fn answers(&mut self, sequence: u32) -> Result<Vec<Reply>, Failure> {
         let mut all = Vec::new();
+        let mut interrupted = false;
         loop {
             let Some(replies) = self.receive(RecvFlags::empty())? else {
                 continue;
             };
             for reply in replies.into_iter().filter(|reply| reply.sequence == sequence) {
+                interrupted |= reply.interrupted;
                 match reply.kind {
+                    NLMSG_DONE if interrupted => {
+                        return Err(io::Error::from(io::ErrorKind::Interrupted).into());
+                    }
                     NLMSG_DONE => return Ok(all),
                     NLMSG_ERROR => match error_of(&reply) {
                         Some(error) => return Err(error.into()),
@@ -162,7 +183,7 @@ impl Socket {
             Err(rustix::io::Errno::INTR) => return Ok(Some(Vec::new())),
             Err(error) => return Err(error.into()),
         };
-        split(&self.buffer[..length]).map(Some)
+        Ok(Some(split(&self.buffer[..length])))
     }
 
     fn next_sequence(&mut self) -> u32 {
@@ -171,7 +192,7 @@ impl Socket {
     }
 }
 
-fn split(mut bytes: &[u8]) -> io::Result<Vec<Reply>> {
+fn split(mut bytes: &[u8]) -> Vec<Reply> {
     let mut replies = Vec::new();
     while let Some(head) = bytes.get(..header_length()) {
         let word = |at: usize| u32::from_ne_bytes([head[at], head[at + 1], head[at + 2], head[at + 3]]);
@@ -180,21 +201,72 @@ fn split(mut bytes: &[u8]) -> io::Result<Vec<Reply>> {
         let Some(body) = bytes.get(header_length()..length) else {
             break;
         };
-        if half(6) & NLM_F_DUMP_INTR != 0 {
-            return Err(io::Error::from(io::ErrorKind::Interrupted));
-        }
         replies.push(Reply {
             kind: half(4),
             sequence: word(8),
             body: body.to_vec(),
+            interrupted: half(6) & NLM_F_DUMP_INTR != 0,
         });
         bytes = bytes.get(length.next_multiple_of(4)..).unwrap_or(&[]);
     }
-    Ok(replies)
+    replies
 }
 
 /// None for an acknowledgement.
 fn error_of(reply: &Reply) -> Option<io::Error> {
     let code = i32::from_ne_bytes(reply.body.get(..4)?.try_into().ok()?);
     (code != 0).then(|| io::Error::from_raw_os_error(-code))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LISTED: u16 = 16;
+
+    /// A socket, and the kernel's end of it.
+    fn pair() -> io::Result<(Socket, OwnedFd)> {
+        let (fd, kernel) = rustix::net::socketpair(
+            AddressFamily::UNIX,
+            SocketType::SEQPACKET,
+            SocketFlags::CLOEXEC,
+            None,
+        )?;
+        let socket = Socket {
+            fd,
+            sequence: 0,
+            buffer: vec![0; 1024],
+        };
+        Ok((socket, kernel))
+    }
+
+    fn say(kernel: &OwnedFd, kind: u16, flags: u16, sequence: u32) -> io::Result<()> {
+        let message = Message::new(kind, flags, &[0; 4]).finish(sequence, 0);
+        rustix::net::send(kernel, &message, SendFlags::empty())?;
+        Ok(())
+    }
+
+    #[test]
+    fn a_list_that_was_interrupted_is_no_list_and_not_in_the_way_of_what_is_asked_next() -> io::Result<()> {
+        let (mut socket, kernel) = pair()?;
+        for _ in 0..3 {
+            say(&kernel, LISTED, NLM_F_DUMP_INTR, 1)?;
+        }
+        say(&kernel, NLMSG_DONE, NLM_F_DUMP_INTR, 1)?;
+        let refused = socket.answers(1).err().map(|failure| failure.error.kind());
+        assert_eq!(refused, Some(io::ErrorKind::Interrupted));
+        say(&kernel, LISTED, 0, 2)?;
+        say(&kernel, NLMSG_DONE, 0, 2)?;
+        assert_eq!(socket.answers(2).map(|replies| replies.len()).ok(), Some(1));
+        Ok(())
+    }
+
+    #[test]
+    fn a_transaction_is_done_when_its_last_message_is_whatever_was_listed_before() -> io::Result<()> {
+        let (mut socket, kernel) = pair()?;
+        say(&kernel, LISTED, NLM_F_DUMP_INTR, 1)?;
+        say(&kernel, NLMSG_ERROR, 0, 5)?;
+        assert!(socket.acknowledged(4, 5).is_ok());
+        Ok(())
+    }
 }

@@ -5,7 +5,7 @@ use std::io;
 
 use sha2::{Digest, Sha256};
 
-use crate::netlink::{Attributes, Failure, Message, NLM_F_DUMP, Reply, Socket};
+use crate::netlink::{Attributes, Failure, Message, NLM_F_ACK, Reply, Socket};
 
 use super::constants::*;
 use super::table::{Family, message};
@@ -15,8 +15,6 @@ pub type Digests = BTreeMap<String, [u8; 32]>;
 
 /// Bytes of nfgenmsg, which comes before the attributes.
 const HEADER: usize = 4;
-/// Others may change rules while they are read; then the reading starts again.
-const ATTEMPTS: usize = 20;
 
 /// Reads both tables of this name.
 pub fn snapshot(socket: &mut Socket, table: &str) -> Result<Digests, Failure> {
@@ -33,7 +31,7 @@ pub fn snapshot(socket: &mut Socket, table: &str) -> Result<Digests, Failure> {
 pub fn table_exists(socket: &mut Socket, family: Family, table: &str) -> Result<bool, Failure> {
     let mut request = message(family, NFT_MSG_GETTABLE, 0);
     request.text(NFTA_TABLE_NAME, table);
-    match socket.ask(&request, crate::netlink::NLM_F_ACK) {
+    match socket.ask(&request, NLM_F_ACK) {
         Ok(_) => Ok(true),
         Err(failure) if failure.error.kind() == io::ErrorKind::NotFound => Ok(false),
         Err(failure) => Err(failure),
@@ -42,10 +40,7 @@ pub fn table_exists(socket: &mut Socket, family: Family, table: &str) -> Result<
 
 /// How often the rules of this network namespace have changed, whoever changed them.
 pub fn generation(socket: &mut Socket) -> Result<u32, Failure> {
-    let replies = socket.ask(
-        &message(Family::Inet, NFT_MSG_GETGEN, 0),
-        crate::netlink::NLM_F_ACK,
-    )?;
+    let replies = socket.ask(&message(Family::Inet, NFT_MSG_GETGEN, 0), NLM_F_ACK)?;
     Ok(replies
         .iter()
         .find_map(|reply| attributes(reply).u32(NFTA_GEN_ID))
@@ -138,19 +133,11 @@ fn key_of(element: Attributes) -> Vec<u8> {
 }
 
 fn dump(socket: &mut Socket, request: &Message) -> Result<Vec<Reply>, Failure> {
-    let mut last = None;
-    for _ in 0..ATTEMPTS {
-        match socket.ask(request, NLM_F_DUMP) {
-            Err(failure) if failure.error.kind() == io::ErrorKind::Interrupted => {
-                socket.events()?;
-                last = Some(failure);
-            }
-            // A table that is gone meanwhile has nothing in it.
-            Err(failure) if failure.error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-            done => return done,
-        }
+    match socket.list(request) {
+        // A table that is gone meanwhile has nothing in it.
+        Err(failure) if failure.error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+        done => done,
     }
-    Err(last.unwrap_or_else(|| io::Error::from(io::ErrorKind::Interrupted).into()))
 }
 
 fn attributes(reply: &Reply) -> Attributes<'_> {
