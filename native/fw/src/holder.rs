@@ -1,6 +1,7 @@
 //! Holds the tables: loads them, owns them where the kernel can, and puts them back where others changed them.
 
 use std::cell::Cell;
+use std::collections::BTreeSet;
 use std::io;
 use std::path::PathBuf;
 use std::time::Instant;
@@ -10,7 +11,7 @@ use rustix::net::netlink::NETFILTER;
 use crate::control_groups::{ControlGroups, GroupNumbers};
 use crate::links::{self, Link};
 use crate::netlink::{Attributes, Failure, Message, Socket};
-use crate::nft::{self, Digests, Family};
+use crate::nft::{self, Contents, Digests, Family};
 use crate::rules::{NamedSet, RuleSet};
 use crate::settings;
 use crate::state::{self, State};
@@ -46,8 +47,11 @@ pub struct Inspection {
 
 struct Held {
     state: State,
+    /// What the kernel made of the rules. Nothing: that is not known, and whatever it has counts as changed.
     expected: Digests,
     groups: GroupNumbers,
+    /// Settings that could not be put right when they were last looked at.
+    lost: BTreeSet<String>,
 }
 
 pub struct Holder {
@@ -130,29 +134,22 @@ impl Holder {
             .ok_or("There are no rules whose upstreams could be swapped")?;
         let mut state = held.state.clone();
         let mut messages = Vec::new();
-        for set in sets {
-            messages.extend(nft::swap(Family::Inet, &self.options.table, &set, &held.groups)?);
-            if self.abilities.egress {
-                messages.extend(nft::swap(
-                    Family::Netdev,
-                    &self.options.table,
-                    &set,
-                    &held.groups,
-                )?);
+        for set in &sets {
+            for (family, _) in tables(&held.state.rules, self.abilities) {
+                messages.extend(nft::swap(family, &self.options.table, set, &held.groups)?);
             }
-            replace(&mut state.rules.inet.sets, &set)?;
-            replace(&mut state.rules.egress.sets, &set)?;
+            replace(&mut state.rules.inet.sets, set)?;
+            replace(&mut state.rules.egress.sets, set)?;
         }
         let troubles = self.save(&state);
         if let Err(failure) = self.transact(&messages) {
             self.keep_what_holds();
             return Err(sentence(&failure));
         }
-        let expected = self.read_back()?;
         if let Some(held) = &mut self.held {
             held.state = state;
-            held.expected = expected;
         }
+        self.expect(|key| sets.iter().any(|set| is_set(key, set)));
         Ok(troubles)
     }
 
@@ -173,7 +170,7 @@ impl Holder {
     }
 
     pub fn inspect(&mut self) -> Result<Inspection, String> {
-        let generation = nft::generation(&mut self.requests).map_err(|failure| sentence(&failure))?;
+        let generation = self.generation()?;
         let actual = self.read_back()?;
         let intact = self.is_intact(&actual)?;
         Ok(Inspection {
@@ -249,18 +246,17 @@ impl Holder {
     /// Swaps what is in the sets of groups.
     fn renumber(&mut self, now: GroupNumbers) -> Result<(), String> {
         let Some(held) = &self.held else { return Ok(()) };
+        let mut sets = held.state.rules.inet.sets.clone();
+        sets.retain(|set| matches!(set, NamedSet::GroupsBeside { .. }));
         let mut messages = Vec::new();
-        for set in &held.state.rules.inet.sets {
-            if let NamedSet::GroupsBeside { .. } = set {
-                messages.extend(nft::swap(Family::Inet, &self.options.table, set, &now)?);
-            }
+        for set in &sets {
+            messages.extend(nft::swap(Family::Inet, &self.options.table, set, &now)?);
         }
         self.transact(&messages).map_err(|failure| sentence(&failure))?;
-        let expected = self.read_back()?;
         if let Some(held) = &mut self.held {
             held.groups = now;
-            held.expected = expected;
         }
+        self.expect(|key| sets.iter().any(|set| is_set(key, set)));
         Ok(())
     }
 
@@ -276,12 +272,18 @@ impl Holder {
         troubles
     }
 
+    /// One that cannot be put right is told once.
     fn check_settings(&mut self) -> Vec<Trouble> {
         let Some(held) = &mut self.held else {
             return Vec::new();
         };
-        settings::hold(&held.state.rules.settings, &mut held.state.before)
+        let changed = settings::hold(&held.state.rules.settings, &mut held.state.before);
+        let failed = changed.iter().filter(|each| each.failure.is_some());
+        let lost = failed.map(|each| each.name.clone()).collect();
+        let told = std::mem::replace(&mut held.lost, lost);
+        changed
             .into_iter()
+            .filter(|each| each.failure.is_none() || !told.contains(&each.name))
             .map(Trouble::setting)
             .collect()
     }
@@ -321,38 +323,22 @@ impl Holder {
     }
 
     fn load(&mut self, state: State, how: How) -> Result<Vec<Trouble>, String> {
-        let before = self.held.as_ref().map(|held| held.groups.clone());
+        let known = self.held.as_ref().map(|held| held.groups.clone());
         // Before the rules are loaded: what changes meanwhile is found to differ at the next look. Rules that were in force
         // already are not refused for a group that is gone.
         let all_there = how == How::InPlace;
         let groups = self
             .groups
-            .numbers(&state.rules, &before.unwrap_or_default(), all_there)?;
+            .numbers(&state.rules, &known.unwrap_or_default(), all_there)?;
         let mut troubles = self.save(&state);
-        let mut failure = None;
-        for attempt in 0..ATTEMPTS {
-            let how = if attempt == 0 { how } else { How::Anew };
-            match self.load_once(&state.rules, &groups, how) {
-                Ok(()) => {
-                    failure = None;
-                    break;
-                }
-                Err(LoadError::Refused(refusal)) => failure = Some(sentence(&refusal)),
-                Err(LoadError::Wrong(reason)) => {
-                    failure = Some(reason);
-                    break;
-                }
-            }
-        }
-        if let Some(reason) = failure {
-            self.keep_what_holds();
-            return Err(reason);
-        }
-        let expected = self.read_back()?;
+        let expected = self
+            .put_in_force(&state.rules, &groups, how)
+            .inspect_err(|_| self.keep_what_holds())?;
         self.held = Some(Held {
             state,
             expected,
             groups,
+            lost: BTreeSet::new(),
         });
         troubles.extend(
             self.check_settings()
@@ -364,6 +350,25 @@ impl Holder {
             troubles.extend(self.save(&held.state));
         }
         Ok(troubles)
+    }
+
+    /// Loads rules, and tells what the kernel has made of them: nothing where others may have had a hand in it.
+    fn put_in_force(&mut self, rules: &RuleSet, groups: &GroupNumbers, how: How) -> Result<Digests, String> {
+        let mut failure = String::new();
+        for attempt in 0..ATTEMPTS {
+            let how = if attempt == 0 { how } else { How::Anew };
+            let before = self.generation()?;
+            match self.load_once(rules, groups, how) {
+                Ok(()) => {
+                    let made = self.read_back().unwrap_or_default();
+                    let alone = self.abilities.owned || self.generation() == Ok(before.wrapping_add(1));
+                    return Ok(if alone { made } else { Digests::new() });
+                }
+                Err(LoadError::Refused(refusal)) => failure = sentence(&refusal),
+                Err(LoadError::Wrong(reason)) => return Err(reason),
+            }
+        }
+        Err(failure)
     }
 
     fn load_once(&mut self, rules: &RuleSet, groups: &GroupNumbers, how: How) -> Result<(), LoadError> {
@@ -382,42 +387,21 @@ impl Holder {
         let has_links = present.contains(&Family::Netdev)
             && (self.held.is_some() || !self.abilities.owned || self.claim_links().is_ok());
         let mut messages = Vec::new();
-        if present.contains(&Family::Inet) {
-            messages.push(nft::delete_table(Family::Inet, &table));
-        }
-        messages.push(nft::new_table(Family::Inet, &table, self.abilities.owned));
-        messages.extend(nft::table_contents(
-            Family::Inet,
-            &table,
-            &rules.inet.sets,
-            &rules.inet.chains,
-            groups,
-        )?);
-        if self.abilities.egress {
-            if has_links {
+        for (family, contents) in tables(rules, self.abilities) {
+            if family == Family::Netdev && has_links {
                 let there = nft::snapshot(&mut self.requests, &table)?;
-                messages.extend(nft::empty_but_links(Family::Netdev, &table, &there, &links));
+                messages.extend(nft::empty_but_links(family, &table, &there, &links));
             } else {
-                if present.contains(&Family::Netdev) {
-                    messages.push(nft::delete_table(Family::Netdev, &table));
+                if present.contains(&family) {
+                    messages.push(nft::delete_table(family, &table));
                 }
-                messages.push(nft::new_table(Family::Netdev, &table, self.abilities.owned));
+                messages.push(nft::new_table(family, &table, self.abilities.owned));
             }
-            messages.extend(nft::table_contents(
-                Family::Netdev,
-                &table,
-                &rules.egress.sets,
-                &rules.egress.chains,
-                groups,
-            )?);
+            messages.extend(nft::table_contents(family, &table, contents, groups)?);
+        }
+        if self.abilities.egress {
             for link in &links {
-                messages.extend(nft::egress_chain(
-                    &table,
-                    &rules.egress,
-                    &link.name,
-                    link.internal,
-                    groups,
-                )?);
+                messages.extend(nft::egress_chain(&table, &rules.egress, link, groups)?);
             }
         }
         Ok(self.transact(&messages)?)
@@ -443,28 +427,19 @@ impl Holder {
         if differs {
             return Ok(None);
         }
-        let (sets, chains) = (&from.inet.sets, &from.inet.chains);
-        let to = nft::Contents {
-            sets: &rules.inet.sets,
-            chains: &rules.inet.chains,
-        };
-        let Some(mut all) = nft::update(Family::Inet, table, nft::Contents { sets, chains }, to, groups)?
-        else {
-            return Ok(None);
-        };
+        let mut all = Vec::new();
+        let both = tables(from, self.abilities)
+            .into_iter()
+            .zip(tables(rules, self.abilities));
+        for ((family, from), (_, to)) in both {
+            match nft::update(family, table, from, to, groups)? {
+                Some(messages) => all.extend(messages),
+                None => return Ok(None),
+            }
+        }
         if !self.abilities.egress {
             return Ok(Some(all));
         }
-        let (sets, chains) = (&from.egress.sets, &from.egress.chains);
-        let to = nft::Contents {
-            sets: &rules.egress.sets,
-            chains: &rules.egress.chains,
-        };
-        let Some(more) = nft::update(Family::Netdev, table, nft::Contents { sets, chains }, to, groups)?
-        else {
-            return Ok(None);
-        };
-        all.extend(more);
         let there: Vec<&str> = held
             .expected
             .keys()
@@ -484,41 +459,37 @@ impl Holder {
             .iter()
             .filter(|link| !there.contains(&nft::link_chain_name(&link.name).as_str()))
         {
-            all.extend(nft::egress_chain(
-                table,
-                &rules.egress,
-                &link.name,
-                link.internal,
-                groups,
-            )?);
+            all.extend(nft::egress_chain(table, &rules.egress, link, groups)?);
         }
         Ok(Some(all))
     }
 
     fn cover_links(&mut self, noticed: Instant) -> Result<Vec<Trouble>, String> {
-        let bare = self.links_without_chain()?;
+        let links = links::list(&mut self.routes).map_err(|failure| sentence(&failure))?;
+        let actual = self.read_back()?;
         let Some(held) = &self.held else {
             return Ok(Vec::new());
         };
+        let table = &self.options.table;
+        let rules = &held.state.rules;
+        let bare: Vec<Link> = links
+            .into_iter()
+            .filter(|link| is_filtered(link, rules) && is_bare(link, &held.expected, &actual))
+            .collect();
         let mut messages = Vec::new();
         for link in &bare {
-            messages.extend(nft::egress_chain(
-                &self.options.table,
-                &held.state.rules.egress,
-                &link.name,
-                link.internal,
-                &held.groups,
-            )?);
+            if actual.contains_key(&chain_key(link)) {
+                messages.extend(nft::egress_chain_gone(table, &nft::link_chain_name(&link.name)));
+            }
+            messages.extend(nft::egress_chain(table, &rules.egress, link, &held.groups)?);
         }
         if messages.is_empty() {
             return Ok(Vec::new());
         }
         self.transact(&messages).map_err(|failure| sentence(&failure))?;
-        let expected = self.read_back()?;
-        if let Some(held) = &mut self.held {
-            held.expected = expected;
-        }
         let open_ms = noticed.elapsed().as_secs_f64() * 1000.0;
+        let new: Vec<String> = bare.iter().map(chain_key).collect();
+        self.expect(|key| new.iter().any(|each| each == key));
         Ok(bare
             .into_iter()
             .map(|link| Trouble {
@@ -532,31 +503,19 @@ impl Holder {
             .collect())
     }
 
-    fn links_without_chain(&mut self) -> Result<Vec<Link>, String> {
-        let all = links::list(&mut self.routes).map_err(|failure| sentence(&failure))?;
-        let Some(held) = &self.held else {
-            return Ok(Vec::new());
-        };
-        Ok(all
-            .into_iter()
-            .filter(|link| is_filtered(link, &held.state.rules))
-            .filter(|link| !held.expected.contains_key(&chain_key(&link.name)))
-            .collect())
-    }
-
-    /// Whether the kernel has what it should have. A chain goes with its link on kernels before 6.16.
+    /// Whether the kernel has what it should have. What becomes of a chain whose link is gone depends on the kernel.
     fn is_intact(&mut self, actual: &Digests) -> Result<bool, String> {
         let links = links::list(&mut self.routes).map_err(|failure| sentence(&failure))?;
         let Some(held) = &self.held else {
             return Ok(actual.is_empty());
         };
-        let present: Vec<String> = links.iter().map(|link| chain_key(&link.name)).collect();
-        let missing = held.expected.iter().any(|(key, digest)| match actual.get(key) {
-            Some(found) => found != digest,
-            None => !key.starts_with(&chain_key("")) || present.contains(key),
+        let present: Vec<String> = links.iter().map(chain_key).collect();
+        let missing = held.expected.iter().any(|(key, digest)| {
+            let matters = link_chain_in(key).is_none() || present.contains(key);
+            matters && actual.get(key) != Some(digest)
         });
         let foreign = actual.keys().any(|key| !held.expected.contains_key(key));
-        Ok(!missing && !foreign)
+        Ok(!held.expected.is_empty() && !missing && !foreign)
     }
 
     fn claim(&mut self) -> Vec<Trouble> {
@@ -595,6 +554,20 @@ impl Holder {
             }
         }
         Ok(all)
+    }
+
+    fn generation(&mut self) -> Result<u32, String> {
+        nft::generation(&mut self.requests).map_err(|failure| sentence(&failure))
+    }
+
+    /// What was changed just now is right as the kernel has it. All else is as it was: others may have changed that.
+    fn expect(&mut self, is_changed: impl Fn(&str) -> bool) {
+        // Without it, what was changed counts as changed by others.
+        let actual = self.read_back().unwrap_or_default();
+        if let Some(held) = &mut self.held {
+            held.expected
+                .extend(actual.into_iter().filter(|(key, _)| is_changed(key)));
+        }
     }
 
     fn read_back(&mut self) -> Result<Digests, String> {
@@ -691,13 +664,45 @@ fn link_chain_in(key: &str) -> Option<&str> {
         .filter(|name| name.starts_with(&nft::link_chain_name("")))
 }
 
-fn chain_key(link: &str) -> String {
-    format!("netdev/chain/{}", nft::link_chain_name(link))
+fn chain_key(link: &Link) -> String {
+    format!("netdev/chain/{}", nft::link_chain_name(&link.name))
 }
 
+/// Its own chain is not there, or not as it was made: before Linux 6.16 a chain, or the link in it, goes with its link,
+/// and one of the same name that comes later is not in it.
+fn is_bare(link: &Link, expected: &Digests, actual: &Digests) -> bool {
+    let key = chain_key(link);
+    actual
+        .get(&key)
+        .is_none_or(|chain| expected.get(&key) != Some(chain))
+}
+
+/// Whether that is this set, in either table.
+fn is_set(key: &str, set: &NamedSet) -> bool {
+    key.split_once("/set/")
+        .is_some_and(|(_, name)| name == set.name())
+}
+
+/// What each of the tables holds, but for the chains of links.
+fn tables(rules: &RuleSet, abilities: Abilities) -> Vec<(Family, Contents<'_>)> {
+    let RuleSet { inet, egress, .. } = rules;
+    let (sets, chains) = (&inet.sets, &inet.chains);
+    let mut all = vec![(Family::Inet, Contents { sets, chains })];
+    if abilities.egress {
+        let (sets, chains) = (&egress.sets, &egress.chains);
+        all.push((Family::Netdev, Contents { sets, chains }));
+    }
+    all
+}
+
+/// Puts a set in the place of the one with its name.
 fn replace(sets: &mut [NamedSet], set: &NamedSet) -> Result<(), String> {
-    let place = sets.iter_mut().find(|each| each.name() == set.name());
-    *place.ok_or_else(|| format!("There is no set {}", set.name()))? = set.clone();
+    let old = sets.iter_mut().find(|each| each.name() == set.name());
+    let old = old.ok_or_else(|| format!("There is no set {}", set.name()))?;
+    if !old.is_like(set) {
+        return Err(format!("The set {} is of another kind", set.name()));
+    }
+    *old = set.clone();
     Ok(())
 }
 
@@ -720,5 +725,54 @@ fn sentence(failure: &Failure) -> String {
             failure.error
         ),
         None => format!("the kernel refused: {}", failure.error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn link(name: &str) -> Link {
+        Link {
+            index: 7,
+            name: name.to_owned(),
+            loopback: false,
+            internal: false,
+        }
+    }
+
+    fn chains(of: &[(&str, u8)]) -> Digests {
+        of.iter()
+            .map(|(name, digest)| (chain_key(&link(name)), [*digest; 32]))
+            .collect()
+    }
+
+    #[test]
+    fn a_link_is_bare_without_its_chain_and_with_one_that_is_not_as_it_was_made() {
+        let eth7 = link("eth7");
+        let made = chains(&[("eth0", 1), ("eth7", 2)]);
+        assert!(!is_bare(&eth7, &made, &made));
+        assert!(is_bare(&eth7, &chains(&[("eth0", 1)]), &chains(&[("eth0", 1)])));
+        // The kernel has taken the chain away with another link of that name, or the link out of the chain.
+        assert!(is_bare(&eth7, &made, &chains(&[("eth0", 1)])));
+        assert!(is_bare(&eth7, &made, &chains(&[("eth0", 1), ("eth7", 3)])));
+    }
+
+    #[test]
+    fn a_set_is_not_replaced_by_one_of_another_kind() {
+        let upstreams = |family| NamedSet::Upstreams {
+            name: "upstream".to_owned(),
+            family,
+            elements: Vec::new(),
+        };
+        let networks = NamedSet::Networks {
+            name: "upstream".to_owned(),
+            family: crate::rules::Family::V4,
+            elements: Vec::new(),
+        };
+        let mut sets = [upstreams(crate::rules::Family::V4)];
+        assert!(replace(&mut sets, &upstreams(crate::rules::Family::V4)).is_ok());
+        assert!(replace(&mut sets, &upstreams(crate::rules::Family::V6)).is_err());
+        assert!(replace(&mut sets, &networks).is_err());
     }
 }

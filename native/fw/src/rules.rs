@@ -60,6 +60,16 @@ impl NamedSet {
             self;
         name
     }
+
+    /// Whether the kernel takes what is in the other into this one.
+    pub fn is_like(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Upstreams { family, .. }, Self::Upstreams { family: other, .. })
+            | (Self::Networks { family, .. }, Self::Networks { family: other, .. }) => family == other,
+            (Self::GroupsBeside { .. }, Self::GroupsBeside { .. }) => self == other,
+            _ => false,
+        }
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]

@@ -11,7 +11,7 @@ pub use constants::{GENERATION_EVENT, GROUPS, NFTA_GEN_PROC_NAME, NFTA_GEN_PROC_
 
 pub use snapshot::{Digests, generation, snapshot, table_exists};
 pub use table::{
-    Family, batch_begin, batch_end, claim_table, delete_table, egress_chain, egress_chain_gone,
+    Contents, Family, batch_begin, batch_end, claim_table, delete_table, egress_chain, egress_chain_gone,
     empty_but_links, empty_egress_chain, link_chain_name, new_table, swap, table_contents,
 };
-pub use update::{Contents, update};
+pub use update::update;

@@ -132,12 +132,18 @@ pub fn egress_chain_gone(table: &str, chain: &str) -> [Message; 2] {
     ]
 }
 
+/// What a table holds, but for the chains of links.
+#[derive(Clone, Copy)]
+pub struct Contents<'a> {
+    pub sets: &'a [NamedSet],
+    pub chains: &'a [Chain],
+}
+
 /// Everything that is in a table: chains before rules, for rules jump to chains.
 pub fn table_contents(
     family: Family,
     name: &str,
-    sets: &[NamedSet],
-    chains: &[Chain],
+    Contents { sets, chains }: Contents,
     groups: &GroupNumbers,
 ) -> Result<Vec<Message>, String> {
     let mut all = Vec::new();
@@ -158,12 +164,11 @@ pub fn table_contents(
 pub fn egress_chain(
     table: &str,
     egress: &Egress,
-    link: &str,
-    internal: bool,
+    link: &Link,
     groups: &GroupNumbers,
 ) -> Result<Vec<Message>, String> {
-    let name = link_chain_name(link);
-    let chain = new_egress_chain(table, link, egress.policy);
+    let name = link_chain_name(&link.name);
+    let chain = new_egress_chain(table, &link.name, egress.policy);
     let to_rules = Rule {
         why: String::new(),
         matches: Vec::new(),
@@ -173,7 +178,7 @@ pub fn egress_chain(
         },
     };
     let mut all = vec![chain, new_rule(Family::Netdev, table, &name, &to_rules, groups)?];
-    if internal {
+    if link.internal {
         for rule in &egress.internal {
             all.push(new_rule(Family::Netdev, table, &name, rule, groups)?);
         }

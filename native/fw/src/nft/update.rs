@@ -7,17 +7,12 @@ use crate::netlink::Message;
 use crate::rules::{Chain, NamedSet};
 
 use super::table::{
-    Family, chain_gone, new_chain, new_elements, new_rule, new_set, no_rules, policy_of, set_gone, swap,
+    Contents, Family, chain_gone, new_chain, new_elements, new_rule, new_set, no_rules, policy_of, set_gone,
+    swap,
 };
 
-/// What a table holds, but for the chains of links.
-#[derive(Clone, Copy)]
-pub struct Contents<'a> {
-    pub sets: &'a [NamedSet],
-    pub chains: &'a [Chain],
-}
-
-/// None where it cannot be done so: a hook would have to move, or a set of networks to change under its rules.
+/// None where it cannot be done so: a hook would have to move, a set to become one of another kind, or one of networks
+/// to change under its rules.
 pub fn update(
     family: Family,
     table: &str,
@@ -26,7 +21,7 @@ pub fn update(
     groups: &GroupNumbers,
 ) -> Result<Option<Vec<Message>>, String> {
     if to.chains.iter().any(|chain| moves(from.chains, chain))
-        || to.sets.iter().any(|set| changes_networks(from.sets, set))
+        || to.sets.iter().any(|set| must_be_made_anew(from.sets, set))
     {
         return Ok(None);
     }
@@ -109,6 +104,7 @@ fn moves(from: &[Chain], chain: &Chain) -> bool {
     }
 }
 
-fn changes_networks(from: &[NamedSet], set: &NamedSet) -> bool {
-    matches!(set, NamedSet::Networks { .. }) && from.iter().any(|old| old.name() == set.name() && old != set)
+fn must_be_made_anew(from: &[NamedSet], set: &NamedSet) -> bool {
+    let old = from.iter().find(|old| old.name() == set.name());
+    old.is_some_and(|old| !old.is_like(set) || matches!(set, NamedSet::Networks { .. }) && old != set)
 }
