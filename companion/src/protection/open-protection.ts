@@ -50,7 +50,8 @@ export async function openProtection(options: OpenProtectionOptions): Promise<Ma
     mark: MARK,
     addressCheckUrl: config.addressCheckUrl,
     firewall: await openFirewall({ socket: paths.firewallSocket, state: paths.firewallState }),
-    openTunnel,
+    openTunnel: (parts) =>
+      openTunnel({ ...parts, settingsFile: join(paths.protection, "kernel-settings.json") }),
     startResolver,
     filter: names.filter,
     blockedAnswer: () => names.lists.state.answer,

@@ -54,6 +54,8 @@ fi
 
 const postrm = `#!/bin/sh
 set -e
+# The holder's folder outlives it, for the next one.
+case "$1" in remove | purge) rm -rf /run/atlantic-fw ;; esac
 if [ "$1" = purge ]; then
   rm -rf /var/lib/atlantic /var/lib/atlantic-fw /etc/atlantic
 fi

@@ -58,6 +58,7 @@ export function uninstall({ root, say }: InstallOptions): void {
   }
   if (root === "/" && existsSync("/run/systemd/system")) {
     run("systemctl", "disable", "--quiet", "--now", ...[...units].reverse());
+    rmSync("/run/atlantic-fw", { recursive: true, force: true });
   }
   for (const { path } of serviceFiles("")) rmSync(join(root, path), { force: true });
   rmSync(join(root, PRODUCT), { recursive: true, force: true });

@@ -16,13 +16,10 @@ const NODE = `${PRODUCT}/node/bin/node`;
 
 export const units = ["atlantic-early-boot.service", "atlantic-fw.service", "atlanticd.service"] as const;
 
-/** What both services may not do. Each adds the addresses, directories and capabilities that it needs. */
-const hardening = `User=atlantic
-Group=atlantic
-NoNewPrivileges=yes
+/** What no unit may do. Each adds the addresses, directories and capabilities that it needs. */
+const hardening = `NoNewPrivileges=yes
 ProtectSystem=strict
 ProtectHome=yes
-PrivateTmp=yes
 ProtectControlGroups=yes
 ProtectKernelModules=yes
 ProtectKernelLogs=yes
@@ -36,6 +33,12 @@ SystemCallArchitectures=native
 SystemCallFilter=@system-service
 ProtectKernelTunables=yes
 UMask=0077`;
+
+/** Of what runs on and on. */
+const ofServices = `User=atlantic
+Group=atlantic
+PrivateTmp=yes
+${hardening}`;
 
 const earlyBoot = `[Unit]
 Description=Atlantic Proxy: block everything before the network comes up
@@ -53,11 +56,13 @@ Type=oneshot
 RemainAfterExit=yes
 # Static rules, without Node: atlantic-fw takes the table over.
 ExecStart=/usr/sbin/nft -f ${PRODUCT}/blocked.nft
-NoNewPrivileges=yes
-ProtectSystem=strict
-ProtectHome=yes
+ExecStart=/bin/sh ${PRODUCT}/block-links.sh
+# As root, which needs no user to be there yet; of root's capabilities it has one.
+${hardening}
 CapabilityBoundingSet=CAP_NET_ADMIN
 RestrictAddressFamilies=AF_NETLINK
+MemoryDenyWriteExecute=yes
+DevicePolicy=closed
 
 [Install]
 WantedBy=sysinit.target
@@ -66,7 +71,8 @@ WantedBy=sysinit.target
 const firewall = `[Unit]
 Description=Atlantic Proxy: holder of the firewall's rules
 Documentation=file:${PRODUCT}/docs/companion.md
-# Early: where rules stood when the machine went down, it blocks everything again, static rules or not.
+# Early: where rules stood when the machine went down, it blocks everything again, static rules or not. The network
+# waits for it to say that they are there.
 DefaultDependencies=no
 RequiresMountsFor=/var/lib/atlantic-fw /usr
 After=local-fs.target systemd-sysusers.service systemd-tmpfiles-setup.service atlantic-early-boot.service
@@ -76,11 +82,13 @@ Conflicts=shutdown.target
 StartLimitIntervalSec=0
 
 [Service]
+Type=notify
+TimeoutStartSec=10
 ExecStart=${PRODUCT}/native/dist/atlantic-fw --socket /run/atlantic-fw/firewall.sock --state /var/lib/atlantic-fw/rules
 # Rules stay when this ends, whatever ends it: there is nothing to clean up, and nothing may.
 Restart=always
 RestartSec=200ms
-${hardening}
+${ofServices}
 AmbientCapabilities=CAP_NET_ADMIN
 CapabilityBoundingSet=CAP_NET_ADMIN
 RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6 AF_NETLINK
@@ -115,7 +123,7 @@ ExecStart=${NODE} --disable-warning=ExperimentalWarning ${COMPANION_NODE_FLAGS.j
 Restart=always
 RestartSec=1
 TimeoutStopSec=10
-${hardening}
+${ofServices}
 # NET_RAW: the validator watches links for packets that should not leave. Nothing else uses it.
 AmbientCapabilities=CAP_NET_ADMIN CAP_NET_BIND_SERVICE CAP_NET_RAW
 CapabilityBoundingSet=CAP_NET_ADMIN CAP_NET_BIND_SERVICE CAP_NET_RAW
@@ -135,6 +143,20 @@ OOMScoreAdjust=-500
 
 [Install]
 WantedBy=multi-user.target
+`;
+
+/** Which links there are is known at boot alone. What is plugged in later gets its chain from the holder. */
+const blockLinks = `# Frames that are written past the IP stack meet the chain "egress" on every link that is there.
+number=0
+for path in /sys/class/net/*; do
+  link=\${path##*/}
+  # Not loopback, nor what is no link (bonding_masters).
+  if [ "$link" = lo ] || [ ! -e "$path/ifindex" ]; then continue; fi
+  number=$((number + 1))
+  hook="type filter hook egress device \\"$link\\" priority 0; policy drop;"
+  /usr/sbin/nft "add chain netdev atlantic boot$number { $hook }; add rule netdev atlantic boot$number jump egress" ||
+    echo "Frames past the IP stack are not filtered on $link (Linux before 5.16 cannot)." >&2
+done
 `;
 
 const polkitPolicy = `<?xml version="1.0" encoding="UTF-8"?>
@@ -177,6 +199,7 @@ export function serviceFiles(blocked: string): readonly ServiceFile[] {
     file("/usr/share/polkit-1/actions/org.atlantic_proxy.policy", polkitPolicy),
     file("/usr/lib/sysusers.d/atlantic.conf", user),
     file(`${PRODUCT}/blocked.nft`, blocked),
+    file(`${PRODUCT}/block-links.sh`, blockLinks),
     file(COMMAND, command, 0o755),
   ];
 }

@@ -1,4 +1,5 @@
-import { readFileSync, writeFileSync } from "node:fs";
+import { readFileSync, rmSync, writeFileSync } from "node:fs";
+import { z } from "zod";
 
 interface Setting {
   readonly name: string;
@@ -18,16 +19,36 @@ const settings: readonly Setting[] = [
   { name: "netfilter/nf_conntrack_tcp_timeout_time_wait", value: 5, isEnough: (value) => value <= 5 },
 ];
 
+const fileSchema = z.strictObject({
+  /** The kernel's name for the boot that it was in: another one begins with its own settings. */
+  boot: z.string(),
+  before: z.record(z.string(), z.number()),
+});
+
 /** Settings of the kernel that are changed while there is a tunnel. They are not what keeps anything in. */
 export class KernelSettings {
-  readonly #before = new Map<string, number>();
+  readonly #file: string | undefined;
+  readonly #before: Map<string, number>;
+
+  /**
+   * @param file where is kept what they were before, for who comes after this process was killed. Left out: they take
+   *   what it leaves for what was there.
+   */
+  constructor(file?: string) {
+    this.#file = file;
+    this.#before = new Map(Object.entries(file === undefined ? {} : keptIn(file)));
+  }
 
   /** Idempotent: some are there only once the firewall is. */
   set(): void {
     for (const { name, value, isEnough } of settings) {
       const now = readSetting(name);
-      if (now === undefined || isEnough(now) || !writeSetting(name, value)) continue;
-      if (!this.#before.has(name)) this.#before.set(name, now);
+      if (now === undefined || isEnough(now)) continue;
+      if (!this.#before.has(name)) {
+        this.#before.set(name, now);
+        this.#keep();
+      }
+      if (!writeSetting(name, value)) this.#before.delete(name);
     }
   }
 
@@ -38,7 +59,32 @@ export class KernelSettings {
       if (before !== undefined && readSetting(name) === value) writeSetting(name, before);
     }
     this.#before.clear();
+    if (this.#file !== undefined) rmSync(this.#file, { force: true });
   }
+
+  #keep(): void {
+    if (this.#file === undefined) return;
+    try {
+      const text = JSON.stringify({ boot: thisBoot(), before: Object.fromEntries(this.#before) });
+      writeFileSync(this.#file, text, { mode: 0o600 });
+    } catch {
+      // A full disk is no reason to have no tunnel.
+    }
+  }
+}
+
+function keptIn(file: string): Readonly<Record<string, number>> {
+  try {
+    const { boot, before } = fileSchema.parse(JSON.parse(readFileSync(file, "utf8")));
+    return boot === thisBoot() ? before : {};
+  } catch {
+    // None, or one that a crash left half written.
+    return {};
+  }
+}
+
+function thisBoot(): string {
+  return readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim();
 }
 
 function readSetting(name: string): number | undefined {

@@ -46,7 +46,7 @@ export class OpenTunnel implements Tunnel {
   readonly #stopWatching: (() => void) | undefined;
   #device: TunnelDevice | undefined;
   #index = 0;
-  readonly #settings = new KernelSettings();
+  readonly #settings: KernelSettings;
   #upstream: TunnelUpstream | null = null;
   #own: RemoteLeg | undefined;
   #timer: NodeJS.Timeout | undefined;
@@ -57,6 +57,7 @@ export class OpenTunnel implements Tunnel {
   private constructor(options: TunnelOptions) {
     this.#options = options;
     this.#name = options.name ?? TUNNEL_NAME;
+    this.#settings = new KernelSettings(options.settingsFile);
     const { mark, split, allowLan = false, holdMs = HOLD_MS } = options;
     const onDialFailed = (upstream: TunnelUpstream, error: DialError): void =>
       this.#tell({ kind: "dial failed", upstream: upstream.name, stage: error.stage ?? "reach", error });

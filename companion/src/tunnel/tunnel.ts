@@ -89,6 +89,8 @@ export interface TunnelOptions {
    * firewall lets marked datagrams out to these only. Left out: all may be sent to.
    */
   readonly admitRelays?: (relays: readonly Endpoint[]) => Promise<void>;
+  /** Where kernel settings as they were are kept, for a process that comes after this one was killed. */
+  readonly settingsFile?: string;
   /** How long new flows wait for an upstream, in milliseconds. Default: 10 s. */
   readonly holdMs?: number;
 }

@@ -74,13 +74,15 @@ def frame(family, _bound, port):
         packet = struct.pack("!IHBB16s16s", 0x60000000, len(body), 17, 64,
                              socket.inet_pton(family, "fd77::2"), socket.inet_pton(family, TO[family])) + body
     ether_type = 0x0800 if family == socket.AF_INET else 0x86DD
-    with open_socket(socket.AF_PACKET, socket.SOCK_RAW) as sender:
-        sender.bind((link, 0))
-        own = sender.getsockname()[4]
-        sender.send(bytes.fromhex(mac.replace(":", "")) + own + struct.pack("!H", ether_type) + packet)
+    if not frames.getsockname()[0]:
+        frames.bind((link, 0))
+    own = frames.getsockname()[4]
+    frames.send(bytes.fromhex(mac.replace(":", "")) + own + struct.pack("!H", ether_type) + packet)
 
 
 connections = []
+# One for all: to close such a socket takes the kernel many milliseconds.
+frames = open_socket(socket.AF_PACKET, socket.SOCK_RAW)
 os.makedirs(os.path.dirname(log_path), exist_ok=True)
 with open(log_path, "a", buffering=1) as log:
     while True:
