@@ -1,5 +1,5 @@
 import { Socket } from "node:net";
-import type { CarriedConnection } from "./engine/carried-connection.ts";
+import { type CarriedConnection, NOBODY } from "./engine/carried-connection.ts";
 import { carrierEngine, handleOfAllowance, handleOfRate } from "./engine/engine.ts";
 import type { CarrierOutcome } from "./engine/protocol.ts";
 import type { Relay, RelayOptions, RelayOutcome } from "./relay.ts";
@@ -60,10 +60,7 @@ function watched(connection: CarriedConnection, signal: AbortSignal | undefined)
   signal?.addEventListener("abort", onAbort, { once: true });
   const closed = new Promise<RelayOutcome>((resolve) => {
     connection.listen({
-      onData: () => {},
-      onDialled: () => {},
-      onFailed: () => {},
-      onTaken: () => {},
+      ...NOBODY,
       onClosed: (outcome) => {
         signal?.removeEventListener("abort", onAbort);
         resolve(outcomeOf(outcome, why));

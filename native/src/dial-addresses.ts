@@ -1,9 +1,6 @@
 import { isIPv6, type Socket } from "node:net";
-import { abandoned, type DialOptions, dialDirect } from "./dial-direct.ts";
+import { ATTEMPT_DELAY_MS, abandoned, type DialOptions, dialDirect } from "./dial-direct.ts";
 import { DialError, dialErrorOf } from "./dial-error.ts";
-
-/** RFC 8305 §5: how long one address may try before the next one starts beside it. */
-const ATTEMPT_DELAY_MS = 250;
 
 type Options = Omit<DialOptions, "host" | "lookup">;
 

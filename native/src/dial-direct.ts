@@ -19,8 +19,8 @@ export interface DialOptions {
   readonly timeoutMs: number;
 }
 
-/** RFC 8305 §5: how long one address may try before the next one starts. */
-const ATTEMPT_DELAY_MS = 250;
+/** RFC 8305 §5: how long one address may try before the next one starts beside it. */
+export const ATTEMPT_DELAY_MS = 250;
 
 /**
  * Opens a TCP connection; the addresses of a name race as RFC 8305 wants.

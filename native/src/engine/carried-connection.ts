@@ -44,7 +44,8 @@ export interface CarryOptions {
   readonly rate: number;
 }
 
-const NOBODY: CarriedClientListener = {
+/** Listens to nothing: for those who want to hear of one thing alone. */
+export const NOBODY: CarriedClientListener = {
   onData: () => {},
   onDialled: () => {},
   onFailed: () => {},

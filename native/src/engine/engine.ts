@@ -2,17 +2,25 @@ import { closeSync } from "node:fs";
 import type { Socket } from "node:net";
 import { nativeAddon } from "../addon.ts";
 import { type Allowance, type AllowanceEvents, unlimitedAllowance } from "../allowance.ts";
-import type { DialPlan } from "../dial-plan.ts";
 import { type Rate, unlimitedRate } from "../rate.ts";
 import { descriptorOf } from "../socket-descriptor.ts";
+import { systemErrorOf } from "../system-error.ts";
 import { CarriedConnection, type ConnectionOwner } from "./carried-connection.ts";
 import { CommandWriter } from "./command-writer.ts";
+import { EventReader } from "./event-reader.ts";
 import { ForwardedConnection, type ForwardListener, type ForwardOrder } from "./forwarded-connection.ts";
 import type { NativeCarrier } from "./native-addon.ts";
-import { systemError, writeOpenPlan, writePlan } from "./native-plan.ts";
 import { events, FIRST_ADOPTED, outcomes, verbs } from "./protocol.ts";
 import { SharedAllowance } from "./shared-allowance.ts";
 import { SharedRate } from "./shared-rate.ts";
+import {
+  type KnownLogin,
+  type StandingConnect,
+  type StandingPlan,
+  writeKnownLogin,
+  writeStandingConnect,
+  writeStandingPlan,
+} from "./standing.ts";
 
 /** Where beside the listener's number it stands how many of the client's words were answered. */
 const ANSWERED = 30;
@@ -42,43 +50,11 @@ export interface CarrierListenOptions {
   readonly onStood?: (client: CarriedConnection, standing: number, requestId: string, early: Buffer) => void;
 }
 
-/** How CONNECT requests that are alike are carried at once. Times in milliseconds. */
-export interface StandingConnect {
-  /** By which clients tell that it carries them. */
-  readonly number: number;
-  readonly livesMs: number;
-  /** For how many clients. */
-  readonly uses: number;
-  /** The client's address. */
-  readonly client: string;
-  /** The whole header section, as the client says it. */
-  readonly head: Buffer;
-  /** The client's answer, before and behind the id of its request: a UUID of version 7. */
-  readonly reply: readonly [string, string];
-  readonly plan: DialPlan;
-  readonly connectMs: number;
-  readonly idleMs: number;
-  readonly halfOpenIdleMs: number;
-  /** Handles of a native allowance and rate; 0: none. While the allowance is empty or closed, it does not stand. */
-  readonly allowance: number;
-  readonly rate: number;
-}
-
 export interface CarrierListener {
   readonly address: string;
   readonly port: number;
   /** Accepts nobody any more, and sends those away who have not said anything; the others stay. */
   stop(): void;
-}
-
-/** A login that was right just now. */
-export interface KnownLogin {
-  /** In milliseconds. */
-  readonly livesMs: number;
-  /** The client's address. */
-  readonly client: string;
-  /** As the client says it (RFC 1929 §2). */
-  readonly login: Buffer;
 }
 
 export interface CarrierDoor extends CarrierListener {
@@ -99,19 +75,6 @@ export interface CarrierDivertOptions {
     /** The plan that it is being carried by already, by its number; 0: none. */
     standing: number,
   ) => void;
-}
-
-/** How flows that are diverted from now on are carried at once. Times in milliseconds. */
-export interface StandingPlan {
-  /** By which flows tell that it carries them; from 1. */
-  readonly number: number;
-  /** Its proxy's target is each flow's own. */
-  readonly plan: DialPlan;
-  /** Addresses about which is decided one by one. */
-  readonly excepted: readonly { readonly address: string; readonly prefix: number }[];
-  readonly connectMs: number;
-  readonly idleMs: number;
-  readonly halfOpenIdleMs: number;
 }
 
 export interface CarrierDiverter extends CarrierListener {
@@ -180,8 +143,8 @@ export class CarrierEngine implements ConnectionOwner {
     const stopped = { onClient: (client: CarriedConnection) => client.close(), ...stood };
     return {
       ...this.#listenerOf(number, bound, () => this.#listeners.set(number, stopped)),
-      standConnect: (connect) => this.#standConnect(number, connect),
-      knowLogin: (login) => this.#knowLogin(number, login),
+      standConnect: (connect) => writeStandingConnect(this.writer(), number, connect),
+      knowLogin: (login) => writeKnownLogin(this.writer(), number, login),
     };
   }
 
@@ -192,65 +155,14 @@ export class CarrierEngine implements ConnectionOwner {
    */
   divert({ onFlow, ...options }: CarrierDivertOptions): CarrierDiverter {
     const number = this.#nextListener++;
-    const unused = { reusePort: false, headerMs: 0, maxSilent: 0 };
-    const bound = this.#bind({
-      ...options,
-      ...unused,
-      number,
-      backlog: BACKLOG,
-      greets: false,
-      diverts: true,
-    });
+    const unused = { reusePort: false, headerMs: 0, maxSilent: 0, greets: false };
+    const bound = this.#bind({ ...options, ...unused, number, backlog: BACKLOG, diverts: true });
     this.#diverts.set(number, onFlow);
     const forget = () => this.#diverts.delete(number);
-    return { ...this.#listenerOf(number, bound, forget), stand: (plan) => this.#stand(number, plan) };
-  }
-
-  #stand(listener: number, standing: StandingPlan | null): void {
-    const writer = this.writer();
-    writer.begin(verbs.stand, listener, 0);
-    if (standing) {
-      writer.number(standing.number);
-      writer.number(standing.idleMs);
-      writer.number(standing.halfOpenIdleMs);
-      writer.number(standing.excepted.length);
-      for (const { address, prefix } of standing.excepted) {
-        writer.text(address);
-        writer.number(prefix);
-      }
-      writeOpenPlan(writer, standing.plan, standing.connectMs);
-    }
-    writer.end();
-  }
-
-  #standConnect(listener: number, standing: StandingConnect | null): void {
-    const writer = this.writer();
-    writer.begin(verbs.standConnect, listener, 0);
-    if (standing) {
-      writer.number(standing.number);
-      writer.number(standing.livesMs);
-      writer.number(standing.uses);
-      writer.text(standing.client);
-      writer.bytes(standing.head);
-      for (const part of standing.reply) writer.text(part);
-      writer.number(standing.idleMs);
-      writer.number(standing.halfOpenIdleMs);
-      writer.number(standing.allowance);
-      writer.number(standing.rate);
-      writePlan(writer, standing.plan, standing.connectMs);
-    }
-    writer.end();
-  }
-
-  #knowLogin(listener: number, known: KnownLogin | null): void {
-    const writer = this.writer();
-    writer.begin(verbs.knowLogin, listener, 0);
-    if (known) {
-      writer.number(known.livesMs);
-      writer.text(known.client);
-      writer.bytes(known.login);
-    }
-    writer.end();
+    return {
+      ...this.#listenerOf(number, bound, forget),
+      stand: (plan) => writeStandingPlan(this.writer(), number, plan),
+    };
   }
 
   #listenerOf(
@@ -274,7 +186,7 @@ export class CarrierEngine implements ConnectionOwner {
     try {
       return this.#carrier.listen(options);
     } catch (error) {
-      const cause = systemError(Number(error instanceof Error ? error.message : 0));
+      const cause = systemErrorOf(error);
       const { host: address, port } = options;
       cause.message = `listen ${cause.message}: ${address}:${port}`;
       throw Object.assign(cause, { address, port, syscall: "listen" });
@@ -420,30 +332,33 @@ export class CarrierEngine implements ConnectionOwner {
   }
 
   #readEvent(kind: number, index: number, generation: number, at: number, end: number): void {
-    const bytes = this.#events;
     const connection = this.#find(index, generation);
-    if (kind === events.data) this.#readData(connection, index, generation, at, end);
-    else if (kind === events.diverted) this.#readDiverted(index, generation, at);
-    else if (kind === events.stood) this.#readStood(index, generation, at, end);
+    if (kind === events.data) {
+      this.#readData(connection, index, generation, at, end);
+      return;
+    }
+    const body = this.#events.subarray(at, end);
+    const reader = new EventReader(body);
+    if (kind === events.diverted) this.#readDiverted(index, generation, reader);
+    else if (kind === events.stood) this.#readStood(index, generation, reader);
     else if (connection === undefined) return;
-    else if (kind === events.dialled) connection.reportDialled(bytes.readUInt32LE(at));
+    else if (kind === events.dialled) connection.reportDialled(reader.number());
     else if (kind === events.failed) {
       connection.reportFailed({
-        stage: bytes.readUInt32LE(at),
-        reason: bytes.readUInt32LE(at + 4),
-        errno: bytes.readUInt32LE(at + 8),
-        orders: bytes.readUInt32LE(at + 12),
-        answer: Buffer.from(bytes.subarray(at + 16, end)),
+        stage: reader.number(),
+        reason: reader.number(),
+        errno: reader.number(),
+        orders: reader.number(),
+        answer: reader.rest(),
       });
     } else if (kind === events.taken) {
       this.#forget(index);
-      connection.reportTaken(bytes.readUInt32LE(at));
+      connection.reportTaken(reader.number());
     } else if (kind === events.closed) {
       this.#forget(index);
-      const outcome = outcomes[bytes.readUInt32LE(at + 16)] ?? "ended";
-      const totals = { sentBytes: bytes.readDoubleLE(at), receivedBytes: bytes.readDoubleLE(at + 8) };
-      connection.reportClosed(outcome, totals);
-    } else connection.reportOther(kind, bytes.subarray(at, end));
+      const totals = { sentBytes: reader.large(), receivedBytes: reader.large() };
+      connection.reportClosed(outcomes[reader.number()] ?? "ended", totals);
+    } else connection.reportOther(kind, body);
   }
 
   #readData(
@@ -460,38 +375,36 @@ export class CarrierEngine implements ConnectionOwner {
       return;
     }
     const address = this.#events.toString("latin1", at + 8, addressEnd);
-    const connection = new CarriedConnection(this, index, generation, address);
-    this.#accepted[index] = connection;
+    const connection = this.#accept(index, generation, address);
     const listener = this.#events.readUInt32LE(at);
     const found = this.#listeners.get(listener & ((1 << ANSWERED) - 1));
     if (found) found.onClient(connection, said, listener >>> ANSWERED);
     else connection.close();
   }
 
-  #readStood(index: number, generation: number, at: number, end: number): void {
-    const bytes = this.#events;
-    const addressEnd = at + 12 + bytes.readUInt32LE(at + 8);
-    const idEnd = addressEnd + 4 + bytes.readUInt32LE(addressEnd);
-    const address = bytes.toString("latin1", at + 12, addressEnd);
-    const connection = new CarriedConnection(this, index, generation, address);
-    this.#accepted[index] = connection;
-    const onStood = this.#listeners.get(bytes.readUInt32LE(at))?.onStood;
-    const id = bytes.toString("latin1", addressEnd + 4, idEnd);
-    if (onStood) onStood(connection, bytes.readUInt32LE(at + 4), id, Buffer.from(bytes.subarray(idEnd, end)));
+  #readStood(index: number, generation: number, reader: EventReader): void {
+    const onStood = this.#listeners.get(reader.number())?.onStood;
+    const standing = reader.number();
+    const connection = this.#accept(index, generation, reader.text());
+    const requestId = reader.text();
+    if (onStood) onStood(connection, standing, requestId, reader.rest());
     else connection.cut();
   }
 
-  #readDiverted(index: number, generation: number, at: number): void {
-    const bytes = this.#events;
-    const fromEnd = at + 16 + bytes.readUInt32LE(at + 12);
-    const from = bytes.toString("latin1", at + 16, fromEnd);
-    const port = bytes.readUInt32LE(fromEnd);
-    const address = bytes.toString("latin1", fromEnd + 8, fromEnd + 8 + bytes.readUInt32LE(fromEnd + 4));
-    const connection = new CarriedConnection(this, index, generation, from);
-    this.#accepted[index] = connection;
-    const onFlow = this.#diverts.get(bytes.readUInt32LE(at));
-    if (onFlow) onFlow(connection, { address, port }, bytes.readUInt32LE(at + 4));
+  #readDiverted(index: number, generation: number, reader: EventReader): void {
+    const onFlow = this.#diverts.get(reader.number());
+    const standing = reader.number();
+    const from = reader.endpoint();
+    const target = reader.endpoint();
+    const connection = this.#accept(index, generation, from.address);
+    if (onFlow) onFlow(connection, target, standing);
     else connection.cut();
+  }
+
+  #accept(index: number, generation: number, address: string): CarriedConnection {
+    const connection = new CarriedConnection(this, index, generation, address);
+    this.#accepted[index] = connection;
+    return connection;
   }
 
   #find(index: number, generation: number): CarriedConnection | undefined {

@@ -1,5 +1,6 @@
 import type { Socket } from "node:net";
-import type { CarriedConnection } from "./carried-connection.ts";
+import { type CarriedConnection, NOBODY } from "./carried-connection.ts";
+import { EventReader } from "./event-reader.ts";
 import { events, verbs } from "./protocol.ts";
 
 /** The requests that may be forwarded: those that are like the first. Times in milliseconds. */
@@ -74,8 +75,6 @@ export interface ForwardListener {
   onEnded(end: ForwardEnd, totals: ForwardTotals, upstream: number | undefined): void;
 }
 
-const NO_DESCRIPTOR = 2 ** 32 - 1;
-
 /** A client whose plain exchanges with one target the engine forwards. */
 export class ForwardedConnection {
   readonly #place: CarriedConnection;
@@ -95,15 +94,11 @@ export class ForwardedConnection {
     this.#requests = requests;
     this.#listener = listener;
     place.listen({
-      onData: () => {},
-      onDialled: () => {},
-      onFailed: () => {},
-      onTaken: () => {},
-      onClosed: () => {},
+      ...NOBODY,
       onOther: (kind, body) => {
         forget();
-        if (kind === events.forwardBack) this.#back(new Reader(body));
-        else this.#ended(new Reader(body));
+        if (kind === events.forwardBack) this.#back(new EventReader(body));
+        else this.#ended(new EventReader(body));
       },
     });
   }
@@ -124,7 +119,7 @@ export class ForwardedConnection {
     if (!this.#over) this.#place.cut();
   }
 
-  #back(reader: Reader): void {
+  #back(reader: EventReader): void {
     const client = reader.number();
     const upstream = reader.descriptor();
     const totals = this.#end(reader);
@@ -146,13 +141,13 @@ export class ForwardedConnection {
     });
   }
 
-  #ended(reader: Reader): void {
+  #ended(reader: EventReader): void {
     const upstream = reader.descriptor();
     const totals = this.#end(reader);
     this.#listener.onEnded(ends[reader.number()] ?? "ended", totals, upstream);
   }
 
-  #end(reader: Reader): ForwardTotals {
+  #end(reader: EventReader): ForwardTotals {
     this.#totals = {
       sentBytes: reader.large(),
       receivedBytes: reader.large(),
@@ -160,36 +155,5 @@ export class ForwardedConnection {
     };
     this.#over = true;
     return this.#totals;
-  }
-}
-
-class Reader {
-  readonly #bytes: Buffer;
-  #at = 0;
-
-  constructor(bytes: Buffer) {
-    this.#bytes = bytes;
-  }
-
-  number(): number {
-    this.#at += 4;
-    return this.#bytes.readUInt32LE(this.#at - 4);
-  }
-
-  large(): number {
-    this.#at += 8;
-    return this.#bytes.readDoubleLE(this.#at - 8);
-  }
-
-  descriptor(): number | undefined {
-    const fd = this.number();
-    return fd === NO_DESCRIPTOR ? undefined : fd;
-  }
-
-  /** A copy: the events' buffer is used again. */
-  bytes(): Buffer {
-    const length = this.number();
-    this.#at += length;
-    return Buffer.from(this.#bytes.subarray(this.#at - length, this.#at));
   }
 }

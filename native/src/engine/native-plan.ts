@@ -1,9 +1,9 @@
-import { getSystemErrorName } from "node:util";
 import { DialError, dialErrorOf } from "../dial-error.ts";
 import type { DialPlan, PlannedProxy } from "../dial-plan.ts";
 import { authorityOf, connectHandshake } from "../dial-through-connect.ts";
 import { socksHandshake } from "../dial-through-socks5.ts";
 import type { Handshake } from "../proxy-handshake.ts";
+import { systemError } from "../system-error.ts";
 import type { CommandWriter } from "./command-writer.ts";
 import { reasons, stages } from "./protocol.ts";
 
@@ -131,10 +131,4 @@ function refusalIn(answer: Buffer, proxy: PlannedProxy | undefined): unknown {
     return error;
   }
   return new DialError("bad_response");
-}
-
-/** As the functions of Node make them. */
-export function systemError(errno: number): Error & { code: string } {
-  const code = errno > 0 ? getSystemErrorName(-errno) : "";
-  return Object.assign(new Error(code), { code });
 }

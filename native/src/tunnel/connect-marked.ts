@@ -1,7 +1,7 @@
 import { Socket, type TcpNetConnectOpts } from "node:net";
 import { nativeAddon } from "../addon.ts";
 import { DialError } from "../dial-error.ts";
-import { systemError } from "../engine/native-plan.ts";
+import { systemErrorOf } from "../system-error.ts";
 
 /**
  * Connects a socket that carries a mark (SO_MARK) from its first packet on. `host` is a literal address.
@@ -29,7 +29,7 @@ function markedSocket(
   try {
     return open(address, mark);
   } catch (error) {
-    const cause = systemError(Number(error instanceof Error ? error.message : 0));
+    const cause = systemErrorOf(error);
     throw new DialError("internal", `The socket cannot be marked (${cause.code}).`, { cause });
   }
 }

@@ -1,7 +1,7 @@
 import { nativeAddon } from "../addon.ts";
 import { CommandWriter } from "../engine/command-writer.ts";
 import type { NativeTunnelDevice } from "../engine/native-addon.ts";
-import { systemError } from "../engine/native-plan.ts";
+import { systemErrorOf } from "../system-error.ts";
 
 /** One local socket's association at a proxy, by the number that the device gave it. */
 export interface AssociationId {
@@ -170,7 +170,7 @@ const obstacles: Record<string, string> = {
 };
 
 function deviceError(name: string, error: unknown): Error {
-  const cause = systemError(Number(error instanceof Error ? error.message : 0));
+  const cause = systemErrorOf(error);
   const obstacle = obstacles[cause.code] ?? cause.code;
   return new Error(`The device ${name} cannot be made: ${obstacle}`, { cause });
 }
