@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { PopupModel } from "../src/messages.ts";
 import { accessibilityFaults } from "./accessibility.ts";
 import { openStage } from "./page-stage.ts";
-import { popupStates, protectedModel } from "./popup-models.ts";
+import { demonstration, popupStates, protectedModel } from "./popup-models.ts";
 
 const pictures = join(import.meta.dirname, "../../test-results/options");
 
@@ -31,6 +31,19 @@ describe("the settings page", () => {
     await page.getByText("What this extension cannot hold").waitFor();
     await page.screenshot({ path: join(pictures, `rules-${scheme}.png`), fullPage: true });
     expect(await accessibilityFaults(page)).toEqual([]);
+    await page.context().close();
+  });
+
+  it("names each rule's site on a window of 320 pixels", async () => {
+    const { page, show } = await stage.open("options", "light");
+    await page.setViewportSize({ width: 320, height: 700 });
+    await show({ ...protectedModel, exits: demonstration, rules });
+    const name = page.getByText("news.example", { exact: true });
+    await name.waitFor();
+    const { shown, whole } = await name.evaluate((e) => ({ shown: e.clientWidth, whole: e.scrollWidth }));
+    expect(shown).toBeGreaterThan(60);
+    expect(whole).toBe(shown);
+    await page.screenshot({ path: join(pictures, "rules-narrow.png"), fullPage: true });
     await page.context().close();
   });
 

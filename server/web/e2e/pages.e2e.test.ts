@@ -8,7 +8,7 @@ import { openBrowser, openPage, signUp } from "./web-browser.ts";
 
 const pictures = join(import.meta.dirname, "../../../test-results/web");
 const schemes = ["light", "dark"] as const;
-const widths = { narrow: 360, wide: 1280 } as const;
+const widths = { narrow: 320, wide: 1280 } as const;
 
 let server: RunningServer;
 let browser: Browser;
@@ -108,4 +108,14 @@ describe.each(schemes)("every page, %s", (colorScheme) => {
       },
     );
   });
+});
+
+it("a credential can be ended on a window of 320 pixels", async () => {
+  const viewport = { width: 320, height: 700 };
+  const context = await browser.newContext({ storageState: signedIn, viewport });
+  const { page } = await openPage(context);
+  await page.goto(`${server.webUrl}/credentials`);
+  const box = await page.getByRole("button", { name: "Revoke Price checker" }).boundingBox();
+  expect(box && box.x + box.width).toBeLessThanOrEqual(320);
+  await context.close();
 });

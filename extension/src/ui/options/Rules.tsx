@@ -21,7 +21,9 @@ export function Rules({ model, send }: RulesProps) {
         <ul>
           {rules.map(({ scope, route }) => (
             <li key={keyOf(scope)} className="rule row">
-              <span className="grow clip">{nameOfScope(scope)}</span>
+              <span className="scope grow clip" title={nameOfScope(scope)}>
+                {nameOfScope(scope)}
+              </span>
               <span className="muted clip">{nameOfRoute(route, model?.exits ?? [])}</span>
               {exitOfRoute(route, model?.exits ?? [])?.demonstration && (
                 <span className="tag">demonstration</span>

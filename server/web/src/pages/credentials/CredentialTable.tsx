@@ -27,8 +27,12 @@ export function CredentialTable({ credentials, onIssued }: CredentialTableProps)
           <tr>
             <th scope="col">For</th>
             <th scope="col">User name</th>
-            <th scope="col">Created</th>
-            <th scope="col">Last used</th>
+            <th scope="col" className="max-sm:hidden">
+              Created
+            </th>
+            <th scope="col" className="max-sm:hidden">
+              Last used
+            </th>
             <th>
               <span className="unseen">Change</span>
             </th>
@@ -54,18 +58,21 @@ function CredentialRow({ credential, onAsk }: CredentialRowProps) {
   const { label, username, createdAt, lastUsedAt, revokedAt } = credential;
   return (
     <tr>
-      <td className="max-w-56 clip" title={label}>
+      <td className="max-w-56 clip max-sm:max-w-24" title={label}>
         {revokedAt === null ? <Link to={`/credentials/${credential.id}`}>{label}</Link> : label}
       </td>
-      <td className="whitespace-nowrap">
+      <td className="sm:whitespace-nowrap">
         <span className="mono">{username}</span>{" "}
         {revokedAt === null && <CopyButton text={username} what={`the user name of ${label}`} />}
+        <span className="faint block text-xs sm:hidden">
+          {lastUsedAt === null ? "never used" : `used ${formatDayAndTime(lastUsedAt)}`}
+        </span>
       </td>
-      <td className="whitespace-nowrap">{formatDayAndTime(createdAt)}</td>
-      <td className="whitespace-nowrap">
+      <td className="whitespace-nowrap max-sm:hidden">{formatDayAndTime(createdAt)}</td>
+      <td className="whitespace-nowrap max-sm:hidden">
         {lastUsedAt === null ? <span className="faint">never</span> : formatDayAndTime(lastUsedAt)}
       </td>
-      <td className="n">
+      <td className="n max-sm:whitespace-normal">
         {revokedAt === null ? (
           <>
             <button

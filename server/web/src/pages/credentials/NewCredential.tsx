@@ -34,7 +34,7 @@ export function NewCredential({ onIssued }: { readonly onIssued: (issued: Issued
     <section className="panel" aria-labelledby="new">
       <h2 id="new">New credential</h2>
       <form
-        className="mt-2 grid items-start gap-x-3 sm:grid-cols-[minmax(0,24rem)_auto]"
+        className="mt-2 grid items-start gap-x-3 gap-y-2 sm:grid-cols-[minmax(0,24rem)_auto]"
         noValidate
         onSubmit={form.handleSubmit((wanted) => creating.mutate(wanted))}
       >

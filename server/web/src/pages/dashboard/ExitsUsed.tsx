@@ -31,11 +31,14 @@ export function ExitsUsed({ range }: { readonly range: UsageRange }) {
         {used.data?.exits.map(({ country, label, sentBytes, receivedBytes, requests }) => {
           const total = BigInt(sentBytes) + BigInt(receivedBytes);
           return (
-            <li key={country ?? "none"} className="row min-h-10 border-t border-(--line) first:border-t-0">
+            <li
+              key={country ?? "none"}
+              className="row min-h-10 flex-wrap border-t border-(--line) first:border-t-0"
+            >
               <span className={country ? "code" : "code plain"} aria-hidden="true">
                 {country?.toUpperCase() ?? "–"}
               </span>
-              <span className="grow clip">{label}</span>
+              <span className="grow clip max-sm:min-w-24">{label}</span>
               {country && demonstrated.has(country) && <span className="tag">demonstration</span>}
               <span className="n" title={`${formatExactBytes(total)}, ${requests} requests`}>
                 {formatBytes(total)}

@@ -52,7 +52,8 @@ export default function Exits() {
       {found.some(({ demonstration }) => demonstration) && (
         <p className="notice">
           Exits marked “demonstration” are addresses of this machine. They show how everything works without a
-          provider, and lead to the demonstration's own site only.
+          provider, and hide nothing: only the demonstration's own site sees them, every other site sees this
+          machine's own address.
         </p>
       )}
     </>
