@@ -1,8 +1,10 @@
 import { z } from "zod";
 import type { LabExit } from "./exits/exit.ts";
 import type { Lab } from "./lab.ts";
-import { siteNames } from "./lab.ts";
-import { nodes } from "./topology.ts";
+import { nodeOf, nodes } from "./topology.ts";
+
+/** The names that sites answer to. */
+const siteNames = nodeOf("sites").names;
 
 /** One thing that the self-check looked at. */
 export interface Finding {
@@ -47,15 +49,8 @@ const answerSchema = z.object({ address: z.string() });
 
 async function addressSeen(lab: Lab, url: string, proxy: readonly string[]): Promise<string> {
   const trust = ["--cacert", lab.certificates.authority];
-  const { code, stdout, stderr } = await lab.exec("client", [
-    "curl",
-    "-sS",
-    "-m",
-    "10",
-    ...trust,
-    ...proxy,
-    url,
-  ]);
+  const argv = ["curl", "-sS", "-m", "10", ...trust, ...proxy, url];
+  const { code, stdout, stderr } = await lab.exec("client", argv);
   return code === 0 ? answerSchema.parse(JSON.parse(stdout)).address : `nothing (${stderr.trim()})`;
 }
 

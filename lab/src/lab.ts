@@ -19,7 +19,7 @@ import { type Finished, type RunOptions, run } from "./net/run.ts";
 import { labProblem } from "./requirements.ts";
 import { type Certificates, makeCertificates } from "./sites/certificates.ts";
 import { parseSiteRequest, type SiteRequest } from "./sites/site-request.ts";
-import { nodeOf, nodes, type Role } from "./topology.ts";
+import { nodeOf, type Role } from "./topology.ts";
 
 export interface LabOptions {
   /** More names for the hosts table, each with its address. */
@@ -145,6 +145,3 @@ async function startExits(prefix: string, folder: string): Promise<RunningExit[]
     startOwnExit(optionsFor("exit-jp")),
   ]);
 }
-
-/** The names that sites answer to. */
-export const siteNames: readonly string[] = nodes.find(({ role }) => role === "sites")?.names ?? [];

@@ -1,9 +1,9 @@
 import { randomBytes } from "node:crypto";
-import { mkdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { createLab, type Lab } from "./lab.ts";
-import { run } from "./net/run.ts";
+import { ipBatch } from "./net/ip-batch.ts";
 import { labProblem } from "./requirements.ts";
 import { serverReady } from "./server-ready.ts";
 import { nodeOf } from "./topology.ts";
@@ -22,26 +22,11 @@ describe.runIf(canRun)("a gateway in one namespace and an exit of ours in anothe
 
   beforeAll(async () => {
     lab = await createLab();
-    await run([
-      "ip",
-      "-n",
-      lab.namespaces["exit-jp"],
-      "address",
-      "add",
-      `${SECOND_ADDRESS}/32`,
-      "dev",
-      "eth0",
-    ]);
-    await run([
-      "ip",
-      "-n",
-      lab.namespaces.router,
-      "route",
-      "add",
-      `${SECOND_ADDRESS}/32`,
-      "via",
-      lab.address("exit-jp"),
-    ]);
+    await ipBatch(["-netns", lab.namespaces["exit-jp"]], [`address add ${SECOND_ADDRESS}/32 dev eth0`]);
+    await ipBatch(
+      ["-netns", lab.namespaces.router],
+      [`route add ${SECOND_ADDRESS}/32 via ${lab.address("exit-jp")}`],
+    );
     await startExit();
     proxy = await startGateway();
   });
@@ -69,7 +54,6 @@ describe.runIf(canRun)("a gateway in one namespace and an exit of ours in anothe
   }
 
   async function startGateway(): Promise<(wish: string) => string> {
-    const { readFileSync } = await import("node:fs");
     const data = dataFolder("gateway", "upstreams.json", {
       upstreams: [
         {

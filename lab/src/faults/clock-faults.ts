@@ -1,5 +1,6 @@
 import { setTimeout as delay } from "node:timers/promises";
-import { type Fault, kill } from "./fault.ts";
+import { kill } from "../net/processes.ts";
+import type { Fault } from "./fault.ts";
 
 /** The wall clock of the product's processes jumps while they run, and back again later. */
 function jump(days: number): Fault {

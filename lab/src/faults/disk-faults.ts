@@ -1,7 +1,8 @@
 import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { kill } from "../net/processes.ts";
 import { run } from "../net/run.ts";
-import { type Fault, kill } from "./fault.ts";
+import type { Fault } from "./fault.ts";
 
 /** A file of the daemon's cannot be read, and the daemon begins anew. */
 function unreadable(name: string, file: string): Fault {

@@ -37,11 +37,3 @@ export interface Fault {
 export async function inside({ machine }: FaultPlace, ...argv: readonly string[]): Promise<void> {
   await run(["ip", "netns", "exec", machine.namespace("machine"), ...argv]);
 }
-
-export function kill(pid: number | undefined, which: NodeJS.Signals): void {
-  try {
-    if (pid !== undefined) process.kill(pid, which);
-  } catch {
-    // It ended meanwhile.
-  }
-}

@@ -1,4 +1,5 @@
-import { type Fault, kill } from "./fault.ts";
+import { kill } from "../net/processes.ts";
+import type { Fault } from "./fault.ts";
 
 /** As the unit has it (TimeoutStopSec). */
 const STOP_MS = 10_000;

@@ -1,8 +1,9 @@
 import { existsSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
+import { kill } from "../net/processes.ts";
 import { AIM_FILE, AIM_READ, type Aim, PASSED_FILE } from "./aim.ts";
-import { type FaultPlace, kill } from "./fault.ts";
+import type { FaultPlace } from "./fault.ts";
 
 const READ_MS = 5_000;
 

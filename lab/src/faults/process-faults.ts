@@ -1,7 +1,8 @@
 import { readdirSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
+import { kill } from "../net/processes.ts";
 import { run } from "../net/run.ts";
-import { type Fault, type FaultPlace, kill } from "./fault.ts";
+import type { Fault, FaultPlace } from "./fault.ts";
 
 function signal(
   name: string,

@@ -10,8 +10,7 @@ import { type ExitFlow, exitFlowSchema } from "../exits/exit-program.ts";
 import type { Machine } from "../leaks/machine.ts";
 import { upstreamA, upstreamB } from "../leaks/phases.ts";
 import { NamespaceProcess } from "../net/namespace-process.ts";
-import { run } from "../net/run.ts";
-import { kill } from "./fault.ts";
+import { kill, processesIn } from "../net/processes.ts";
 
 const here = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 const daemonProgram = here("../../../companion/src/main.ts");
@@ -105,12 +104,8 @@ export class ProtectedMachine {
 
   /** The process that holds the rules; undefined while there is none. */
   async holderPid(): Promise<number | undefined> {
-    const { stdout } = await run(["ip", "netns", "pids", this.#machine.namespace("machine")]);
-    return stdout
-      .split("\n")
-      .filter((line) => line !== "")
-      .map(Number)
-      .find((pid) => nameOf(pid) === "atlantic-fw");
+    const pids = await processesIn(this.#machine.namespace("machine"));
+    return pids.find((pid) => nameOf(pid) === "atlantic-fw");
   }
 
   /** Waits until the daemon answers. */

@@ -1,8 +1,9 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { RESOLVER_ADDRESS4 } from "@atlantic/companion/src/firewall/policy.ts";
 import { nextTag } from "../leaks/sending.ts";
+import { kill } from "../net/processes.ts";
 import { run } from "../net/run.ts";
-import { type FaultPlace, kill } from "./fault.ts";
+import type { FaultPlace } from "./fault.ts";
 import { faults } from "./faults.ts";
 
 /** A part of the daemon's life that it is led through, from connected to connected. */

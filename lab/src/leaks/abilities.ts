@@ -1,3 +1,4 @@
+import { setTimeout as delay } from "node:timers/promises";
 import type { Policy } from "@atlantic/companion/src/firewall/policy.ts";
 import type { ControlGroup } from "../net/control-group.ts";
 import type { Sender } from "./compile.ts";
@@ -60,7 +61,7 @@ export async function eventually(holds: () => Promise<boolean>): Promise<boolean
   const deadline = performance.now() + PATIENCE_MS;
   while (performance.now() < deadline) {
     if (await holds()) return true;
-    await new Promise((resolve) => setTimeout(resolve, 5));
+    await delay(5);
   }
   return holds();
 }

@@ -2,6 +2,7 @@ import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { type FrameCapture, startFrameCapture } from "../capture/frame-capture.ts";
 import { labFolder, nextLabPrefix } from "../lab-name.ts";
+import { ipBatch } from "../net/ip-batch.ts";
 import { removeLeftovers, removeNamespaces } from "../net/namespaces.ts";
 import { must } from "../net/run.ts";
 
@@ -22,7 +23,10 @@ export const macs = {
   linked: "02:00:00:00:00:32",
 } as const;
 
-/** Addresses of the machine and its containers on each side. Containers have public ones, which no rule for the local network knows. */
+/**
+ * Addresses of the machine and its containers on each side. Containers have public ones, which no rule for the local
+ * network knows.
+ */
 export const addresses = {
   outside: { 4: "192.168.77.1", 6: "fd77::1" },
   neighbour: { 4: "192.168.77.50", 6: "fd77::50" },
@@ -49,8 +53,9 @@ export const secondLink = "eth1";
 const markers = { p0: "239.255.9.10", p1: "239.255.9.11" } as const;
 
 /**
- * A machine with a physical link, a bridged container, one on a link of its own, a macvlan container, and an outside that counts every frame. Its
- * default route leads out of the physical link; neighbours are known, so that no probe waits for them.
+ * A machine with a physical link, a bridged container, one on a link of its own, a macvlan container, and an outside that
+ * counts every frame. Its default route leads out of the physical link; neighbours are known, so that no probe waits for
+ * them.
  */
 export interface Machine {
   /** The full name of a namespace, for `ip netns exec`. */
@@ -99,17 +104,20 @@ export async function buildMachine(): Promise<Machine> {
       exec,
       capture: await capture("p0"),
       async plug(name) {
-        await batch(namespace("outside"), [
-          outsideEnd("p1", 2),
-          ...outsideCommands("p1", addresses.outside2, macs.machine2, addresses.machine2),
-          ...containerRoutes(addresses.machine2, 10),
-        ]);
+        await ipBatch(
+          ["-netns", namespace("outside")],
+          [
+            outsideEnd("p1", 2),
+            ...outsideCommands("p1", addresses.outside2, macs.machine2, addresses.machine2),
+            ...containerRoutes(addresses.machine2, 10),
+          ],
+        );
         const second = await capture("p1");
-        await batch(namespace("wire"), [
-          machineEnd("x1", 2, macs.machine2),
-          `link set x1 netns ${namespace("machine")} name ${name} up`,
-        ]);
-        await batch(namespace("machine"), linkCommands(name, "2", 50));
+        await ipBatch(
+          ["-netns", namespace("wire")],
+          [machineEnd("x1", 2, macs.machine2), `link set x1 netns ${namespace("machine")} name ${name} up`],
+        );
+        await ipBatch(["-netns", namespace("machine")], linkCommands(name, "2", 50));
         return second;
       },
       async unplug(name) {
@@ -131,49 +139,73 @@ const OTHERS =
 
 async function makeNamespaces(namespace: (role: MachineRole) => string): Promise<void> {
   const [outside, machine] = [namespace("outside"), namespace("machine")];
-  await batch(undefined, [...roles.map((role) => `netns add ${namespace(role)}`)]);
+  await ipBatch([], [...roles.map((role) => `netns add ${namespace(role)}`)]);
   for (const role of roles) await set(namespace(role), [...everywhere, ...(settings[role] ?? [])]);
-  await batch(undefined, [
-    `link add cable netns ${outside} mtu ${CABLE_MTU} type veth peer name cable netns ${namespace("wire")} mtu ${CABLE_MTU}`,
-  ]);
-  await batch(outside, [`addr add ${cable.outside}/30 dev cable`, "link set cable up", outsideEnd("p0", 1)]);
-  await batch(namespace("wire"), [
-    `addr add ${cable.wire}/30 dev cable`,
-    "link set cable up",
-    machineEnd("x0", 1, macs.machine),
-    `link set x0 netns ${machine} name eth0`,
-  ]);
-  await batch(outside, [
-    "link set lo up",
-    `route add local ${anywhere[4]} dev lo`,
-    `route add local ${anywhere[6]} dev lo`,
-    ...outsideCommands("p0", addresses.outside, macs.machine, addresses.machine),
-    ...neighbours("p0", addresses.macvlan, macs.macvlan),
-    `addr replace ${linkLocal.outside}/64 dev p0 nodad`,
-    `addr add ${addresses.neighbour[4]}/32 dev p0`,
-    `addr add ${addresses.neighbour[6]}/128 dev p0 nodad`,
-    ...containerRoutes(addresses.machine, 100),
-  ]);
-  await batch(machine, [
-    "link set lo up",
-    "link set eth0 up",
-    ...linkCommands("eth0", "", 100),
-    // By itself it would come a moment later.
-    `addr replace ${linkLocal.machine}/64 dev eth0 nodad`,
-    ...neighbours("eth0", addresses.neighbour, macs.outside),
-    `link add br0 address ${macs.bridge} type bridge`,
-    `link add vb0 type veth peer name eth0 netns ${namespace("bridged")} address ${macs.bridged}`,
-    "link set vb0 master br0 up",
-    ...gatewayCommands("br0", addresses.bridge, macs.bridged, addresses.bridged),
-    `link add vd0 address ${macs.toLinked} type veth peer name eth0 netns ${namespace("linked")} address ${macs.linked}`,
-    ...gatewayCommands("vd0", addresses.toLinked, macs.linked, addresses.linked),
-    `link add link eth0 name mv0 address ${macs.macvlan} type macvlan mode bridge`,
-    `link set mv0 netns ${namespace("macvlan")} name eth0`,
-  ]);
+  await ipBatch(
+    [],
+    [
+      `link add cable netns ${outside} mtu ${CABLE_MTU} type veth peer name cable netns ${namespace("wire")} mtu ${CABLE_MTU}`,
+    ],
+  );
+  await ipBatch(
+    ["-netns", outside],
+    [`addr add ${cable.outside}/30 dev cable`, "link set cable up", outsideEnd("p0", 1)],
+  );
+  await ipBatch(
+    ["-netns", namespace("wire")],
+    [
+      `addr add ${cable.wire}/30 dev cable`,
+      "link set cable up",
+      machineEnd("x0", 1, macs.machine),
+      `link set x0 netns ${machine} name eth0`,
+    ],
+  );
+  await ipBatch(
+    ["-netns", outside],
+    [
+      "link set lo up",
+      `route add local ${anywhere[4]} dev lo`,
+      `route add local ${anywhere[6]} dev lo`,
+      ...outsideCommands("p0", addresses.outside, macs.machine, addresses.machine),
+      ...neighbours("p0", addresses.macvlan, macs.macvlan),
+      `addr replace ${linkLocal.outside}/64 dev p0 nodad`,
+      `addr add ${addresses.neighbour[4]}/32 dev p0`,
+      `addr add ${addresses.neighbour[6]}/128 dev p0 nodad`,
+      ...containerRoutes(addresses.machine, 100),
+    ],
+  );
+  await ipBatch(
+    ["-netns", machine],
+    [
+      "link set lo up",
+      "link set eth0 up",
+      ...linkCommands("eth0", "", 100),
+      // By itself it would come a moment later.
+      `addr replace ${linkLocal.machine}/64 dev eth0 nodad`,
+      ...neighbours("eth0", addresses.neighbour, macs.outside),
+      `link add br0 address ${macs.bridge} type bridge`,
+      `link add vb0 type veth peer name eth0 netns ${namespace("bridged")} address ${macs.bridged}`,
+      "link set vb0 master br0 up",
+      ...gatewayCommands("br0", addresses.bridge, macs.bridged, addresses.bridged),
+      `link add vd0 address ${macs.toLinked} type veth peer name eth0 netns ${namespace("linked")} address ${macs.linked}`,
+      ...gatewayCommands("vd0", addresses.toLinked, macs.linked, addresses.linked),
+      `link add link eth0 name mv0 address ${macs.macvlan} type macvlan mode bridge`,
+      `link set mv0 netns ${namespace("macvlan")} name eth0`,
+    ],
+  );
   await must(["ip", "netns", "exec", machine, "nft", OTHERS]);
-  await batch(namespace("bridged"), containerCommands(addresses.bridged, addresses.bridge, macs.bridge));
-  await batch(namespace("linked"), containerCommands(addresses.linked, addresses.toLinked, macs.toLinked));
-  await batch(namespace("macvlan"), containerCommands(addresses.macvlan, addresses.outside, macs.outside));
+  await ipBatch(
+    ["-netns", namespace("bridged")],
+    containerCommands(addresses.bridged, addresses.bridge, macs.bridge),
+  );
+  await ipBatch(
+    ["-netns", namespace("linked")],
+    containerCommands(addresses.linked, addresses.toLinked, macs.toLinked),
+  );
+  await ipBatch(
+    ["-netns", namespace("macvlan")],
+    containerCommands(addresses.macvlan, addresses.outside, macs.outside),
+  );
 }
 
 /**
@@ -296,9 +328,4 @@ function containerCommands(own: Pair, gateway: Pair, mac: string): string[] {
     `route add default via ${gateway[4]}`,
     `route add ::/0 via ${gateway[6]}`,
   ];
-}
-
-async function batch(namespace: string | undefined, commands: readonly string[]): Promise<void> {
-  const where = namespace === undefined ? [] : ["-netns", namespace];
-  await must(["ip", ...where, "-batch", "-"], { input: `${commands.join("\n")}\n` });
 }

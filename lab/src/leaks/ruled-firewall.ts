@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { HolderConnection } from "@atlantic/companion/src/firewall/holder-connection.ts";
 import type { RuleSet } from "@atlantic/companion/src/firewall/rule-set.ts";
 import { startHolder } from "@atlantic/companion/src/firewall/start-holder.ts";
-import { must } from "../net/run.ts";
+import { processesIn } from "../net/processes.ts";
 import { holderCommand } from "./held-firewall.ts";
 import type { Machine } from "./machine.ts";
 
@@ -37,10 +37,8 @@ export async function ruledFirewall(machine: Machine): Promise<RuledFirewall> {
 }
 
 async function holderOf(machine: Machine, socket: string): Promise<number> {
-  const pids = (await must(["ip", "netns", "pids", machine.namespace("machine")]))
-    .split("\n")
-    .filter(Boolean);
+  const pids = await processesIn(machine.namespace("machine"));
   const pid = pids.find((each) => readFileSync(`/proc/${each}/cmdline`, "utf8").includes(socket));
   if (pid === undefined) throw new Error("The holder of the rules is not there.");
-  return Number(pid);
+  return pid;
 }

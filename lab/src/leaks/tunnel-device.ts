@@ -9,7 +9,8 @@ import {
   type TunnelLink,
 } from "@atlantic/companion/src/firewall/policy.ts";
 import { ROUTES_TABLE, routingRules } from "@atlantic/companion/src/tunnel/routes.ts";
-import { must, run } from "../net/run.ts";
+import { ipBatch } from "../net/ip-batch.ts";
+import { run } from "../net/run.ts";
 import type { Machine } from "./machine.ts";
 import { type Family, families } from "./matrix.ts";
 import type { Prober } from "./prober.ts";
@@ -50,9 +51,7 @@ export async function makeDevice(machine: Machine, daemon: Prober): Promise<Tunn
     routed = [];
     for (const [family, rules] of before) {
       const commands = Array.from({ length: rules }, (_, at) => `rule delete pref ${FIRST_RULE + at}`);
-      await must(["ip", "-netns", inside, `-${family}`, "-batch", "-"], {
-        input: `${commands.join("\n")}\n`,
-      });
+      await ipBatch(["-netns", inside, `-${family}`], commands);
       // The device may have gone, and taken its route with it.
       await run(["ip", "-netns", inside, `-${family}`, "route", "flush", "table", String(ROUTES_TABLE)]);
     }
@@ -79,9 +78,7 @@ export async function makeDevice(machine: Machine, daemon: Prober): Promise<Tunn
           ...rules.map((rule, at) => `rule add pref ${FIRST_RULE + at} ${rule}`),
         ];
         counts.push([family, rules.length]);
-        await must(["ip", "-netns", inside, `-${family}`, "-batch", "-"], {
-          input: `${commands.join("\n")}\n`,
-        });
+        await ipBatch(["-netns", inside, `-${family}`], commands);
       }
       routed = counts;
     },

@@ -1,13 +1,8 @@
 import { hostsFile, type LabNode, ROUTER_ADDRESS, ROUTER_ADDRESS6 } from "../topology.ts";
 
-/** The commands, for `ip -batch`, that make the router's namespace and one for each node. */
-export function namespaceCommands(namespaces: readonly string[]): string[] {
-  return namespaces.flatMap((name) => [`netns add ${name}`]);
-}
-
-/** The commands, for `ip -batch`, that join a node to the router by a link of its own. */
-export function linkCommands(node: LabNode, namespace: string, router: string): string[] {
-  return [`link add eth0 netns ${namespace} type veth peer name ${node.role} netns ${router}`];
+/** The command, for `ip -batch`, that joins a node to the router by a link of its own. */
+export function linkCommand(node: LabNode, namespace: string, router: string): string {
+  return `link add eth0 netns ${namespace} type veth peer name ${node.role} netns ${router}`;
 }
 
 /** The commands, for `ip -batch -netns NODE`, that give a node its addresses and its way out. */

@@ -1,15 +1,11 @@
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
 import { creatorOf, isAlive, labFolder } from "../lab-name.ts";
-import { type LabNode, nodes, type Role } from "../topology.ts";
-import {
-  etcFiles,
-  linkCommands,
-  namespaceCommands,
-  nodeCommands,
-  routerCommands,
-  routerSettings,
-} from "./links.ts";
+import { nodes, type Role } from "../topology.ts";
+import { ipBatch } from "./ip-batch.ts";
+import { etcFiles, linkCommand, nodeCommands, routerCommands, routerSettings } from "./links.ts";
+import { kill, processesIn } from "./processes.ts";
 import { must, run } from "./run.ts";
 
 /** Where iproute2 keeps the names of namespaces, and the files it lays over /etc in each. */
@@ -31,14 +27,17 @@ export async function makeNamespaces(
   const router = namespaceName(prefix, "router");
   const all = [router, ...nodes.map(({ role }) => namespaceName(prefix, role))];
   for (const name of all) writeEtcFiles(name, etcFiles(extraHosts));
-  await batch([], namespaceCommands(all));
-  await batch(
+  await ipBatch(
     [],
-    nodes.flatMap((node) => linkCommands(node, namespaceName(prefix, node.role), router)),
+    all.map((name) => `netns add ${name}`),
+  );
+  await ipBatch(
+    [],
+    nodes.map((node) => linkCommand(node, namespaceName(prefix, node.role), router)),
   );
   await Promise.all([
-    ...nodes.map((node: LabNode) => batch(["-netns", namespaceName(prefix, node.role)], nodeCommands(node))),
-    batch(["-netns", router], routerCommands(nodes)),
+    ...nodes.map((node) => ipBatch(["-netns", namespaceName(prefix, node.role)], nodeCommands(node))),
+    ipBatch(["-netns", router], routerCommands(nodes)),
     must(["ip", "netns", "exec", router, "sysctl", "-qw", ...routerSettings]),
   ]);
 }
@@ -71,15 +70,14 @@ function mountsBelow(folder: string): string[] {
   return paths.filter((path) => path.startsWith(`${folder}/`)).reverse();
 }
 
-/** Removes labs whose makers are gone without cleaning up. Returns the prefixes of what it removed. */
-export async function removeLeftovers(): Promise<string[]> {
+/** Removes labs whose makers are gone without cleaning up. */
+export async function removeLeftovers(): Promise<void> {
   const prefixes = new Set<string>();
   for (const name of labNamespaces()) {
     const creator = creatorOf(name);
     if (creator && !isAlive(creator)) prefixes.add(name.split("-").slice(0, 4).join("-"));
   }
   for (const prefix of prefixes) await removeNamespaces(prefix);
-  return [...prefixes];
 }
 
 /** Names of all namespaces that labs made, this one and others, whole or half made. */
@@ -97,28 +95,12 @@ function labNamespaces(): string[] {
 /** Ends whatever still runs inside: the namespace is the lab's own, and so is all that is in it. */
 async function endProcesses(namespace: string): Promise<void> {
   for (let round = 0; round < 50; round++) {
-    const { stdout } = await run(["ip", "netns", "pids", namespace]);
-    const pids = stdout
-      .split("\n")
-      .filter((line) => line !== "")
-      .map(Number);
+    const pids = await processesIn(namespace);
     if (pids.length === 0) return;
-    for (const pid of pids) kill(pid);
-    await new Promise((resolve) => setTimeout(resolve, 20));
+    for (const pid of pids) kill(pid, "SIGKILL");
+    await delay(20);
   }
   throw new Error(
     `Processes in the namespace ${namespace} do not end: look at "ip netns pids ${namespace}".`,
   );
-}
-
-function kill(pid: number): void {
-  try {
-    process.kill(pid, "SIGKILL");
-  } catch {
-    // It has ended by itself.
-  }
-}
-
-async function batch(options: readonly string[], commands: readonly string[]): Promise<void> {
-  await must(["ip", ...options, "-batch", "-"], { input: `${commands.join("\n")}\n` });
 }
