@@ -1,8 +1,8 @@
 import type { ProtectionView } from "@atlantic/shared/control/protection.ts";
 import type { Command } from "commander";
-import { ClearError } from "../clear-error.ts";
 import type { ControlClient } from "../control/control-client.ts";
 import { type CommandContext, show, withCompanion } from "./command-context.ts";
+import { isOn } from "./on-or-off.ts";
 import { breachesInWords, protectionInWords } from "./show-protection.ts";
 
 /** Rules up, then the tunnel. */
@@ -41,25 +41,21 @@ export function addProtection(root: Command, context: () => CommandContext): voi
 
 /** `install` and `uninstall`, from a checkout. */
 export function addInstall(root: Command, context: () => CommandContext): void {
-  const say = (lines: string[]) => show(context(), lines, (list) => list.join("\n"));
+  const run = async (word: "install" | "uninstall") => {
+    // Only these need what knows the whole package.
+    const service = await import("../service/install.ts");
+    const lines: string[] = [];
+    service[word]({ root: "/", say: (line) => lines.push(line) });
+    show(context(), lines, (list) => list.join("\n"));
+  };
   root
     .command("install")
     .description("as root, from a checkout: install the service that protects the whole machine")
-    .action(async () => {
-      const { install } = await import("../service/install.ts");
-      const lines: string[] = [];
-      install({ root: "/", say: (line) => lines.push(line) });
-      say(lines);
-    });
+    .action(() => run("install"));
   root
     .command("uninstall")
     .description("as root: take the service away; what it keeps stays")
-    .action(async () => {
-      const { uninstall } = await import("../service/install.ts");
-      const lines: string[] = [];
-      uninstall({ root: "/", say: (line) => lines.push(line) });
-      say(lines);
-    });
+    .action(() => run("uninstall"));
 }
 
 function setLockdown(context: CommandContext, on: boolean): Promise<void> {
@@ -92,9 +88,4 @@ function ask(
   return withCompanion(async (client) => {
     show(context, await request(client), (view) => protectionInWords(view).join("\n"));
   });
-}
-
-function isOn(word: string): boolean {
-  if (word === "on" || word === "off") return word === "on";
-  throw new ClearError(`Say on or off, not "${word}".`);
 }

@@ -25,7 +25,7 @@ export function protectionInWords(view: ProtectionView): string[] {
     `${states[view.state]}${through}`,
     ...(view.blockingFailed ? [styleText("red", NOT_BLOCKED)] : []),
     ...(view.problem === null ? [] : [view.problem]),
-    ...(choices.length === 0 ? [] : [`${choices.join(", ")}`]),
+    ...(choices.length === 0 ? [] : [choices.join(", ")]),
     ...verdictLines(view),
     ...(view.breaches === 0 ? [] : [`${view.breaches} breaches are kept: atlantic leaks`]),
     ...(view.blockedNames === 0 ? [] : [`${view.blockedNames} names were refused by filter lists`]),

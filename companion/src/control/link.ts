@@ -1,7 +1,6 @@
 import type { Socket } from "node:net";
 import type { PeerCredentials } from "@atlantic/native";
 import {
-  type BrowserNotice,
   type BrowserRequest,
   browserRequests,
   type CompanionNotice,
@@ -11,7 +10,7 @@ import {
 } from "@atlantic/shared/control/messages.ts";
 import { allows, type Tier } from "@atlantic/shared/control/tiers.ts";
 import type { z } from "zod";
-import type { Browser } from "../browsers/browser.ts";
+import type { Browser, TellBrowser } from "../browsers/browser.ts";
 import { ControlFailure } from "./control-failure.ts";
 import { LinePeer } from "./line-peer.ts";
 
@@ -73,9 +72,7 @@ export class Link {
     this.closed = this.#peer.closed;
   }
 
-  tell<Name extends BrowserNotice>(name: Name, params: unknown): void {
-    this.#peer.tell(name, params);
-  }
+  readonly tell: TellBrowser = (notice, params) => this.#peer.tell(notice, params);
 
   /** @throws ControlFailure */
   async ask<Name extends BrowserRequest>(

@@ -126,7 +126,7 @@ function welcomeBrowser(
     id: paired.id,
     name: link.name,
     secrets,
-    tell: (notice, params) => link.tell(notice, params),
+    tell: link.tell,
     hasToldAll: () => link.ask("news.told", {}),
   });
   link.browser = browser;

@@ -12,6 +12,7 @@ const TIMEOUT_MS = 15_000;
 
 /** A check that failed is made again after this long. */
 const RETRY_AFTER_MS = 20_000;
+
 /** Finds out which address sites see on a route, by asking a page that says so, through the route itself. */
 export class AddressCheck {
   readonly #url: URL | null;
