@@ -109,6 +109,14 @@ test("what cannot be done is one sentence and exit code 1; what is not understoo
   expect(out).toContain("BAD   Exits");
 });
 
+test("what is asked for where there is nothing of the kind is told so in one sentence", async () => {
+  const own = fileURLToPath(import.meta.url);
+  expect((await atlantic("verify", "receipts", own)).err).toMatch(/is no file of receipts.*\n$/);
+  expect((await atlantic("doctor", "--provider", "all")).err).toMatch(/^There is no .*upstreams\.json/);
+  expect((await atlantic("disconnect")).err).toMatch(/^Nothing to do: this companion runs without privilege/);
+  expect((await atlantic("explain")).err).toContain("--help says more");
+});
+
 test("a user name is explained without a server too, and says that nobody was asked", async () => {
   const known = await atlantic("explain", "atl_a-cc-de+jp");
   expect(known).toMatchObject({ code: 0, err: "" });

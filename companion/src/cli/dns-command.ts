@@ -3,6 +3,7 @@ import type { Command } from "commander";
 import { ClearError } from "../clear-error.ts";
 import type { ControlClient } from "../control/control-client.ts";
 import { type CommandContext, show, withCompanion } from "./command-context.ts";
+import { isOn } from "./on-or-off.ts";
 import { table } from "./words.ts";
 
 /** `atlantic dns`: which names are blocked, and why. */
@@ -140,20 +141,15 @@ function choicesOf({
   };
 }
 
-function isOn(word: string): boolean {
-  if (word === "on" || word === "off") return word === "on";
-  throw new ClearError(`"${word}" is neither on nor off.`);
-}
-
 function answerOf(word: string): NamesView["answer"] {
   if (word === "nxdomain" || word === "zero" || word === "refused") return word;
   throw new ClearError(`"${word}" is none of nxdomain, zero and refused.`);
 }
 
 const ANSWERS: Readonly<Record<NamesView["answer"], string>> = {
-  nxdomain: "that there is no such name",
-  zero: "0.0.0.0 and ::",
-  refused: "a refusal",
+  nxdomain: "as if there were no such name",
+  zero: "with 0.0.0.0 and ::",
+  refused: "with a refusal",
 };
 
 /** Everything that decides which names are blocked, in words. */
@@ -163,7 +159,7 @@ export function namesInWords(view: NamesView): string {
   return [
     listsInWords(lists),
     "",
-    `Blocked names get ${ANSWERS[answer]}.`,
+    `Blocked names are answered ${ANSWERS[answer]}.`,
     `Firefox's canary is ${word(choices.firefoxCanary)}, other DNS servers over HTTPS are ${word(choices.dohServers)}, private relays are ${word(choices.privateRelays)}.`,
     ...(allowed.length > 0 ? [`You allow: ${allowed.join(", ")}.`] : []),
     ...(blocked.length > 0 ? [`You block: ${blocked.join(", ")}.`] : []),
@@ -177,8 +173,9 @@ function listsInWords(lists: readonly NameList[]): string {
   if (lists.length === 0) return "No list is loaded.";
   return table(
     ["LIST", "RULES", "NOT UNDERSTOOD", "BLOCKED", "PROBLEM"],
-    lists.map(({ id, entries, notUnderstood, blocked, problem }) => [
-      id,
+    lists.map(({ id, name, entries, notUnderstood, blocked, problem }) => [
+      // The person's words are two lists of one name, and nothing takes it.
+      id === "user" ? name : id,
       `${entries}`,
       `${notUnderstood}`,
       `${blocked}`,

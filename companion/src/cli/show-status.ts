@@ -1,6 +1,6 @@
 import type { Status } from "@atlantic/shared/control/messages.ts";
 import { protectionInWords } from "./show-protection.ts";
-import { bytesInWords, durationInWords, routeInWords } from "./words.ts";
+import { bytesInWords, counted, durationInWords, routeInWords } from "./words.ts";
 
 /** The status as a person reads it. */
 export function statusInWords(status: Status, now: number): string {
@@ -14,7 +14,7 @@ export function statusInWords(status: Status, now: number): string {
     ...programsLines(status),
     ...browsersInWords(status),
     ...sessionsInWords(status, now),
-    `Usage        ${bytesInWords(usage.sentBytes)} sent, ${bytesInWords(usage.receivedBytes)} received, ${usage.requests} requests since the start`,
+    `Usage        ${bytesInWords(usage.sentBytes)} sent, ${bytesInWords(usage.receivedBytes)} received, ${counted(usage.requests, "request")} since the start`,
     ...(account === null
       ? []
       : [
@@ -40,7 +40,8 @@ function programsLines({ systemProxy }: Status): string[] {
 function browsersInWords({ browsers }: Status): string[] {
   if (browsers.length === 0) return ["Browsers     none connected"];
   return browsers.map(
-    ({ id, name, tabs, routes }) => `Browser      ${name} (${id}): ${tabs} tabs, ${routes} routes`,
+    ({ id, name, tabs, routes }) =>
+      `Browser      ${name} (${id}): ${counted(tabs, "tab")}, ${counted(routes, "route")}`,
   );
 }
 

@@ -25,6 +25,11 @@ export async function verifyReceipts(
     throw new ClearError(`${file} cannot be read: ${error instanceof Error ? error.message : String(error)}`);
   }
   const verdict = verifier.end();
+  if (verdict.credential === null && verdict.receipts === 0) {
+    throw new ClearError(
+      `${file} is no file of receipts: its first line names no credential. Download one on the credential's page.`,
+    );
+  }
   show(context, verdict, (result) => verdictInWords(result, key !== undefined));
   if (verdict.problemCount > 0) process.exitCode = 1;
 }

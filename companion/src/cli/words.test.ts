@@ -1,7 +1,7 @@
 import { BLOCK, DIRECT } from "@atlantic/shared/routing/route.ts";
 import { expect, test } from "vitest";
 import { parseRoute, parseScope } from "./parse-route.ts";
-import { bytesInWords, durationInWords, routeInWords, table } from "./words.ts";
+import { bytesInWords, counted, durationInWords, routeInWords, table } from "./words.ts";
 
 const exit = (country: string, city: string) => ({
   id: `${country}-${city}`,
@@ -31,6 +31,23 @@ test("time is said in the units that matter", () => {
     "59 s",
     "1 min 1 s",
     "1 h 2 min",
+  ]);
+});
+
+test("an exit is printed by the id that route set takes, whatever region its city is in", () => {
+  const berlin = { country: "de", region: "berlin", city: "berlin" };
+  expect(routeInWords({ kind: "exit", exit: berlin })).toBe("exit de-berlin");
+  expect(routeInWords({ kind: "exit", exit: { country: "us", region: "texas" } })).toBe(
+    "exit us region=texas",
+  );
+});
+
+test("one is one", () => {
+  expect([counted(0, "tab"), counted(1, "tab"), counted("1", "request"), counted(2, "tab")]).toEqual([
+    "0 tabs",
+    "1 tab",
+    "1 request",
+    "2 tabs",
   ]);
 });
 

@@ -30,9 +30,16 @@ export function routeInWords(route: Route): string {
   }
 }
 
+/** As in "1 tab" and "2 tabs". */
+export function counted(count: number | string, one: string): string {
+  return `${count} ${one}${`${count}` === "1" ? "" : "s"}`;
+}
+
 /** The id by which `atlantic exits` lists an exit and `atlantic route set` takes it. */
-function exitId({ country, city, ...rest }: ExitSelector): string {
-  const more = Object.entries(rest).map(([key, value]) => `${key}=${value}`);
+function exitId({ country, region, city, ...rest }: ExitSelector): string {
+  // A city says its region already.
+  const all = city === undefined && region !== undefined ? { region, ...rest } : rest;
+  const more = Object.entries(all).map(([key, value]) => `${key}=${value}`);
   return [[country, city].filter(Boolean).join("-") || "any", ...more].join(" ");
 }
 

@@ -86,8 +86,12 @@ export function capabilitiesFinding(view: ProtectionView | null, status: string)
   const missing = Object.entries(capabilities).flatMap(([each, bit]) =>
     (effective >> bit) & 1n ? [] : [`CAP_${each}`],
   );
-  if (missing.length === 0)
-    return { name, verdict: "good", detail: "This companion may protect the whole machine.", remedy: null };
+  if (missing.length === 0) {
+    const detail = view
+      ? "This companion may protect the whole machine."
+      : "Root's. They are not used: the whole machine is the service's work, sudo npx atlantic install.";
+    return { name, verdict: "good", detail, remedy: null };
+  }
   const detail = `This companion runs without ${missing.join(", ")}, so it serves browsers alone.`;
   return { name, verdict: view ? "bad" : "good", detail, remedy: view ? "sudo atlantic install" : null };
 }

@@ -120,7 +120,10 @@ function addonFinding(): Finding {
   const state = addonState();
   if (state.kind === "loaded") return good(name, "Loaded: the kernel says who is at the control socket.");
   if (state.kind === "not built")
-    return good(name, "Not built: everything works without it, by permissions alone.");
+    return good(
+      name,
+      "Not built: browsers are served without it. Who is at the control socket is left to file permissions.",
+    );
   return {
     name,
     verdict: "warning",

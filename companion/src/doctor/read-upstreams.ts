@@ -37,6 +37,12 @@ function readText(path: string): string {
   try {
     return readFileSync(path, "utf8");
   } catch (cause) {
+    if (cause instanceof Error && "code" in cause && cause.code === "ENOENT") {
+      throw new ClearError(
+        `There is no ${path}, which names the gateway's upstreams (docs/exits.md): without it there is the demonstration alone.`,
+        { cause },
+      );
+    }
     throw new ClearError(`${path} cannot be read: run this on the gateway's machine, as its user.`, {
       cause,
     });

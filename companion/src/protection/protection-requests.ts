@@ -10,7 +10,9 @@ type ProtectionHandlers = Pick<
 >;
 
 const WITHOUT_PRIVILEGE =
-  "This companion runs without privilege, so it protects browsers and not the whole machine: sudo atlantic install. Without privilege: atlantic connect --system-proxy.";
+  "This companion runs without privilege, so it protects browsers and not the whole machine: sudo npx atlantic install. Without privilege: npx atlantic connect --system-proxy.";
+const NOTHING_TO_OPEN =
+  "Nothing to do: this companion runs without privilege, so the whole machine is neither connected nor locked. Desktop settings: npx atlantic disconnect --system-proxy.";
 
 /** What the companion does with requests about the whole machine; `null`: it runs without privilege. */
 export function protectionRequests(protection: Protection | null): ProtectionHandlers {
@@ -25,7 +27,7 @@ export function protectionRequests(protection: Protection | null): ProtectionHan
   };
   return {
     "tier.raise": async (link, { to }) => {
-      there();
+      if (!protection) throw new ControlFailure("unavailable", NOTHING_TO_OPEN);
       // A browser never has the tier that this request needs; whatever came through the relay is one.
       if (link.isRelayed || link.browser) throw new ControlFailure("not_allowed", "A browser opens nothing.");
       await askPolkit(link.credentials);

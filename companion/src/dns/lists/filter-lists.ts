@@ -191,11 +191,16 @@ export class FilterLists {
     if (this.#options.filtering === false) return [];
     const { allowed, blocked, unfiltered, subscriptions, choices } = this.#state;
     const policy = this.#options.policy();
-    const own = { by: "user", id: "user", title: "Your own words" } as const;
+    const own = { by: "user", id: "user" } as const;
     const free = [...allowed, ...unfiltered].map((name) => wholeName(name, true));
     const said: SetSource[] = [
-      { ...own, rank: RANK.userAllow, rules: { lines: free } },
-      { ...own, rank: RANK.userBlock, rules: { lines: blocked.map((name) => wholeName(name, false)) } },
+      { ...own, title: "what you allow", rank: RANK.userAllow, rules: { lines: free } },
+      {
+        ...own,
+        title: "what you block",
+        rank: RANK.userBlock,
+        rules: { lines: blocked.map((name) => wholeName(name, false)) },
+      },
     ];
     const chosen = [
       choice("firefox-canary", "Firefox asks this resolver", choices.firefoxCanary ? FIREFOX_CANARY : []),
