@@ -1,4 +1,5 @@
 import type { PostgresPool, PostgresQueryResult } from "kysely";
+import { serialize } from "pg-protocol";
 import pg, { type Connection, type Pool, type PoolClient, type QueryResult } from "pg";
 import { BEGIN, COMMIT, type Statement, StatementBatch } from "./statement-batch.ts";
 
@@ -89,23 +90,24 @@ class BatchQuery extends pg.Query {
     this.#known = known;
   }
 
-  override submit = (connection: Connection): void => {
-    const { stream } = connection;
-    stream.cork();
+  override submit = ({ stream }: Connection): void => {
+    const messages: Buffer[] = [];
     const sent = new Set<string>();
     for (const { name, text, values } of this.#statements) {
       if (!this.#known.has(name) && !sent.has(name)) {
         sent.add(name);
         // A batch that failed may have prepared it: closing what is not there is no error.
-        connection.close({ type: "S", name }, true);
-        connection.parse({ name, text } as never, true);
+        messages.push(serialize.close({ type: "S", name }), serialize.parse({ name, text }));
       }
-      connection.bind({ statement: name, values: values.map(asBuffer) } as never, true);
-      connection.describe({ type: "P", name: "" }, true);
-      connection.execute({ portal: "" } as never, true);
+      messages.push(
+        serialize.bind({ statement: name, values: values.map(asBuffer) }),
+        serialize.describe({ type: "P" }),
+        serialize.execute(),
+      );
     }
-    connection.sync();
-    stream.uncork();
+    messages.push(serialize.sync());
+    // In one write: a stream's work for each would be more than the message's.
+    if (stream.writable) stream.write(Buffer.concat(messages));
   };
 }
 

@@ -255,20 +255,22 @@ class LeasedAccount {
   async #settle(): Promise<void> {
     await this.#parts.flush();
     await new Promise((resolve) => setTimeout(resolve, SETTLE_MS));
+    // Nothing is added, but that it is low is said again.
+    this.allowance.add(0);
   }
 
   /**
-   * Leases are as large as the account is fast: one is half a second's worth. Where the largest is far less than that,
-   * several are taken at once.
+   * Leases are as large as the account is fast: one is half a second's worth. Where the largest is less than that,
+   * several are taken at once, and again before the last of them is begun.
    */
   #measure(): void {
     const now = this.#parts.clock();
     const gone = this.#gone();
     const seconds = Math.max(0.001, (now - this.#leasedAt) / 1_000);
     const worth = ((gone - this.#goneAtLease) / seconds) * LEASE_SECONDS;
-    const count = worth > LEASES_AT_ONCE * LEASE_MOST_BYTES ? LEASES_AT_ONCE : 1;
-    this.#wantedBytes = Math.round(Math.min(count * LEASE_MOST_BYTES, Math.max(LEASE_LEAST_BYTES, worth)));
-    this.allowance.setLowBelow(this.#wantedBytes / 2);
+    const most = LEASES_AT_ONCE * LEASE_MOST_BYTES;
+    this.#wantedBytes = Math.round(Math.min(most, Math.max(LEASE_LEAST_BYTES, worth)));
+    this.allowance.setLowBelow(Math.min(this.#wantedBytes / 2, LEASE_MOST_BYTES));
     this.#leasedAt = now;
     this.#goneAtLease = gone;
   }

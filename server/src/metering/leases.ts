@@ -1,4 +1,4 @@
-/** What is asked for: leases of 1 to 8 MiB, up to two of them at once. */
+/** What is asked for: a lease of 1 to 8 MiB, or up to three of the largest at once. */
 export interface LeaseWish {
   readonly userId: string;
   readonly bytes: number;
@@ -38,8 +38,8 @@ export const LEASE_LIFETIME_MS = 30_000;
 /** The least and the most that a lease has. */
 export const LEASE_LEAST_BYTES = 1_048_576;
 export const LEASE_MOST_BYTES = 8 * 1_048_576;
-/** So many of the largest are taken at once by an account to which one is not half a second's but a moment's worth. */
-export const LEASES_AT_ONCE = 2;
+/** So many of the largest may be taken at once, by an account to which one is but a moment's worth. */
+export const LEASES_AT_ONCE = 3;
 /**
  * The most that one gateway may have put aside of one balance, settled bytes not among it. This is the bound: what a
  * gateway that is killed moved and did not write is never more than this, for an account.

@@ -129,12 +129,13 @@ export class StoredUsage implements UsageRecorder {
   }
 
   /**
-   * Writes what is counted and takes a lease in the same exchange: one where it would be two or three.
+   * Writes what is counted of an account and takes a lease in the same exchange: one where it would be two or three.
    * @returns undefined where that cannot be done at once, and no lease was taken
    */
   async flushAndTake(wish: LeaseWish): Promise<Lease | undefined> {
+    await this.#flushing?.catch(() => {});
     if (this.#flushing) return undefined;
-    const changed = this.#changed();
+    const changed = this.#changed(wish.userId);
     if (changed.length === 0 || changed.length > LEASED_BATCH) return undefined;
     let lease: Lease | undefined;
     const write = async () => {
@@ -173,9 +174,13 @@ export class StoredUsage implements UsageRecorder {
     else this.#isWritten();
   }
 
-  #changed(): Tracked[] {
+  /** @param of an account; all, where it is left out */
+  #changed(of?: string): Tracked[] {
     const changed: Tracked[] = [];
-    for (const tracked of this.#tracked) if (hasNews(tracked)) changed.push(tracked);
+    for (const tracked of this.#tracked) {
+      const isWanted = of === undefined || tracked.connection.record.userId === of;
+      if (isWanted && hasNews(tracked)) changed.push(tracked);
+    }
     return changed;
   }
 
