@@ -1,5 +1,5 @@
-import { spawn } from "node:child_process";
 import { ClearError } from "../clear-error.ts";
+import { type Ran, runToEnd } from "../run-to-end.ts";
 
 export type Family = 4 | 6;
 
@@ -29,30 +29,10 @@ export async function showIp(family: Family, argv: readonly string[]): Promise<s
   return code === 0 ? stdout : "";
 }
 
-interface Ran {
-  readonly code: number | null;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
-function run(argv: readonly string[], input: string): Promise<Ran> {
-  return new Promise((resolve, reject) => {
-    const child = spawn("ip", argv, { stdio: "pipe" });
-    let stdout = "";
-    let stderr = "";
-    child.stdout.setEncoding("utf8").on("data", (text: string) => {
-      stdout += text;
-    });
-    child.stderr.setEncoding("utf8").on("data", (text: string) => {
-      stderr += text;
-    });
-    child.on("error", (cause) =>
-      reject(new ClearError("The program ip cannot be run. Install iproute2.", { cause })),
-    );
-    child.on("close", (code) => resolve({ code, stdout, stderr }));
-    child.stdin.on("error", () => {
-      // It ended before it read everything; its exit code tells why.
-    });
-    child.stdin.end(input);
-  });
+async function run(argv: readonly string[], input: string): Promise<Ran> {
+  try {
+    return await runToEnd(["ip", ...argv], { input });
+  } catch (cause) {
+    throw new ClearError("The program ip cannot be run. Install iproute2.", { cause });
+  }
 }

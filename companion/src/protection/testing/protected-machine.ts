@@ -6,7 +6,8 @@ import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import type { ProtectionView } from "@atlantic/shared/control/protection.ts";
-import { addresses, Namespaces, type PlacedProgram, type Ran } from "../../tunnel/testing/namespaces.ts";
+import type { Ran } from "../../run-to-end.ts";
+import { addresses, Namespaces, type PlacedProgram } from "../../tunnel/testing/namespaces.ts";
 
 const main = fileURLToPath(new URL("../../main.ts", import.meta.url));
 const command = fileURLToPath(new URL("../../cli/main.ts", import.meta.url));

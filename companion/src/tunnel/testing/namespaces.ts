@@ -1,6 +1,7 @@
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { fileURLToPath } from "node:url";
+import { type Ran, runToEnd } from "../../run-to-end.ts";
 
 export type Place = "client" | "upstream" | "origin";
 
@@ -138,25 +139,7 @@ export class Namespaces {
 
   /** Runs a program to its end. */
   run(place: Place, argv: readonly string[], { input = "", timeoutMs = 120_000 } = {}): Promise<Ran> {
-    const child = spawn("ip", ["netns", "exec", this.name(place), ...argv], { stdio: "pipe" });
-    const timer = setTimeout(() => child.kill("SIGKILL"), timeoutMs);
-    return new Promise((resolve, reject) => {
-      let stdout = "";
-      let stderr = "";
-      child.stdout.setEncoding("utf8").on("data", (text: string) => {
-        stdout += text;
-      });
-      child.stderr.setEncoding("utf8").on("data", (text: string) => {
-        stderr += text;
-      });
-      child.on("error", reject);
-      child.on("close", (code) => {
-        clearTimeout(timer);
-        resolve({ code, stdout, stderr });
-      });
-      child.stdin.on("error", () => {});
-      child.stdin.end(input);
-    });
+    return runToEnd(["ip", "netns", "exec", this.name(place), ...argv], { input, timeoutMs });
   }
 
   async remove(): Promise<void> {
@@ -169,12 +152,6 @@ export class Namespaces {
       }
     }
   }
-}
-
-export interface Ran {
-  readonly code: number | null;
-  readonly stdout: string;
-  readonly stderr: string;
 }
 
 function ip(command: string): void {
