@@ -22,11 +22,8 @@ describe.runIf(canRun)("a gateway in one namespace and an exit of ours in anothe
 
   beforeAll(async () => {
     lab = await createLab();
-    await ipBatch(["-netns", lab.namespaces["exit-jp"]], [`address add ${SECOND_ADDRESS}/32 dev eth0`]);
-    await ipBatch(
-      ["-netns", lab.namespaces.router],
-      [`route add ${SECOND_ADDRESS}/32 via ${lab.address("exit-jp")}`],
-    );
+    await ipBatch(lab.namespaces["exit-jp"], [`address add ${SECOND_ADDRESS}/32 dev eth0`]);
+    await ipBatch(lab.namespaces.router, [`route add ${SECOND_ADDRESS}/32 via ${lab.address("exit-jp")}`]);
     await startExit();
     proxy = await startGateway();
   });

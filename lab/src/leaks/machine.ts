@@ -104,20 +104,17 @@ export async function buildMachine(): Promise<Machine> {
       exec,
       capture: await capture("p0"),
       async plug(name) {
-        await ipBatch(
-          ["-netns", namespace("outside")],
-          [
-            outsideEnd("p1", 2),
-            ...outsideCommands("p1", addresses.outside2, macs.machine2, addresses.machine2),
-            ...containerRoutes(addresses.machine2, 10),
-          ],
-        );
+        await ipBatch(namespace("outside"), [
+          outsideEnd("p1", 2),
+          ...outsideCommands("p1", addresses.outside2, macs.machine2, addresses.machine2),
+          ...containerRoutes(addresses.machine2, 10),
+        ]);
         const second = await capture("p1");
-        await ipBatch(
-          ["-netns", namespace("wire")],
-          [machineEnd("x1", 2, macs.machine2), `link set x1 netns ${namespace("machine")} name ${name} up`],
-        );
-        await ipBatch(["-netns", namespace("machine")], linkCommands(name, "2", 50));
+        await ipBatch(namespace("wire"), [
+          machineEnd("x1", 2, macs.machine2),
+          `link set x1 netns ${namespace("machine")} name ${name} up`,
+        ]);
+        await ipBatch(namespace("machine"), linkCommands(name, "2", 50));
         return second;
       },
       async unplug(name) {
@@ -139,73 +136,53 @@ const OTHERS =
 
 async function makeNamespaces(namespace: (role: MachineRole) => string): Promise<void> {
   const [outside, machine] = [namespace("outside"), namespace("machine")];
-  await ipBatch([], [...roles.map((role) => `netns add ${namespace(role)}`)]);
+  await ipBatch(null, [...roles.map((role) => `netns add ${namespace(role)}`)]);
   for (const role of roles) await set(namespace(role), [...everywhere, ...(settings[role] ?? [])]);
-  await ipBatch(
-    [],
-    [
-      `link add cable netns ${outside} mtu ${CABLE_MTU} type veth peer name cable netns ${namespace("wire")} mtu ${CABLE_MTU}`,
-    ],
-  );
-  await ipBatch(
-    ["-netns", outside],
-    [`addr add ${cable.outside}/30 dev cable`, "link set cable up", outsideEnd("p0", 1)],
-  );
-  await ipBatch(
-    ["-netns", namespace("wire")],
-    [
-      `addr add ${cable.wire}/30 dev cable`,
-      "link set cable up",
-      machineEnd("x0", 1, macs.machine),
-      `link set x0 netns ${machine} name eth0`,
-    ],
-  );
-  await ipBatch(
-    ["-netns", outside],
-    [
-      "link set lo up",
-      `route add local ${anywhere[4]} dev lo`,
-      `route add local ${anywhere[6]} dev lo`,
-      ...outsideCommands("p0", addresses.outside, macs.machine, addresses.machine),
-      ...neighbours("p0", addresses.macvlan, macs.macvlan),
-      `addr replace ${linkLocal.outside}/64 dev p0 nodad`,
-      `addr add ${addresses.neighbour[4]}/32 dev p0`,
-      `addr add ${addresses.neighbour[6]}/128 dev p0 nodad`,
-      ...containerRoutes(addresses.machine, 100),
-    ],
-  );
-  await ipBatch(
-    ["-netns", machine],
-    [
-      "link set lo up",
-      "link set eth0 up",
-      ...linkCommands("eth0", "", 100),
-      // By itself it would come a moment later.
-      `addr replace ${linkLocal.machine}/64 dev eth0 nodad`,
-      ...neighbours("eth0", addresses.neighbour, macs.outside),
-      `link add br0 address ${macs.bridge} type bridge`,
-      `link add vb0 type veth peer name eth0 netns ${namespace("bridged")} address ${macs.bridged}`,
-      "link set vb0 master br0 up",
-      ...gatewayCommands("br0", addresses.bridge, macs.bridged, addresses.bridged),
-      `link add vd0 address ${macs.toLinked} type veth peer name eth0 netns ${namespace("linked")} address ${macs.linked}`,
-      ...gatewayCommands("vd0", addresses.toLinked, macs.linked, addresses.linked),
-      `link add link eth0 name mv0 address ${macs.macvlan} type macvlan mode bridge`,
-      `link set mv0 netns ${namespace("macvlan")} name eth0`,
-    ],
-  );
+  await ipBatch(null, [
+    `link add cable netns ${outside} mtu ${CABLE_MTU} type veth peer name cable netns ${namespace("wire")} mtu ${CABLE_MTU}`,
+  ]);
+  await ipBatch(outside, [
+    `addr add ${cable.outside}/30 dev cable`,
+    "link set cable up",
+    outsideEnd("p0", 1),
+  ]);
+  await ipBatch(namespace("wire"), [
+    `addr add ${cable.wire}/30 dev cable`,
+    "link set cable up",
+    machineEnd("x0", 1, macs.machine),
+    `link set x0 netns ${machine} name eth0`,
+  ]);
+  await ipBatch(outside, [
+    "link set lo up",
+    `route add local ${anywhere[4]} dev lo`,
+    `route add local ${anywhere[6]} dev lo`,
+    ...outsideCommands("p0", addresses.outside, macs.machine, addresses.machine),
+    ...neighbours("p0", addresses.macvlan, macs.macvlan),
+    `addr replace ${linkLocal.outside}/64 dev p0 nodad`,
+    `addr add ${addresses.neighbour[4]}/32 dev p0`,
+    `addr add ${addresses.neighbour[6]}/128 dev p0 nodad`,
+    ...containerRoutes(addresses.machine, 100),
+  ]);
+  await ipBatch(machine, [
+    "link set lo up",
+    "link set eth0 up",
+    ...linkCommands("eth0", "", 100),
+    // By itself it would come a moment later.
+    `addr replace ${linkLocal.machine}/64 dev eth0 nodad`,
+    ...neighbours("eth0", addresses.neighbour, macs.outside),
+    `link add br0 address ${macs.bridge} type bridge`,
+    `link add vb0 type veth peer name eth0 netns ${namespace("bridged")} address ${macs.bridged}`,
+    "link set vb0 master br0 up",
+    ...gatewayCommands("br0", addresses.bridge, macs.bridged, addresses.bridged),
+    `link add vd0 address ${macs.toLinked} type veth peer name eth0 netns ${namespace("linked")} address ${macs.linked}`,
+    ...gatewayCommands("vd0", addresses.toLinked, macs.linked, addresses.linked),
+    `link add link eth0 name mv0 address ${macs.macvlan} type macvlan mode bridge`,
+    `link set mv0 netns ${namespace("macvlan")} name eth0`,
+  ]);
   await must(["ip", "netns", "exec", machine, "nft", OTHERS]);
-  await ipBatch(
-    ["-netns", namespace("bridged")],
-    containerCommands(addresses.bridged, addresses.bridge, macs.bridge),
-  );
-  await ipBatch(
-    ["-netns", namespace("linked")],
-    containerCommands(addresses.linked, addresses.toLinked, macs.toLinked),
-  );
-  await ipBatch(
-    ["-netns", namespace("macvlan")],
-    containerCommands(addresses.macvlan, addresses.outside, macs.outside),
-  );
+  await ipBatch(namespace("bridged"), containerCommands(addresses.bridged, addresses.bridge, macs.bridge));
+  await ipBatch(namespace("linked"), containerCommands(addresses.linked, addresses.toLinked, macs.toLinked));
+  await ipBatch(namespace("macvlan"), containerCommands(addresses.macvlan, addresses.outside, macs.outside));
 }
 
 /**

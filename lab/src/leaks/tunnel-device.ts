@@ -51,7 +51,7 @@ export async function makeDevice(machine: Machine, daemon: Prober): Promise<Tunn
     routed = [];
     for (const [family, rules] of before) {
       const commands = Array.from({ length: rules }, (_, at) => `rule delete pref ${FIRST_RULE + at}`);
-      await ipBatch(["-netns", inside, `-${family}`], commands);
+      await ipBatch(inside, commands, `-${family}`);
       // The device may have gone, and taken its route with it.
       await run(["ip", "-netns", inside, `-${family}`, "route", "flush", "table", String(ROUTES_TABLE)]);
     }
@@ -78,7 +78,7 @@ export async function makeDevice(machine: Machine, daemon: Prober): Promise<Tunn
           ...rules.map((rule, at) => `rule add pref ${FIRST_RULE + at} ${rule}`),
         ];
         counts.push([family, rules.length]);
-        await ipBatch(["-netns", inside, `-${family}`], commands);
+        await ipBatch(inside, commands, `-${family}`);
       }
       routed = counts;
     },

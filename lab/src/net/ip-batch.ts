@@ -1,6 +1,15 @@
 import { must } from "./run.ts";
 
-/** Carries out commands of iproute2, each without the `ip` before it, in one go. @throws Error with what `ip` said */
-export async function ipBatch(options: readonly string[], commands: readonly string[]): Promise<void> {
-  await must(["ip", ...options, "-batch", "-"], { input: `${commands.join("\n")}\n` });
+/**
+ * Carries out commands of iproute2, each without the `ip` before it, in one go.
+ * @param namespace null: in this one
+ * @throws Error with what `ip` said
+ */
+export async function ipBatch(
+  namespace: string | null,
+  commands: readonly string[],
+  ...options: readonly string[]
+): Promise<void> {
+  const where = namespace === null ? [] : ["-netns", namespace];
+  await must(["ip", ...where, ...options, "-batch", "-"], { input: `${commands.join("\n")}\n` });
 }

@@ -28,16 +28,16 @@ export async function makeNamespaces(
   const all = [router, ...nodes.map(({ role }) => namespaceName(prefix, role))];
   for (const name of all) writeEtcFiles(name, etcFiles(extraHosts));
   await ipBatch(
-    [],
+    null,
     all.map((name) => `netns add ${name}`),
   );
   await ipBatch(
-    [],
+    null,
     nodes.map((node) => linkCommand(node, namespaceName(prefix, node.role), router)),
   );
   await Promise.all([
-    ...nodes.map((node) => ipBatch(["-netns", namespaceName(prefix, node.role)], nodeCommands(node))),
-    ipBatch(["-netns", router], routerCommands(nodes)),
+    ...nodes.map((node) => ipBatch(namespaceName(prefix, node.role), nodeCommands(node))),
+    ipBatch(router, routerCommands(nodes)),
     must(["ip", "netns", "exec", router, "sysctl", "-qw", ...routerSettings]),
   ]);
 }
