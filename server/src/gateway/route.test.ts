@@ -90,6 +90,15 @@ describe("which errors are tried again elsewhere", () => {
     expect(next).toEqual(["b", "c", "d", undefined]);
   });
 
+  test("a place that nobody has, or a pool that there is not, is named", () => {
+    const exit = { country: "fr", pool: "nope" };
+    const route = new Route(order("one").of("nope"), newSessions(), { ...plain, exit });
+    expect(route.firstExit).toBeUndefined();
+    expect(proxyStatusValue(route.problem)).toBe(
+      'atlantic; error=destination_unavailable; details="no_exit: No upstream here has cc-fr-pool-nope."',
+    );
+  });
+
   test("a pool is that upstream alone", () => {
     const route = new Route(order("one", "two").of("two"), newSessions(), plain);
     expect(route.exit.upstream).toBe("two");

@@ -1,5 +1,6 @@
 import { type FailedHop, ProxyError, proxyErrorOf } from "@atlantic/shared/errors.ts";
 import { candidateExits } from "@atlantic/shared/exits/candidates.ts";
+import { noExitHere } from "@atlantic/shared/exits/no-exit-here.ts";
 import type { ExitSelector } from "@atlantic/shared/exits/selector.ts";
 import type { ExitSessions } from "./exit-sessions.ts";
 import { failoverRule } from "./failover-rules.ts";
@@ -69,7 +70,7 @@ export class Route {
         "The exits that fit carry no UDP. Use TCP, or another exit.",
       );
     }
-    return this.#refusal ?? new ProxyError("no_exit");
+    return this.#refusal ?? new ProxyError("no_exit", noExitHere(this.#wish.exit));
   }
 
   /** The session it is in now: another than at first when its exit was lost and it moved. */

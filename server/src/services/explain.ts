@@ -6,6 +6,7 @@ import {
   rotationOf,
 } from "@atlantic/shared/exits/explain.ts";
 import type { GatewayUsername } from "@atlantic/shared/exits/gateway-username.ts";
+import { noExitHere } from "@atlantic/shared/exits/no-exit-here.ts";
 import type { ExitSelector, ExitSession } from "@atlantic/shared/exits/selector.ts";
 import type { Kysely } from "kysely";
 import type { Schema } from "../db/schema.ts";
@@ -19,6 +20,7 @@ export interface ExplainedUpstream {
   readonly name: string;
   readonly label: string;
   readonly refusal: string | null;
+  readonly namesPart?: true;
   readonly asked: {
     readonly protocol: string;
     readonly host: string;
@@ -116,7 +118,7 @@ export class ExplainService {
     const upstreams = this.#parts.upstreams(wish.exit, wish.session ?? null);
     const limits = await this.#limits(credential);
     const session = await this.#session(credential.id, wish);
-    const error = errorNow(limits, upstreams, session);
+    const error = errorNow(limits, upstreams, session, wish.exit);
     return { username, error, upstreams, price, limits, accountSession: accountSession(said, wish), session };
   }
 
@@ -186,9 +188,11 @@ function errorNow(
   { remainingBytes }: ExplainedLimits,
   upstreams: readonly ExplainedUpstream[],
   session: ExplainedSession | null,
+  exit: ExitSelector,
 ): ExplainedError | null {
   if (remainingBytes === 0n) return explainError("quota_exhausted");
   if (session?.lost) return explainError("session_lost");
   if (upstreams.length === 0 || upstreams.some(({ refusal }) => refusal === null)) return null;
-  return explainError("no_exit", upstreams.map(({ name, refusal }) => `${name}: ${refusal}`).join(" "));
+  const named = upstreams.find(({ namesPart }) => namesPart);
+  return explainError("no_exit", named?.refusal ?? noExitHere(exit));
 }

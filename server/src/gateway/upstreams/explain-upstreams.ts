@@ -27,6 +27,8 @@ export interface ExplainedUpstream {
   readonly label: string;
   /** Null when it would be asked; otherwise why not, naming the part. */
   readonly refusal: string | null;
+  /** Whether the refusal names a part that it can never choose by: the first such one is what a client is told. */
+  readonly namesPart?: true;
   /** How it would be asked, everything secret masked; null when it would not be, or when it is this machine's own. */
   readonly asked:
     | ({ readonly protocol: string; readonly host: string; readonly port: number } & {
@@ -70,13 +72,14 @@ function explainProvider(
   const label = kind === "generic" ? entry.name : provider.adapter.label;
   const { places } = placesSchema.parse(entry);
   let refusal = "It offers no such place.";
+  let namesPart = false;
   for (const candidate of candidateExits(exit, 0)) {
     if (places && !places.some((place) => isThere(place, candidate))) continue;
     const answer = show(provider, candidate, session);
-    if (typeof answer === "string") refusal = answer;
-    else return asked(entry.name, label, provider, candidate, session, answer);
+    if (typeof answer !== "string") return asked(entry.name, label, provider, candidate, session, answer);
+    if (!namesPart) [refusal, namesPart] = [answer, true];
   }
-  return refused(entry.name, label, refusal);
+  return refused(entry.name, label, refusal, namesPart);
 }
 
 const placesSchema = z.object({ places: z.array(offeredPlaceSchema).optional() });
@@ -90,15 +93,16 @@ function isThere(place: OfferedPlace, exit: ExitSelector): boolean {
 function explainOwn(upstream: Upstream, exit: ExitSelector): ExplainedUpstream {
   const { name } = upstream;
   let refusal = "It has no such exit.";
+  let namesPart = false;
   for (const candidate of candidateExits(exit, 0)) {
     try {
       if (!upstream.choose(candidate, undefined)) continue;
       return { name, label: name, refusal: null, asked: null, evidence: null, lifetimeMinutes: null };
     } catch (error) {
-      refusal = noExitOf(error);
+      if (!namesPart) [refusal, namesPart] = [noExitOf(error), true];
     }
   }
-  return refused(name, name, refusal);
+  return refused(name, name, refusal, namesPart);
 }
 
 /** @throws what is no refusal */
@@ -107,8 +111,9 @@ function noExitOf(error: unknown): string {
   throw error;
 }
 
-function refused(name: string, label: string, refusal: string): ExplainedUpstream {
-  return { name, label, refusal, asked: null, evidence: null, lifetimeMinutes: null };
+function refused(name: string, label: string, refusal: string, namesPart = false): ExplainedUpstream {
+  const plain = { name, label, refusal, asked: null, evidence: null, lifetimeMinutes: null };
+  return namesPart ? { ...plain, namesPart } : plain;
 }
 
 function show(
