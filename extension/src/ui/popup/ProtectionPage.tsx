@@ -82,8 +82,9 @@ function releaseSentence(protection: ProtectionView | null) {
   if (protection === null) {
     return (
       <>
-        The whole computer, with a kill switch: <code className="mono">sudo npx atlantic install</code>. Programs
-        that read the desktop's proxy settings: <code className="mono">npx atlantic connect --system-proxy</code>
+        The whole computer, with a kill switch: <code className="mono">sudo npx atlantic install</code>.
+        Programs that read the desktop's proxy settings:{" "}
+        <code className="mono">npx atlantic connect --system-proxy</code>
       </>
     );
   }

@@ -58,7 +58,7 @@ function CredentialRow({ credential, onAsk }: CredentialRowProps) {
   const { label, username, createdAt, lastUsedAt, revokedAt } = credential;
   return (
     <tr>
-      <td className="max-w-56 clip max-sm:max-w-24" title={label}>
+      <td className="max-w-56 clip max-sm:max-w-18" title={label}>
         {revokedAt === null ? <Link to={`/credentials/${credential.id}`}>{label}</Link> : label}
       </td>
       <td className="sm:whitespace-nowrap">
