@@ -1,5 +1,4 @@
-import type { Duplex } from "node:stream";
-import { carrierEngine, DialError, TunnelDevice } from "@atlantic/native";
+import { carrierEngine, type DialError, TunnelDevice } from "@atlantic/native";
 import { ClearError } from "../clear-error.ts";
 import {
   RESOLVER_ADDRESS4,
@@ -9,26 +8,16 @@ import {
   TUNNEL_NAME,
   type TunnelLink,
 } from "../firewall/policy.ts";
-import type { TunnelTarget } from "../upstream/exit-upstream.ts";
 import { bringUp, stateOf } from "./device-link.ts";
 import { isFake } from "./fake-addresses.ts";
 import { KernelSettings } from "./kernel-settings.ts";
-import { RemoteLeg } from "./remote-leg.ts";
 import { Routes } from "./routes.ts";
 import { TcpFlows } from "./tcp-flows.ts";
-import type {
-  Tunnel,
-  TunnelCounters,
-  TunnelFlow,
-  TunnelOptions,
-  TunnelTrouble,
-  TunnelUpstream,
-} from "./tunnel.ts";
+import type { Tunnel, TunnelCounters, TunnelOptions, TunnelTrouble, TunnelUpstream } from "./tunnel.ts";
 import { UdpAssociations } from "./udp-associations.ts";
 import { isSameUpstream } from "./upstream-plan.ts";
 
 const HOLD_MS = 10_000;
-const DIAL_MS = 15_000;
 /** How long after a change of the network it is looked at: changes come in crowds. */
 const SETTLE_MS = 100;
 const REMAKE_MS = 500;
@@ -48,7 +37,6 @@ export class OpenTunnel implements Tunnel {
   #index = 0;
   readonly #settings: KernelSettings;
   #upstream: TunnelUpstream | null = null;
-  #own: RemoteLeg | undefined;
   #timer: NodeJS.Timeout | undefined;
   /** What is done to device and routes goes one after the other. */
   #work: Promise<void> = Promise.resolve();
@@ -116,34 +104,16 @@ export class OpenTunnel implements Tunnel {
     const isOther = !isSameUpstream(this.#upstream, upstream);
     this.#upstream = upstream;
     this.#flows.use(upstream, keep);
-    if (!isOther) return;
-    this.#own?.close({ keep });
-    this.#own = upstream ? new RemoteLeg(upstream, this.#options.mark) : undefined;
-    this.#associations.use(upstream);
-  }
-
-  async dial(target: TunnelTarget, signal: AbortSignal): Promise<Duplex> {
-    if (!this.#own) throw new DialError("unroutable", "The tunnel has no upstream at the moment.");
-    return this.#own.open(target, signal, DIAL_MS);
+    if (isOther) this.#associations.use(upstream);
   }
 
   counters(): TunnelCounters {
-    const { sentBytes, receivedBytes, ...flows } = this.#flows.counters();
     const device = this.#device?.counters();
     return {
-      ...flows,
-      sentBytes: sentBytes + BigInt(device?.sentBytes ?? 0),
-      receivedBytes: receivedBytes + BigInt(device?.receivedBytes ?? 0),
-      openAssociations: device?.associations ?? 0,
+      ...this.#flows.counters(),
       sentDatagrams: device?.sentDatagrams ?? 0,
       receivedDatagrams: device?.receivedDatagrams ?? 0,
-      refusedPackets: device?.refusedPackets ?? 0,
-      droppedPackets: device?.droppedPackets ?? 0,
     };
-  }
-
-  flows(limit: number): TunnelFlow[] {
-    return this.#flows.list(limit);
   }
 
   onTrouble(listener: (trouble: TunnelTrouble) => void): () => void {
@@ -158,7 +128,6 @@ export class OpenTunnel implements Tunnel {
     this.#stopWatching?.();
     await this.#work.catch(() => {});
     this.#associations.use(null);
-    this.#own?.close({ keep: false });
     this.#flows.close();
     this.#device?.close();
     this.#settings.putBack();

@@ -2,23 +2,17 @@ import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { DialError } from "@atlantic/native";
 
-export interface LegTotals {
-  readonly sentBytes: number;
-  readonly receivedBytes: number;
-}
-
 export interface LegOptions {
   readonly idleMs: number;
   readonly halfOpenIdleMs: number;
   onDialled(): void;
   onFailed(error: DialError): void;
-  onClosed(totals: LegTotals): void;
+  onClosed(): void;
 }
 
 export interface Leg {
   /** Resets the client, whatever it is doing. */
   abandon(): void;
-  totals(): LegTotals;
 }
 
 /**
@@ -33,13 +27,12 @@ export function relayLeg(
   const dialling = new AbortController();
   let remote: Duplex | undefined;
   let over = false;
-  const totals = (): LegTotals => ({ sentBytes: client.bytesRead, receivedBytes: client.bytesWritten });
 
   const finish = (): void => {
     if (over) return;
     over = true;
     dialling.abort();
-    options.onClosed(totals());
+    options.onClosed();
   };
   const abandon = (): void => {
     if (!client.destroyed) client.resetAndDestroy();
@@ -75,5 +68,5 @@ export function relayLeg(
       abandon();
     },
   );
-  return { abandon, totals };
+  return { abandon };
 }

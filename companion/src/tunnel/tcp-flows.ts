@@ -9,9 +9,9 @@ import {
 import { ClearError } from "../clear-error.ts";
 import type { TunnelTarget } from "../upstream/exit-upstream.ts";
 import { FAKE_RANGES } from "./fake-addresses.ts";
-import { relayLeg } from "./relay-leg.ts";
+import { type Leg, relayLeg } from "./relay-leg.ts";
 import { RemoteLeg } from "./remote-leg.ts";
-import type { TunnelFlow, TunnelUpstream } from "./tunnel.ts";
+import type { TunnelCounters, TunnelUpstream } from "./tunnel.ts";
 import { isSameUpstream, planThrough } from "./upstream-plan.ts";
 
 export interface TcpFlowOptions {
@@ -35,13 +35,12 @@ const NOTHING: Buffer = Buffer.alloc(0);
 const ANY_TARGET = { host: "0.0.0.0", port: 0 };
 
 interface Flow {
-  readonly id: number;
   readonly connection: CarriedConnection;
   readonly target: TunnelTarget;
   state: "held" | "dialling" | "carried";
   upstream: TunnelUpstream | null;
   /** A leg that is relayed here: through TLS or HTTP/2. */
-  leg: { abandon(): void; totals(): { sentBytes: number; receivedBytes: number } } | undefined;
+  leg: Leg | undefined;
   /** While it is held: a dial that is still under way may come about. */
   keep: boolean;
   timer: NodeJS.Timeout | undefined;
@@ -62,12 +61,7 @@ export class TcpFlows {
   readonly #standing = new Map<number, TunnelUpstream>();
   #standings = 0;
   #remote: RemoteLeg | undefined;
-  #count = 0;
   #held = 0;
-  #refused = 0;
-  /** Of flows that are over. */
-  #sentBytes = 0n;
-  #receivedBytes = 0n;
 
   /** @throws ClearError without the addon; the listen error */
   constructor(options: TcpFlowOptions) {
@@ -128,32 +122,8 @@ export class TcpFlows {
     return this.#standing.get(number);
   }
 
-  counters() {
-    let sentBytes = this.#sentBytes;
-    let receivedBytes = this.#receivedBytes;
-    for (const flow of this.#flows) {
-      const totals = totalsOf(flow);
-      sentBytes += BigInt(totals.sentBytes);
-      receivedBytes += BigInt(totals.receivedBytes);
-    }
-    return {
-      sentBytes,
-      receivedBytes,
-      openFlows: this.#flows.size,
-      heldFlows: this.#held,
-      flows: this.#count,
-      refusedFlows: this.#refused,
-    };
-  }
-
-  list(limit: number): TunnelFlow[] {
-    const listed: TunnelFlow[] = [];
-    for (const flow of this.#flows) {
-      if (listed.length >= limit) break;
-      const upstream = flow.upstream?.name ?? null;
-      listed.push({ id: flow.id, ...flow.target, upstream, ...totalsOf(flow) });
-    }
-    return listed;
+  counters(): Pick<TunnelCounters, "openFlows" | "heldFlows"> {
+    return { openFlows: this.#flows.size, heldFlows: this.#held };
   }
 
   /** Resets everything. */
@@ -168,16 +138,13 @@ export class TcpFlows {
     { address, port }: { readonly address: string; readonly port: number },
     standing: number,
   ): void {
-    this.#count += 1;
     const host = this.#options.hostOf(address);
     const begun = standing === 0 ? null : this.#standingUpstream(standing);
     if (host === undefined || begun === undefined) {
-      this.#refused += 1;
       connection.cut();
       return;
     }
     const flow: Flow = {
-      id: this.#count,
       connection,
       target: { host, port },
       state: "dialling",
@@ -198,7 +165,7 @@ export class TcpFlows {
       },
       onFailed: (error) => this.#failed(flow, error),
       onTaken: (fd) => this.#taken(flow, fd),
-      onClosed: (_outcome, totals) => this.#over(flow, totals),
+      onClosed: () => this.#over(flow),
     });
     if (begun) connection.isCarriedBy(planThrough(begun, flow.target, this.#options.mark));
     this.#follow(flow);
@@ -207,12 +174,12 @@ export class TcpFlows {
   #hold(flow: Flow, ms = this.#options.holdMs): void {
     if (flow.state === "held") return;
     if (this.#held >= MAX_HELD || flow.leg) {
-      this.#refuse(flow);
+      this.#cut(flow);
       return;
     }
     flow.state = "held";
     this.#held += 1;
-    flow.timer = setTimeout(() => this.#refuse(flow), ms);
+    flow.timer = setTimeout(() => this.#cut(flow), ms);
   }
 
   #release(flow: Flow): void {
@@ -247,22 +214,20 @@ export class TcpFlows {
     const remote = this.#remote;
     if (remote === undefined || !this.#flows.has(flow)) {
       client.resetAndDestroy();
-      this.#over(flow, { sentBytes: 0, receivedBytes: 0 });
+      this.#over(flow);
       return;
     }
-    const leg = relayLeg(client, (signal) => remote.open(flow.target, signal, CONNECT_MS), {
+    flow.leg = relayLeg(client, (signal) => remote.open(flow.target, signal, CONNECT_MS), {
       idleMs: IDLE_MS,
       halfOpenIdleMs: HALF_OPEN_IDLE_MS,
       onDialled: () => {
         flow.state = "carried";
       },
       onFailed: (error) => {
-        this.#refused += 1;
         if (flow.upstream) this.#options.onDialFailed(flow.upstream, error);
       },
-      onClosed: (totals) => this.#over(flow, totals),
+      onClosed: () => this.#over(flow),
     });
-    flow.leg = leg;
   }
 
   #failed(flow: Flow, error: DialError): void {
@@ -270,12 +235,7 @@ export class TcpFlows {
     if (flow.state === "held") return;
     // Nothing was said yet: if another upstream takes its place now, the client notices nothing.
     if (error.stage === "reach" && this.#flows.has(flow)) this.#hold(flow, RETRY_MS);
-    else this.#refuse(flow);
-  }
-
-  #refuse(flow: Flow): void {
-    this.#refused += 1;
-    this.#cut(flow);
+    else this.#cut(flow);
   }
 
   #cut(flow: Flow): void {
@@ -284,15 +244,8 @@ export class TcpFlows {
     else flow.connection.cut();
   }
 
-  #over(flow: Flow, totals: { readonly sentBytes: number; readonly receivedBytes: number }): void {
+  #over(flow: Flow): void {
     this.#release(flow);
-    if (!this.#flows.delete(flow)) return;
-    this.#sentBytes += BigInt(totals.sentBytes);
-    this.#receivedBytes += BigInt(totals.receivedBytes);
+    this.#flows.delete(flow);
   }
-}
-
-function totalsOf({ leg, connection }: Flow): { sentBytes: number; receivedBytes: number } {
-  const { sentBytes, receivedBytes } = leg ? leg.totals() : connection.totals();
-  return { sentBytes, receivedBytes };
 }

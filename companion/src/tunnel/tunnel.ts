@@ -1,6 +1,4 @@
-import type { Duplex } from "node:stream";
 import type { Endpoint, SplitRules, TunnelLink } from "../firewall/policy.ts";
-import type { TunnelTarget } from "../upstream/exit-upstream.ts";
 import { OpenTunnel } from "./open-tunnel.ts";
 
 /** A proxy that the tunnel's flows go through. */
@@ -22,34 +20,12 @@ export interface TunnelUpstream {
   readonly udp: boolean;
 }
 
-/** Bytes as sent towards targets and received from them, without the words spoken to proxies. */
 export interface TunnelCounters {
-  readonly sentBytes: bigint;
-  readonly receivedBytes: bigint;
   /** TCP flows that are carried, wait for a dial, or are held. */
   readonly openFlows: number;
   readonly heldFlows: number;
-  readonly flows: number;
-  /** Flows that ended with a reset because they could not be carried. */
-  readonly refusedFlows: number;
-  readonly openAssociations: number;
   readonly sentDatagrams: number;
   readonly receivedDatagrams: number;
-  /** Packets that were answered with an ICMP error or a TCP reset. */
-  readonly refusedPackets: number;
-  /** Packets that were dropped without an answer: a full queue, or no packet at all. */
-  readonly droppedPackets: number;
-}
-
-/** One TCP flow, as it is now. */
-export interface TunnelFlow {
-  readonly id: number;
-  /** A name where the address was a fake one. */
-  readonly host: string;
-  readonly port: number;
-  readonly upstream: string | null;
-  readonly sentBytes: number;
-  readonly receivedBytes: number;
 }
 
 export type TunnelTrouble =
@@ -111,15 +87,8 @@ export interface Tunnel {
    * null: new flows are held for a while and then reset.
    */
   use(upstream: TunnelUpstream | null, options?: { readonly keep?: boolean }): void;
-  /**
-   * A connection of this process's own through the upstream of the moment, for the resolver and the validator.
-   * @throws DialError, at once where there is no upstream
-   */
-  dial(target: TunnelTarget, signal: AbortSignal): Promise<Duplex>;
   /** As of now; may be asked up to 10 times a second. */
   counters(): TunnelCounters;
-  /** Up to `limit` of the open TCP flows. */
-  flows(limit: number): TunnelFlow[];
   onTrouble(listener: (trouble: TunnelTrouble) => void): () => void;
   /** Resets all flows and takes the device away. Routes that are up stay, and lead nowhere: `routesDown` first. */
   close(): Promise<void>;

@@ -14,7 +14,6 @@ interface Order {
   readonly routes?: "up" | "down";
   readonly allowLan?: boolean;
   readonly counters?: true;
-  readonly flows?: number;
   readonly close?: true;
 }
 
@@ -74,7 +73,6 @@ async function obey(order: Order): Promise<object> {
   return {
     done: order.id,
     ...(order.counters && { counters: tunnel.counters() }),
-    ...(order.flows !== undefined && { flows: tunnel.flows(order.flows) }),
   };
 }
 
