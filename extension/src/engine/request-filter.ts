@@ -53,8 +53,8 @@ async function setWords(filter: BrowserFilter): Promise<void> {
   });
 }
 
-/** Browsers give rules back with their keys in an order of their own. */
+/** Browsers give rules back with their keys in an order of their own, and Firefox with null for what they do not say. */
 function essence({ id, action, condition }: Browser.declarativeNetRequest.Rule): unknown {
-  const { requestDomains = [], initiatorDomains = [] } = condition;
-  return [id, action.type, [...requestDomains].sort(), [...initiatorDomains].sort()];
+  const { requestDomains, initiatorDomains } = condition;
+  return [id, action.type, [...(requestDomains ?? [])].sort(), [...(initiatorDomains ?? [])].sort()];
 }
