@@ -1,7 +1,8 @@
+import { BUILT_IN_LISTS } from "@atlantic/shared/blocking/built-in-list.ts";
 import { defineConfig } from "wxt";
 import { EXTENSION_PUBLIC_KEY, FIREFOX_EXTENSION_ID } from "./id.ts";
-import { builtRuleset, ensureRulesets, rulesetsOf } from "./rulesets/ensure-rulesets.ts";
-import { rulesetPath } from "./src/engine/rulesets.ts";
+import { builtAddressRules, builtRuleset, ensureRulesets, rulesetsOf } from "./rulesets/ensure-rulesets.ts";
+import { addressRulesPath, rulesetPath } from "./src/engine/rulesets.ts";
 
 const sizes = [16, 32, 48, 128];
 const icons = Object.fromEntries(sizes.map((size) => [size, `icons/off-${size}.png`]));
@@ -34,6 +35,9 @@ export default defineConfig({
       const family = familyOf(wxt.config.browser);
       for (const id of rulesetsOf(family))
         files.push({ absoluteSrc: builtRuleset(family, id), relativeDest: rulesetPath(id) });
+      if (family === "firefox")
+        for (const list of BUILT_IN_LISTS)
+          files.push({ absoluteSrc: builtAddressRules(list), relativeDest: addressRulesPath(list) });
     },
   },
   manifest: ({ browser }) => ({

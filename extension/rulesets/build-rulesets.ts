@@ -1,6 +1,9 @@
 import { mkdirSync, renameSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
-import { builtRuleset, rulesetStamp, rulesetsOf, stampPath } from "./ensure-rulesets.ts";
+import { BUILT_IN_LISTS } from "@atlantic/shared/blocking/built-in-list.ts";
+import { indexRules } from "@atlantic/shared/blocking/urls/rule-index.ts";
+import { addressRules } from "./address-rules.ts";
+import { builtAddressRules, builtRuleset, rulesetStamp, rulesetsOf, stampPath } from "./ensure-rulesets.ts";
 import { makeRulesets } from "./make-rulesets.ts";
 
 /** Builds the rulesets that the extension carries into `extension/dist/rulesets`. */
@@ -13,12 +16,17 @@ for (const family of ["chrome", "firefox"] as const) {
     console.log(`Built the ruleset ${id} for ${family}: ${rules.length} rules.`);
   }
 }
+for (const list of BUILT_IN_LISTS) {
+  const rules = addressRules(rulesets.chrome, list);
+  write(builtAddressRules(list), indexRules(rules));
+  console.log(`Built the rules about addresses of ${list} for firefox: ${rules.length} rules.`);
+}
 write(stampPath(), stamp);
 
 /** Beside and renamed, so that whoever reads it at the same time finds it whole. */
-function write(path: string, text: string): void {
+function write(path: string, content: string | Uint8Array): void {
   mkdirSync(dirname(path), { recursive: true });
   const beside = `${path}.${process.pid}.new`;
-  writeFileSync(beside, text);
+  writeFileSync(beside, content);
   renameSync(beside, path);
 }

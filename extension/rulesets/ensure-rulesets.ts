@@ -3,6 +3,7 @@ import { createHash } from "node:crypto";
 import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
+import { BUILT_IN_LISTS, type BuiltInList } from "@atlantic/shared/blocking/built-in-list.ts";
 import { FIREFOX_RULESETS, RULESETS, type RulesetId } from "../src/engine/rulesets.ts";
 
 /** The browsers that are built for. */
@@ -16,6 +17,7 @@ const BUILD_MS = 300_000;
 const SOURCES = [
   "../rulesets",
   "../../shared/blocking/rulesets",
+  "../../shared/blocking/urls",
   "../../shared/blocking/shared-suffix.ts",
   "../src/engine/rulesets.ts",
   "../../package-lock.json",
@@ -31,6 +33,7 @@ export async function ensureRulesets(): Promise<void> {
   if (
     isThere("chrome") &&
     isThere("firefox") &&
+    BUILT_IN_LISTS.every((list) => existsSync(builtAddressRules(list))) &&
     existsSync(stampPath()) &&
     readFileSync(stampPath(), "utf8") === stamp
   )
@@ -45,6 +48,11 @@ export function rulesetsOf(family: Family): readonly RulesetId[] {
 /** Where a ruleset lies that was built. */
 export function builtRuleset(family: Family, id: RulesetId): string {
   return join(BUILT, family, `${id}.json`);
+}
+
+/** Where the rules about addresses of a list lie that were built for Firefox. */
+export function builtAddressRules(list: BuiltInList): string {
+  return join(BUILT, "firefox", `${list}.addresses`);
 }
 
 export function stampPath(): string {

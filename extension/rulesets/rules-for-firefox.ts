@@ -14,7 +14,8 @@ export function rulesForFirefox<Rule extends DnrRule>(rules: readonly Rule[]): R
   return rules.filter((rule) => isOfNames(rule) || (rule.action.type !== "block" && isAt(names, rule)));
 }
 
-function isOfNames({ condition }: DnrRule): boolean {
+/** Whether a rule is about names alone, perhaps with conditions. */
+export function isOfNames({ condition }: DnrRule): boolean {
   return (
     condition.requestDomains !== undefined &&
     condition.urlFilter === undefined &&

@@ -1,8 +1,22 @@
 import { readFileSync } from "node:fs";
-import { readRules } from "@atlantic/shared/blocking/rulesets/dnr-rule.ts";
+import { isDeepStrictEqual } from "node:util";
+import { BUILT_IN_LISTS } from "@atlantic/shared/blocking/built-in-list.ts";
+import { type DnrRule, readRules } from "@atlantic/shared/blocking/rulesets/dnr-rule.ts";
 import { RULE_WEIGHT } from "@atlantic/shared/blocking/rulesets/rule-weight.ts";
+import { RuleIndex } from "@atlantic/shared/blocking/urls/rule-index.ts";
+import { tokensOfUrl } from "@atlantic/shared/blocking/urls/url-tokens.ts";
 import { beforeAll, describe, expect, it } from "vitest";
-import { builtRuleset, ensureRulesets, type Family, rulesetsOf } from "./ensure-rulesets.ts";
+import { listOfRuleset, type RulesetId } from "../src/engine/rulesets.ts";
+import {
+  builtAddressRules,
+  builtRuleset,
+  ensureRulesets,
+  type Family,
+  rulesetsOf,
+} from "./ensure-rulesets.ts";
+
+/** The pattern of a rule about one address, and that address. */
+const ADDRESS = /^\|\|([a-z0-9.-]+\/[^*^|]*)\^?$/;
 
 beforeAll(ensureRulesets);
 
@@ -10,15 +24,31 @@ const everyRuleset = (["chrome", "firefox"] as const).flatMap((family: Family) =
   rulesetsOf(family).map((id) => ({ family, id })),
 );
 
+function readBuilt(family: Family, ids: readonly RulesetId[]): DnrRule[] {
+  return ids.flatMap((id) => readRules(JSON.parse(readFileSync(builtRuleset(family, id), "utf8"))));
+}
+
 it("Firefox, which looks at every rule for every request, has few, and most of the names", () => {
-  const rules = (family: Family) =>
-    rulesetsOf("firefox").flatMap((id) =>
-      readRules(JSON.parse(readFileSync(builtRuleset(family, id), "utf8"))),
-    );
+  const rules = (family: Family) => readBuilt(family, rulesetsOf("firefox"));
   const names = (family: Family) =>
     rules(family).reduce((sum, { condition }) => sum + (condition.requestDomains?.length ?? 0), 0);
   expect(rules("firefox").length).toBeLessThan(4_000);
   expect(names("firefox")).toBeGreaterThan(0.95 * names("chrome"));
+});
+
+it.each(BUILT_IN_LISTS)("what %s says of addresses the extension finds by itself in Firefox", (list) => {
+  const bytes = readFileSync(builtAddressRules(list));
+  const index = RuleIndex.open((at, length) => new Uint8Array(bytes.subarray(at, at + length)), bytes.length);
+  const ids = rulesetsOf("chrome").filter((id) => listOfRuleset(id) === list);
+  const rules = readBuilt("chrome", ids).filter(({ condition }) => ADDRESS.test(condition.urlFilter ?? ""));
+  expect(rules.length).toBeGreaterThan(500);
+  const missed = rules.filter((rule) => {
+    const [, address] = ADDRESS.exec(rule.condition.urlFilter ?? "") ?? [];
+    const found: DnrRule[] = [];
+    index?.forEach(tokensOfUrl(`https://${address}/`), (one) => found.push(one));
+    return !found.some((one) => isDeepStrictEqual(one, rule));
+  });
+  expect(missed).toEqual([]);
 });
 
 describe.each(everyRuleset)("the ruleset $id for $family", ({ family, id }) => {

@@ -18,6 +18,11 @@ export function rulesetPath(id: RulesetId): string {
   return `rulesets/${id}.json`;
 }
 
+/** Where the rules about addresses of a list lie in the extension for Firefox, as `RuleIndex` reads them. */
+export function addressRulesPath(list: BuiltInList): string {
+  return `rulesets/${list}.addresses`;
+}
+
 /** The list that a ruleset is a part of. */
 export function listOfRuleset(id: RulesetId): BuiltInList {
   return id === "security-pages" ? "security" : id;

@@ -51,7 +51,7 @@ export default defineBackground(() => {
     when((background, details) => background.navigationFailed(details)),
   );
 
-  if (engine instanceof FirefoxEngine) engine.listen(async (request) => (await ready).wayOf(request));
+  if (engine instanceof FirefoxEngine) engine.listen(async (request) => (await ready).wayOf(request), ready);
   else hearRequests(ready, when);
   browser.proxy.settings.onChange.addListener(when((background) => background.settingsChanged()));
 

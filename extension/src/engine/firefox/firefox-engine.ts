@@ -1,10 +1,14 @@
+import type { BuiltInList } from "@atlantic/shared/blocking/built-in-list.ts";
 import type { BrowserFilter } from "@atlantic/shared/control/names.ts";
 import { browser } from "wxt/browser";
 import type { Engine } from "../engine.ts";
 import { RequestFilter } from "../request-filter.ts";
 import type { RequestWay, RoutedRequest } from "../request-way.ts";
+import { addressRulesPath } from "../rulesets.ts";
 import { setPrivacy } from "../set-privacy.ts";
+import { AddressFilter } from "./address-filter.ts";
 import { DEAD_END, proxyChain, type SocksProxy } from "./proxy-chain.ts";
+import type { SeenRequest } from "./request-facts.ts";
 
 /** The proxy API that only Firefox has. */
 interface FirefoxProxy {
@@ -18,6 +22,19 @@ interface FirefoxProxy {
     get(details: object): Promise<{ levelOfControl: string }>;
     set(details: { value: object }): Promise<boolean>;
     clear(details: object): Promise<boolean>;
+  };
+}
+
+type Verdict = { readonly cancel: boolean };
+
+/** As far as Firefox's `webRequest` is more than Chrome's. */
+interface FirefoxRequests {
+  readonly onBeforeRequest: {
+    addListener(
+      answer: (request: SeenRequest) => Verdict | Promise<Verdict>,
+      filter: { urls: string[] },
+      how: ["blocking"],
+    ): void;
   };
 }
 
@@ -36,17 +53,29 @@ const CLOSED_SETTINGS = {
  */
 export class FirefoxEngine implements Engine {
   readonly #proxy = browser.proxy as unknown as FirefoxProxy;
+  readonly #requests = browser.webRequest as unknown as FirefoxRequests;
   readonly #filter = new RequestFilter();
+  readonly #addresses = new AddressFilter(readAddressRules);
   #isClosed: boolean | undefined;
 
-  /** Answers for every request. To be called in the background's first turn: Firefox wakes it for that listener. */
-  listen(wayOf: (request: RoutedRequest) => Promise<RequestWay>): void {
+  /**
+   * Answers for every request. To be called in the background's first turn: Firefox wakes it for these listeners.
+   * @param started the background knows again what is to be filtered
+   */
+  listen(wayOf: (request: RoutedRequest) => Promise<RequestWay>, started: Promise<unknown>): void {
+    this.#addresses.beginWith(started);
     this.#proxy.onRequest.addListener(
       (request) =>
         wayOf(request)
           .catch((): RequestWay => ({ kind: "refused" }))
           .then(proxyChain),
       { urls: ["<all_urls>"] },
+    );
+    const verdict = (request: SeenRequest) => ({ cancel: this.#addresses.blocks(request) });
+    this.#requests.onBeforeRequest.addListener(
+      (request) => this.#addresses.beginning?.then(() => verdict(request)) ?? verdict(request),
+      { urls: ["<all_urls>"] },
+      ["blocking"],
     );
   }
 
@@ -60,8 +89,9 @@ export class FirefoxEngine implements Engine {
 
   async setGuard(): Promise<void> {}
 
-  setFilter(filter: BrowserFilter): Promise<string | null> {
-    return this.#filter.set(filter);
+  async setFilter(filter: BrowserFilter): Promise<string | null> {
+    const [problem] = await Promise.all([this.#filter.set(filter), this.#addresses.set(filter)]);
+    return problem;
   }
 
   readonly setPrivacy = setPrivacy;
@@ -84,4 +114,8 @@ export class FirefoxEngine implements Engine {
     }
     return null;
   }
+}
+
+async function readAddressRules(list: BuiltInList): Promise<ArrayBuffer> {
+  return (await fetch(`/${addressRulesPath(list)}`)).arrayBuffer();
 }
