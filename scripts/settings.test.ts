@@ -16,6 +16,12 @@ test("a flag wins over the environment, and the environment over the default", (
   });
 });
 
+test("what is no flag is told with the way that flags are given", () => {
+  for (const word of ["--frob", "4000"]) {
+    expect(() => readSettings([word], {})).toThrow(/npm start -- --web-port 4000; --help lists them\.$/);
+  }
+});
+
 test.each([
   ["--web-port", "http"],
   ["--gateway-port", "70000"],

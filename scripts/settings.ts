@@ -40,12 +40,27 @@ export const settingsHelp = `  --data DIR           where everything is kept (AT
   --gateway-tls-port N the gateway over TLS, with HTTP/2 (ATLANTIC_GATEWAY_TLS_PORT, default off; the certificate
                        is ATLANTIC_GATEWAY_TLS_CERT and _KEY, or one made for a first try)`;
 
+/** @throws Error with what Node says of the flag, and how flags are given: npm keeps those before the dashes. */
+function readFlags(argv: readonly string[]) {
+  try {
+    return parseArgs({ args: [...argv], options: flags, allowPositionals: false }).values;
+  } catch (cause) {
+    const said = cause instanceof Error ? cause.message.replace(/\.$/, "") : String(cause);
+    throw new Error(
+      `${said}. Flags go after two dashes, as in npm start -- --web-port 4000; --help lists them.`,
+      {
+        cause,
+      },
+    );
+  }
+}
+
 /**
  * Reads the settings.
  * @throws Error with one sentence that names the flag which was wrong.
  */
 export function readSettings(argv: readonly string[], env: NodeJS.ProcessEnv): Settings & { help: boolean } {
-  const { values } = parseArgs({ args: [...argv], options: flags, allowPositionals: false });
+  const values = readFlags(argv);
   const read = settingsSchema.safeParse({
     data: resolve(values.data ?? env.ATLANTIC_DATA ?? join(repository, "data")),
     webPort: values["web-port"] ?? env.ATLANTIC_WEB_PORT ?? 3000,

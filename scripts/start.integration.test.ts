@@ -87,6 +87,15 @@ describe("npm start", () => {
   );
 });
 
+test("a data directory that cannot be made is one sentence", async () => {
+  const { child, output } = runStart(["--data", join(import.meta.filename, "data")]);
+  const [code] = await once(child, "close");
+  expect(code).toBe(1);
+  expect(output().trim()).toMatch(
+    /^The data directory .* cannot be made .*Choose another by --data or ATLANTIC_DATA\.$/,
+  );
+});
+
 test("Ctrl-C ends everything and the next start still knows the credential and its bytes", async () => {
   const data = await mkdtemp(join(tmpdir(), "atlantic-start-"));
   const first = await startProduct(data);

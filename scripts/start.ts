@@ -21,7 +21,7 @@ try {
 
 /** Starts every part of the product, says how to use it, and ends all of it on Ctrl-C. */
 async function start(settings: Settings): Promise<void> {
-  await mkdir(settings.data, { recursive: true, mode: 0o700 });
+  await makeDataDirectory(settings.data);
   const parts: Part<unknown>[] = [];
   let stopping: Promise<void> | undefined;
   const stop = (): Promise<void> => {
@@ -88,6 +88,20 @@ async function start(settings: Settings): Promise<void> {
   } catch (error) {
     await stop();
     throw error;
+  }
+}
+
+async function makeDataDirectory(path: string): Promise<void> {
+  try {
+    await mkdir(path, { recursive: true, mode: 0o700 });
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : String(cause);
+    throw new Error(
+      `The data directory ${path} cannot be made (${why}). Choose another by --data or ATLANTIC_DATA.`,
+      {
+        cause,
+      },
+    );
   }
 }
 

@@ -1,8 +1,10 @@
+import { existsSync } from "node:fs";
 import { connect, type Socket } from "node:net";
 import { descriptorOf, peerCredentials } from "@atlantic/native";
 import { type CompanionRequest, companionRequests } from "@atlantic/shared/control/messages.ts";
 import type { z } from "zod";
 import { ClearError } from "../clear-error.ts";
+import { PRODUCT } from "../service/service-files.ts";
 import { ControlFailure } from "./control-failure.ts";
 import { LinePeer } from "./line-peer.ts";
 import { ownerToExpect } from "./trusted-socket.ts";
@@ -11,6 +13,8 @@ type Params<Name extends CompanionRequest> = z.input<(typeof companionRequests)[
 type Result<Name extends CompanionRequest> = z.output<(typeof companionRequests)[Name]["result"]>;
 
 const NOT_RUNNING = "The companion is not running: start it with npm start.";
+const SERVICE_NOT_RUNNING =
+  "Neither the service nor a companion of yours is running: sudo systemctl start atlanticd (journalctl -u atlanticd says why it ended), or npm start.";
 const NOT_IN_GROUP =
   "The service may be steered by root and by members of the group atlantic: use sudo, or sudo adduser <you> atlantic and log in anew.";
 
@@ -61,7 +65,7 @@ function expectedOwner(socketPath: string): number | undefined {
     owner = ownerToExpect(socketPath);
   } catch (cause) {
     const isForbidden = cause instanceof Error && "code" in cause && cause.code === "EACCES";
-    throw new ClearError(isForbidden ? NOT_IN_GROUP : NOT_RUNNING, { cause });
+    throw new ClearError(isForbidden ? NOT_IN_GROUP : notRunning(), { cause });
   }
   if (owner === undefined) throw foreign(socketPath);
   return owner;
@@ -76,6 +80,11 @@ function isAnsweredBy(socket: Socket, owner: number | undefined): boolean {
   return peer === null || peer.uid === owner;
 }
 
+/** Who has the service installed does not start it with npm; who asks for a data directory does not mean it. */
+function notRunning(): string {
+  return !process.env.ATLANTIC_DATA && existsSync(PRODUCT) ? SERVICE_NOT_RUNNING : NOT_RUNNING;
+}
+
 function foreign(socketPath: string): ClearError {
   return new ClearError(
     `${socketPath} belongs to another user, so it is not used: remove it, then run npm start.`,
@@ -85,7 +94,7 @@ function foreign(socketPath: string): ClearError {
 function connected(socketPath: string): Promise<Socket> {
   return new Promise((resolve, reject) => {
     const socket = connect(socketPath);
-    socket.once("error", (cause) => reject(new ClearError(NOT_RUNNING, { cause })));
+    socket.once("error", (cause) => reject(new ClearError(notRunning(), { cause })));
     socket.once("connect", () => resolve(socket));
   });
 }

@@ -100,7 +100,7 @@ export class GateKeeper {
 function waitingFor(link: Exclude<Link, { kind: "ready" }>): string {
   if (link.kind === "unpaired")
     return "This browser is not paired with its companion yet. Open the popup to pair it.";
-  return `The companion is not there, so nothing leaves through another way. This page loads by itself when the companion is back. ${link.problem}`;
+  return `${link.problem} Until then nothing leaves this browser by another way; this page loads by itself when the companion is back.`;
 }
 
 /** A name that ends in a full stop is the same site to people and another to the rules of the browser. */

@@ -144,6 +144,7 @@ const SCHEME = "http://";
 function readAbsolute(uri: string, method: string): { target: Target; path: string } {
   if (uri.slice(0, SCHEME.length).toLowerCase() !== SCHEME) {
     if (/^https:/i.test(uri)) throw malformed("Reach https addresses through CONNECT.");
+    if (/^[a-z][a-z0-9+.-]*:\/\//i.test(uri)) throw malformed("Only http addresses can be forwarded.");
     throw malformed("A proxy needs the whole address in the request line, as in GET http://example.com/.");
   }
   const end = endOfAuthority(uri);
