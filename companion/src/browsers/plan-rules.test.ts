@@ -1,6 +1,6 @@
 import type { Attribution } from "@atlantic/shared/control/attribution.ts";
 import type { BrowserPlan } from "@atlantic/shared/control/messages.ts";
-import { DIRECT, type Route, routeId } from "@atlantic/shared/routing/route.ts";
+import { DIRECT, type Route, routeId, routeIdSchema } from "@atlantic/shared/routing/route.ts";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { agrees, hasTrueIds, isWrong, routeOf } from "./plan-rules.ts";
@@ -112,7 +112,7 @@ test("an inherited name of the table is no route", () => {
     routes: {},
     tabs: [],
   };
-  expect(routeOf(plan, "constructor" as never)).toBeUndefined();
+  expect(routeOf(plan, routeIdSchema.parse("constructor"))).toBeUndefined();
 });
 
 test("an id must be the route's own", () => {

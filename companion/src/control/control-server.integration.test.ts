@@ -196,12 +196,9 @@ describe("plans", () => {
     const browser = await TestBrowser.open(companion.controlSocket);
     await browser.steady(US);
     await browser.steady(US);
-    const plan = { mode: { kind: "steady", routeId: "x1" }, routes: { x1: US }, tabs: [] } as never;
-    await expect(
-      browser.control.ask("plan.apply", Object.assign({ revision: 3 }, plan)),
-    ).rejects.toMatchObject({
-      code: "malformed",
-    });
+    const mode = { kind: "steady", routeId: "x1" } as const;
+    const plan = { revision: 3, mode, routes: { x1: US }, tabs: [] };
+    await expect(browser.control.ask("plan.apply", plan)).rejects.toMatchObject({ code: "malformed" });
     await browser.control.close();
   });
 

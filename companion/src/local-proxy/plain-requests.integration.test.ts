@@ -4,7 +4,8 @@ import { createServer } from "node:net";
 import { ATTRIBUTION_HEADER } from "@atlantic/shared/control/attribution.ts";
 import { DIRECT, type Route, routeId } from "@atlantic/shared/routing/route.ts";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { type EchoSite, portOf, startByteSite, startEchoSite } from "../testing/echo-site.ts";
+import { portOf } from "../port-of.ts";
+import { type EchoSite, startByteSite, startEchoSite } from "../testing/echo-site.ts";
 import { type ExitProxy, startExitProxy } from "../testing/exit-proxy.ts";
 import { ProxyConnection } from "../testing/proxy-connection.ts";
 import { ControlStandIn, exitRoute, TestBrowser, tabAttribution } from "../testing/test-browser.ts";
@@ -222,7 +223,7 @@ test.each([
   });
   site.listen(0, "127.0.0.1");
   await once(site, "listening");
-  const path = `http://127.0.0.1:${portOf(site.address())}/`;
+  const path = `http://127.0.0.1:${portOf(site)}/`;
   expect((await get(of(3, "c.test", DIRECT), { path })).status).toBe(status);
   site.close();
 });

@@ -66,22 +66,27 @@ function build(): MachineProtection {
     },
     close: async () => {},
   };
-  const tunnel: Pick<
-    Tunnel,
-    "link" | "routesUp" | "routesDown" | "allowLan" | "use" | "onTrouble" | "close"
-  > = {
+  const tunnel: Tunnel = {
     link,
     routesUp: step("routes up"),
     routesDown: step("routes down"),
     allowLan: async () => {},
     use: (upstream) => void steps.push(upstream ? `carry ${upstream.name}` : "hold"),
+    counters: () => ({ openFlows: 0, heldFlows: 0, sentDatagrams: 0, receivedDatagrams: 0 }),
     onTrouble: (listener) => {
       tunnelTrouble = listener;
       return () => {};
     },
     close: step("device gone"),
   };
-  const resolver: Pick<Resolver, "close" | "forget"> = { close: async () => {}, forget: () => {} };
+  const resolver: Resolver = {
+    addresses: [],
+    nameOf: () => undefined,
+    why: (name) => new NameFilter().why(name),
+    counters: () => noQueries,
+    forget: () => {},
+    close: async () => {},
+  };
   return new MachineProtection({
     config: protectionConfigSchema.parse({
       upstreams: [{ name: "a", kind: "socks5", host: "203.0.113.1", port: 1 }],
@@ -93,9 +98,9 @@ function build(): MachineProtection {
     openTunnel: async (options) => {
       admitRelays = options.admitRelays;
       steps.push("device");
-      return { ...tunnel, counters: noCounters } as unknown as Tunnel;
+      return tunnel;
     },
-    startResolver: async () => ({ ...resolver, counters: noCounters }) as unknown as Resolver,
+    startResolver: async () => resolver,
     filter: new NameFilter(),
     blockedAnswer: () => "nxdomain",
     upstreams: {
@@ -126,7 +131,17 @@ function build(): MachineProtection {
   });
 }
 
-const noCounters = () => ({ openFlows: 0, blocked: 0 });
+const noQueries: ReturnType<Resolver["counters"]> = {
+  queries: 0,
+  blocked: 0,
+  cached: 0,
+  asked: 0,
+  failed: 0,
+  stale: 0,
+  malformed: 0,
+  dropped: 0,
+  blockedBy: {},
+};
 
 test("rules before routes before flows, and the reverse on the way down", async () => {
   await protection.connect();

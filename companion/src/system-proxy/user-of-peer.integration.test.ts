@@ -1,6 +1,7 @@
 import { once } from "node:events";
-import { type AddressInfo, connect, createServer, type Server, type Socket } from "node:net";
+import { connect, createServer, type Server, type Socket } from "node:net";
 import { afterEach, expect, test } from "vitest";
+import { portOf } from "../port-of.ts";
 import { userOfPeer } from "./user-of-peer.ts";
 
 const servers: Server[] = [];
@@ -12,7 +13,7 @@ async function pairOn(listenAt: string, connectTo: string): Promise<{ client: So
   const server = createServer().listen(0, listenAt);
   servers.push(server);
   await once(server, "listening");
-  const client = connect((server.address() as AddressInfo).port, connectTo);
+  const client = connect(portOf(server), connectTo);
   const [[accepted]] = await Promise.all([once(server, "connection"), once(client, "connect")]);
   return { client, accepted };
 }

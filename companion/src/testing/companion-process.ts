@@ -5,7 +5,7 @@ import { createServer } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { z } from "zod";
-import { portOf } from "./echo-site.ts";
+import { portOf } from "../port-of.ts";
 
 const command = join(import.meta.dirname, "../../bin/atlantic.mjs");
 const readySchema = z.object({ kind: z.literal("ready"), proxyPort: z.int(), controlSocket: z.string() });
@@ -99,7 +99,7 @@ async function startExitsApi(): Promise<{ port: number; close(): void }> {
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
   return {
-    port: portOf(server.address()),
+    port: portOf(server),
     close: () => {
       server.closeAllConnections();
       server.close();

@@ -1,6 +1,7 @@
 import { once } from "node:events";
 import { createServer, type IncomingHttpHeaders } from "node:http";
 import { createServer as createRawServer } from "node:net";
+import { portOf } from "../port-of.ts";
 
 /** What a site saw of a request. */
 interface SeenRequest {
@@ -42,7 +43,7 @@ export async function startEchoSite(): Promise<EchoSite> {
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
   return {
-    port: portOf(server.address()),
+    port: portOf(server),
     seen,
     close: () => {
       server.closeAllConnections();
@@ -68,15 +69,11 @@ export async function startByteSite(): Promise<{ port: number; received: Buffer[
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
   return {
-    port: portOf(server.address()),
+    port: portOf(server),
     received,
     close: () => {
       for (const socket of sockets) socket.destroy();
       server.close();
     },
   };
-}
-
-export function portOf(address: ReturnType<ReturnType<typeof createServer>["address"]>): number {
-  return typeof address === "object" && address ? address.port : 0;
 }

@@ -2,7 +2,7 @@ import { once } from "node:events";
 import { createServer, request as httpRequest } from "node:http";
 import { connect, type Socket } from "node:net";
 import { parseGatewayUsername } from "@atlantic/shared/exits/gateway-username.ts";
-import { portOf } from "./echo-site.ts";
+import { portOf } from "../port-of.ts";
 
 export interface ExitProxy {
   readonly port: number;
@@ -72,7 +72,7 @@ export async function startExitProxy(sites: Record<string, number>): Promise<Exi
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
   const proxy: ExitProxy = {
-    port: portOf(server.address()),
+    port: portOf(server),
     logins,
     refuseWith: null,
     close: () => {

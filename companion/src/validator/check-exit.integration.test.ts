@@ -2,7 +2,7 @@ import { once } from "node:events";
 import { createServer } from "node:http";
 import { connect, type Socket } from "node:net";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { portOf } from "../testing/echo-site.ts";
+import { portOf } from "../port-of.ts";
 import { checkExit } from "./check-exit.ts";
 
 let answer = "";
@@ -19,7 +19,7 @@ beforeAll(async () => {
 afterAll(() => server.close());
 
 const dial = async (): Promise<Socket> => {
-  const socket = connect(portOf(server.address()), "127.0.0.1");
+  const socket = connect(portOf(server), "127.0.0.1");
   await once(socket, "connect");
   return socket;
 };

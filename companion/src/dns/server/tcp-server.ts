@@ -1,4 +1,5 @@
-import { type AddressInfo, createServer, type Socket } from "node:net";
+import { createServer, type Socket } from "node:net";
+import { portOf } from "../../port-of.ts";
 import type { TakePacket } from "./take-query.ts";
 
 export interface TcpDoor {
@@ -32,7 +33,7 @@ export async function serveTcp(host: string, port: number, take: TakePacket): Pr
   server.off("error", reject);
   server.on("error", () => {});
   return {
-    port: (server.address() as AddressInfo).port,
+    port: portOf(server),
     close() {
       server.close();
       for (const socket of open) socket.destroy();

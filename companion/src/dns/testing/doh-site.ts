@@ -1,7 +1,8 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { createSecureServer, type Http2ServerRequest, type Http2ServerResponse } from "node:http2";
 import { createServer } from "node:https";
-import { type AddressInfo, connect, type Socket } from "node:net";
+import { connect, type Socket } from "node:net";
+import { portOf } from "../../port-of.ts";
 import type { DialTarget } from "../../upstream/dialing-agent.ts";
 import type { DohServer } from "../resolver.ts";
 import { makeTestCertificate } from "./certificate.ts";
@@ -70,7 +71,7 @@ export async function openDohSite(name: string, options: DohSiteOptions): Promis
   const listening = Promise.withResolvers<void>();
   server.listen(0, "127.0.0.1", listening.resolve);
   await listening.promise;
-  const { port } = server.address() as AddressInfo;
+  const port = portOf(server);
   return {
     server: { name, url: `https://${name}/dns-query` },
     authority: certificate.cert,

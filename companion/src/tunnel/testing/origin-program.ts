@@ -2,16 +2,11 @@
 import { createSocket } from "node:dgram";
 import { createServer as createHttp } from "node:http";
 import { createServer as createHttp2 } from "node:http2";
-import { type AddressInfo, createServer, type Server } from "node:net";
+import { createServer } from "node:net";
+import { listenAnywhere } from "./listen-anywhere.ts";
 
 const say = (line: object): void => void process.stdout.write(`${JSON.stringify(line)}\n`);
 const BLOCK = Buffer.alloc(65_536, "0123456789abcdef");
-
-function listening(server: Server): Promise<number> {
-  return new Promise((resolve) =>
-    server.listen(0, "::", () => resolve((server.address() as AddressInfo).port)),
-  );
-}
 
 const http = createHttp((request, response) => {
   const bytes = Number(/^\/bytes\/(\d+)/.exec(request.url ?? "")?.[1] ?? 0);
@@ -51,9 +46,9 @@ udp.on("message", (message, { port, address }) => udp.send(message, port, addres
 await new Promise<void>((resolve) => udp.bind(0, "::", resolve));
 
 say({
-  http: await listening(http),
-  http2: await listening(http2 as unknown as Server),
-  banner: await listening(banner),
-  resets: await listening(resets),
+  http: await listenAnywhere(http),
+  http2: await listenAnywhere(http2),
+  banner: await listenAnywhere(banner),
+  resets: await listenAnywhere(resets),
   udp: udp.address().port,
 });

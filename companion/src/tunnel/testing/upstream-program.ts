@@ -8,7 +8,8 @@ import { readFileSync } from "node:fs";
 import { createServer as createHttp, type IncomingMessage } from "node:http";
 import { constants, createSecureServer } from "node:http2";
 import { createServer as createHttps } from "node:https";
-import { type AddressInfo, connect, createServer, type Server, type Socket } from "node:net";
+import { connect, createServer, type Socket } from "node:net";
+import { listenAnywhere } from "./listen-anywhere.ts";
 
 const say = (line: object): void => void process.stdout.write(`${JSON.stringify(line)}\n`);
 const [, , file] = process.argv;
@@ -216,17 +217,11 @@ http2.on("stream", (stream, headers) => {
   stream.on("close", () => site.destroy());
 });
 
-function portOf(server: Server): Promise<number> {
-  return new Promise((resolve) =>
-    server.listen(0, "::", () => resolve((server.address() as AddressInfo).port)),
-  );
-}
-
 const options = { allowHalfOpen: true, noDelay: true };
 const server = createServer(options, (client) => socks(client).catch(() => client.destroy()));
 say({
-  socks5: await portOf(server),
-  connect: await portOf(http),
-  tls: await portOf(https),
-  h2: await portOf(http2 as unknown as Server),
+  socks5: await listenAnywhere(server),
+  connect: await listenAnywhere(http),
+  tls: await listenAnywhere(https),
+  h2: await listenAnywhere(http2),
 });
