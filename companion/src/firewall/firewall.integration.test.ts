@@ -246,6 +246,21 @@ describe("the firewall in the kernel", () => {
     expect(await firewall.inspect()).toMatchObject({ digest, intact: true });
   });
 
+  it("refuses a rule that is longer than can be said to the kernel, and goes on", async () => {
+    await start();
+    await firewall.apply(blocked);
+    const { digest } = await firewall.inspect();
+    const daemon = await HolderConnection.open(join(folder, "socket"), { trouble() {}, gone() {} });
+    const rules = rulesOf(blocked);
+    const matches = Array.from({ length: 2_000 }, () => ({ is: "mark", mark: MARK }) as const);
+    const long = { why: "", matches, acts: [], verdict: { to: "drop" } } as const;
+    const chains = [...rules.inet.chains, { name: "long", base: null, rules: [long] }];
+    const applied = daemon.ask({ do: "apply", rules: { ...rules, inet: { ...rules.inet, chains } } });
+    await expect(applied).rejects.toThrow(/too long.*Those from before hold on/);
+    await daemon.end();
+    expect(await firewall.inspect()).toMatchObject({ digest, intact: true });
+  });
+
   it("covers a link that is plugged in later, and tells how long that took", async () => {
     await start();
     await firewall.apply(blocked);

@@ -63,6 +63,11 @@ impl Message {
         self
     }
 
+    /// An attribute says its length in 16 bits: one that does not fit would be read as something else.
+    pub fn is_too_long(&self) -> bool {
+        self.bytes.len() > usize::from(u16::MAX)
+    }
+
     /// The finished message, with its number.
     pub fn finish(&self, sequence: u32, more_flags: u16) -> Vec<u8> {
         let mut bytes = self.bytes.clone();

@@ -16,6 +16,8 @@ const NLMSG_DONE: u16 = 3;
 const NLM_F_DUMP_INTR: u16 = 0x10;
 /// Larger than any rule set that is accepted, in one transaction.
 const BUFFER: usize = 4 << 20;
+/// A refusal quotes the message that it is about, and lists come in pieces of half of that.
+const READ_AT_ONCE: usize = 128 << 10;
 /// Others may change what is listed while it is listed.
 const ATTEMPTS: usize = 20;
 
@@ -77,7 +79,7 @@ impl Socket {
         Ok(Self {
             fd,
             sequence: 0,
-            buffer: vec![0; 64 << 10],
+            buffer: vec![0; READ_AT_ONCE],
         })
     }
 
@@ -104,6 +106,11 @@ impl Socket {
         if messages.is_empty() {
             // Nothing would be acknowledged.
             return Ok(());
+        }
+        if let Some(index) = messages.iter().position(Message::is_too_long) {
+            let error = io::Error::new(io::ErrorKind::InvalidInput, "it is too long for netlink");
+            let index = Some(index);
+            return Err(Failure { error, index });
         }
         let mut bytes = begin.finish(self.next_sequence(), 0);
         let first = self.sequence + 1;
@@ -177,7 +184,11 @@ impl Socket {
     }
 
     fn receive(&mut self, flags: RecvFlags) -> io::Result<Option<Vec<Reply>>> {
-        let length = match recv(&self.fd, &mut self.buffer[..], flags) {
+        let length = match recv(&self.fd, &mut self.buffer[..], flags | RecvFlags::TRUNC) {
+            // Whoever waited for what it said would wait for ever.
+            Ok((length, whole)) if whole > length => {
+                return Err(io::Error::other("the kernel says more at once than is read"));
+            }
             Ok((length, _)) => length,
             Err(rustix::io::Errno::AGAIN) => return Ok(None),
             Err(rustix::io::Errno::INTR) => return Ok(Some(Vec::new())),
@@ -258,6 +269,15 @@ mod tests {
         say(&kernel, LISTED, 0, 2)?;
         say(&kernel, NLMSG_DONE, 0, 2)?;
         assert_eq!(socket.answers(2).map(|replies| replies.len()).ok(), Some(1));
+        Ok(())
+    }
+
+    #[test]
+    fn an_answer_that_is_cut_short_is_an_error_and_not_waited_for_again() -> io::Result<()> {
+        let (mut socket, kernel) = pair()?;
+        let message = Message::new(LISTED, 0, &[0; 2048]).finish(1, 0);
+        rustix::net::send(&kernel, &message, SendFlags::empty())?;
+        assert!(socket.answers(1).is_err());
         Ok(())
     }
 
