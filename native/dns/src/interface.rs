@@ -1,4 +1,4 @@
-//! What JavaScript calls; companion/src/dns/fast-path.ts.
+//! What JavaScript calls; companion/src/dns/server/native-doors.ts.
 
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::panic::{AssertUnwindSafe, catch_unwind};
