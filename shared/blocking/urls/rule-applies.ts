@@ -52,10 +52,11 @@ export function fitsRule(condition: DnrCondition, url: UrlText): boolean {
 
 /** Without kinds of its own a rule is for all but pages. */
 function ofTypes({ resourceTypes }: DnrCondition, { types }: UrlRequest): Applies {
-  const isMeant = (type: ResourceType) =>
-    resourceTypes === undefined ? type !== "main_frame" : resourceTypes.includes(type);
-  if (types.every(isMeant)) return "yes";
-  return types.some(isMeant) ? "perhaps" : "no";
+  let meant = 0;
+  for (const type of types)
+    if (resourceTypes === undefined ? type !== "main_frame" : resourceTypes.includes(type)) meant += 1;
+  if (meant === types.length) return "yes";
+  return meant > 0 ? "perhaps" : "no";
 }
 
 function ofInitiator(condition: DnrCondition, { initiator }: UrlRequest): Applies {
@@ -74,5 +75,9 @@ function ofParty({ domainType }: DnrCondition, { isThirdParty }: UrlRequest): Ap
 
 /** Whether a host is one of these domains or below one. */
 function isWithin(host: string, domains: readonly string[]): boolean {
-  return domains.some((domain) => host === domain || host.endsWith(`.${domain}`));
+  for (const domain of domains) {
+    const before = host.length - domain.length - 1;
+    if (host.endsWith(domain) && (before < 0 || host[before] === ".")) return true;
+  }
+  return false;
 }

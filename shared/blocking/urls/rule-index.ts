@@ -11,8 +11,8 @@ const MAGIC = 0x61746c31;
 const HEAD_WORDS = 2;
 const ENTRY_WORDS = 3;
 const WORD_BYTES = 4;
-/** A word has a few rules, or none. */
-const MAX_KEPT = 256;
+/** Words whose rules are kept in each of two generations; most have a few rules, or none. */
+const MAX_KEPT = 128;
 
 /** Writes rules as bytes for `RuleIndex`. */
 export function indexRules(rules: readonly DnrRule[]): Uint8Array {
@@ -69,8 +69,9 @@ export class RuleIndex {
   readonly #textStart: number;
   /** Those that every request has to look at. */
   readonly #anywhere: readonly DnrRule[];
-  /** The rules under the words that were asked for last, the oldest first: most addresses share some. */
-  readonly #kept = new Map<number, readonly DnrRule[]>();
+  /** The rules under the words that were asked for last, and before: most addresses share some. */
+  #kept = new Map<number, readonly DnrRule[]>();
+  #keptBefore: ReadonlyMap<number, readonly DnrRule[]> = new Map();
 
   private constructor(readBytes: ReadBytes, entries: Uint32Array) {
     this.#readBytes = readBytes;
@@ -98,11 +99,14 @@ export class RuleIndex {
   }
 
   #under(token: number): readonly DnrRule[] {
-    const rules = this.#kept.get(token) ?? this.#read(token);
-    this.#kept.delete(token);
+    const kept = this.#kept.get(token);
+    if (kept !== undefined) return kept;
+    const rules = this.#keptBefore.get(token) ?? this.#read(token);
+    if (this.#kept.size >= MAX_KEPT) {
+      this.#keptBefore = this.#kept;
+      this.#kept = new Map();
+    }
     this.#kept.set(token, rules);
-    const [oldest] = this.#kept.keys();
-    if (this.#kept.size > MAX_KEPT && oldest !== undefined) this.#kept.delete(oldest);
     return rules;
   }
 

@@ -167,11 +167,13 @@ const anyRule = fc
     excludedInitiatorDomains: hosts,
     domainType: rarely(fc.constantFrom("firstParty", "thirdParty")),
     resourceTypes: types,
+    /** Of those that let through all of a page or a frame. */
+    frames: fc.constantFrom(["main_frame", "sub_frame"], ["main_frame"], ["sub_frame"]),
   })
-  .map(({ type, priority, ...condition }) => {
+  .map(({ type, priority, frames, ...condition }) => {
     const said = Object.fromEntries(Object.entries(condition).filter(([, value]) => value !== undefined));
-    const frames = type === "allowAllRequests" ? { resourceTypes: ["main_frame", "sub_frame"] } : {};
-    return rule({ ...said, ...frames }, priority, type);
+    const whole = type === "allowAllRequests" ? { resourceTypes: frames } : {};
+    return rule({ ...said, ...whole }, priority, type);
   });
 
 const anyRequest = fc
