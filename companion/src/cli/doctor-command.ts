@@ -2,8 +2,8 @@ import { isProviderKind } from "@atlantic/shared/exits/adapters/provider-adapter
 import { countryCodeSchema } from "@atlantic/shared/exits/selector.ts";
 import { ClearError } from "../clear-error.ts";
 import { dataDirectory } from "../data-paths.ts";
-import type { Finding } from "../doctor/examine.ts";
 import { examineProvider } from "../doctor/examine-provider.ts";
+import type { Finding } from "../doctor/finding.ts";
 import { type ConfiguredUpstream, readConfiguredUpstreams, upstreamsPath } from "../doctor/read-upstreams.ts";
 import { type CommandContext, show } from "./command-context.ts";
 

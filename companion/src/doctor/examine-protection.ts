@@ -3,7 +3,7 @@ import { release } from "node:os";
 import { fileURLToPath } from "node:url";
 import { addonState } from "@atlantic/native";
 import type { ProtectionView } from "@atlantic/shared/control/protection.ts";
-import type { Finding } from "./examine.ts";
+import { bad, type Finding, good, warning } from "./finding.ts";
 
 /** Where the build puts the holder of the rules. */
 const HOLDER = fileURLToPath(new URL("../../../native/dist/atlantic-fw", import.meta.url));
@@ -24,9 +24,14 @@ export function examineProtection(view: ProtectionView | null): Finding[] {
   ];
 }
 
+const simulatedRules: Partial<Record<NodeJS.Platform, string>> = {
+  darwin: "pf",
+  win32: "the Windows filtering platform",
+};
+
 function platformFinding(): Finding | null {
-  const rules = { darwin: "pf", win32: "the Windows filtering platform" }[process.platform as string];
   if (process.platform === "linux") return null;
+  const rules = simulatedRules[process.platform];
   return {
     name: "Kill switch",
     verdict: "warning",
@@ -41,21 +46,19 @@ export function kernelFinding(version: string, view: ProtectionView | null): Fin
   const [major = 0, minor = 0] = version.split(".").map(Number);
   const owns = major > 6 || (major === 6 && minor >= 9);
   const holding = view?.holding ? ` The rules are ${view.holding} now.` : "";
-  if (owns)
-    return { name, verdict: "good", detail: `${version} lets a table be owned.${holding}`, remedy: null };
-  return {
+  if (owns) return good(name, `${version} lets a table be owned.${holding}`);
+  return warning(
     name,
-    verdict: "warning",
-    detail: `${version} lets other programs change the rules; they are watched and put back.${holding}`,
-    remedy: "Linux 6.9 or later lets nobody else change them.",
-  };
+    `${version} lets other programs change the rules; they are watched and put back.${holding}`,
+    "Linux 6.9 or later lets nobody else change them.",
+  );
 }
 
 function holderFinding(view: ProtectionView | null): Finding {
   const name = "Holder of the rules";
   const addon = addonState().kind;
   if (existsSync(HOLDER) && addon === "loaded")
-    return { name, verdict: "good", detail: "atlantic-fw and the native addon are built.", remedy: null };
+    return good(name, "atlantic-fw and the native addon are built.");
   const missing = addon === "loaded" ? "atlantic-fw is not built" : `The native addon is ${addon}`;
   const detail = `${missing}: the whole machine cannot be protected.`;
   return { name, verdict: view ? "bad" : "warning", detail, remedy: "npm run build:native" };
@@ -65,7 +68,7 @@ function deviceFinding(view: ProtectionView | null): Finding {
   const name = "Tunnel device";
   try {
     accessSync("/dev/net/tun", constants.R_OK | constants.W_OK);
-    return { name, verdict: "good", detail: "/dev/net/tun may be opened.", remedy: null };
+    return good(name, "/dev/net/tun may be opened.");
   } catch {
     const detail = existsSync("/dev/net/tun")
       ? "/dev/net/tun may not be opened."
@@ -90,7 +93,7 @@ export function capabilitiesFinding(view: ProtectionView | null, status: string)
     const detail = view
       ? "This companion may protect the whole machine."
       : "Root's. They are not used: the whole machine is the service's work, sudo npx atlantic install.";
-    return { name, verdict: "good", detail, remedy: null };
+    return good(name, detail);
   }
   const detail = `This companion runs without ${missing.join(", ")}, so it serves browsers alone.`;
   return { name, verdict: view ? "bad" : "good", detail, remedy: view ? "sudo atlantic install" : null };
@@ -100,7 +103,7 @@ function stateFinding({ state, problem, blockingFailed, verdict, breaches }: Pro
   const name = "Protection";
   if (blockingFailed) {
     const detail = `The rules could not be put up, so nothing is certain to be blocked: ${problem ?? ""}`;
-    return { name, verdict: "bad", detail, remedy: "See the journal of atlanticd and atlantic-fw." };
+    return bad(name, detail, "See the journal of atlanticd and atlantic-fw.");
   }
   if (problem !== null) {
     return {
@@ -112,5 +115,5 @@ function stateFinding({ state, problem, blockingFailed, verdict, breaches }: Pro
   }
   const checked = verdict ? `, ${verdict.findings.length} checks held` : "";
   const kept = breaches > 0 ? `; ${breaches} breaches are kept (atlantic leaks)` : "";
-  return { name, verdict: "good", detail: `The machine is ${state}${checked}${kept}.`, remedy: null };
+  return good(name, `The machine is ${state}${checked}${kept}.`);
 }

@@ -8,7 +8,7 @@ import type { ProviderSession } from "@atlantic/shared/exits/adapters/provider-s
 import { sessionIdOf } from "@atlantic/shared/exits/adapters/session-id.ts";
 import type { ExitSelector } from "@atlantic/shared/exits/selector.ts";
 import { askThrough } from "./ask-through.ts";
-import type { Finding } from "./examine.ts";
+import { bad, type Finding, good, warning } from "./finding.ts";
 import type { ConfiguredUpstream } from "./read-upstreams.ts";
 import type { SeenAddress } from "./seen-address.ts";
 
@@ -231,16 +231,4 @@ function firstCountry({ entry }: ConfiguredUpstream): string | undefined {
   const [place] = Array.isArray(entry.places) ? entry.places : [];
   const country: unknown = place?.country;
   return typeof country === "string" ? country : undefined;
-}
-
-function good(name: string, detail: string): Finding {
-  return { name, verdict: "good", detail, remedy: null };
-}
-
-function warning(name: string, detail: string, remedy: string): Finding {
-  return { name, verdict: "warning", detail, remedy };
-}
-
-function bad(name: string, detail: string, remedy: string): Finding {
-  return { name, verdict: "bad", detail, remedy };
 }

@@ -10,13 +10,7 @@ import type { SystemProxy } from "../system-proxy/system-proxy.ts";
 import { systemProxyFinding } from "../system-proxy/system-proxy-finding.ts";
 import type { AccountApi } from "../upstream/account-api.ts";
 import { examineProtection } from "./examine-protection.ts";
-
-export interface Finding {
-  readonly name: string;
-  readonly verdict: "good" | "warning" | "bad";
-  readonly detail: string;
-  readonly remedy: string | null;
-}
+import { bad, type Finding, good, warning } from "./finding.ts";
 
 export interface ExamineParts {
   readonly config: CompanionConfig;
@@ -50,12 +44,7 @@ async function upstreamFinding({ watch, config }: ExamineParts): Promise<Finding
   const name = "Way to the exits";
   const place = `${config.upstream.host}:${config.upstream.port}`;
   if (reachable) return good(name, `${place} accepts connections.`);
-  return {
-    name,
-    verdict: "bad",
-    detail: problem ?? `${place} is not reachable.`,
-    remedy: "Start it: npm start.",
-  };
+  return bad(name, problem ?? `${place} is not reachable.`, "Start it: npm start.");
 }
 
 async function exitsFinding({ api, config }: ExamineParts): Promise<Finding> {
@@ -65,20 +54,10 @@ async function exitsFinding({ api, config }: ExamineParts): Promise<Finding> {
   try {
     const exits = await api.exits();
     if (exits.length > 0) return good(name, `${exits.length} exits are offered.`);
-    return {
-      name,
-      verdict: "warning",
-      detail: "The server offers no exit.",
-      remedy: "Configure an upstream there.",
-    };
+    return warning(name, "The server offers no exit.", "Configure an upstream there.");
   } catch (error) {
     const detail = error instanceof Error ? error.message : "The server did not say.";
-    return {
-      name,
-      verdict: "bad",
-      detail,
-      remedy: "Check the server's address and the credential in config.json.",
-    };
+    return bad(name, detail, "Check the server's address and the credential in config.json.");
   }
 }
 
@@ -87,7 +66,7 @@ function configFinding({ paths }: ExamineParts): Finding {
   const open = (statSync(paths.config, { throwIfNoEntry: false })?.mode ?? 0) & 0o077;
   if (open === 0) return good(name, "Only you can read it.");
   const detail = "Other users of this machine can read the gateway's password in config.json.";
-  return { name, verdict: "warning", detail, remedy: `chmod 600 ${paths.config}` };
+  return warning(name, detail, `chmod 600 ${paths.config}`);
 }
 
 function browsersFinding({ registry, pairings }: ExamineParts): Finding {
@@ -99,7 +78,7 @@ function browsersFinding({ registry, pairings }: ExamineParts): Finding {
     pairings.all().length > 0
       ? "A browser is paired, but none is connected."
       : "No browser has been paired yet.";
-  return { name, verdict: "warning", detail, remedy: "Open one with npm run browser." };
+  return warning(name, detail, "Open one with npm run browser.");
 }
 
 function addressFinding({ config }: ExamineParts): Finding {
@@ -107,12 +86,7 @@ function addressFinding({ config }: ExamineParts): Finding {
   if (config.addressCheckUrl !== null)
     return good(name, `Addresses are checked at ${config.addressCheckUrl}.`);
   const detail = "The address that sites see is not checked.";
-  return {
-    name,
-    verdict: "warning",
-    detail,
-    remedy: "Set addressCheckUrl in config.json to a page that answers it.",
-  };
+  return warning(name, detail, "Set addressCheckUrl in config.json to a page that answers it.");
 }
 
 function addonFinding(): Finding {
@@ -124,14 +98,5 @@ function addonFinding(): Finding {
       name,
       "Not built: browsers are served without it. Who is at the control socket is left to file permissions.",
     );
-  return {
-    name,
-    verdict: "warning",
-    detail: `It cannot be loaded: ${state.problem}`,
-    remedy: "npm run build:native -w native",
-  };
-}
-
-function good(name: string, detail: string): Finding {
-  return { name, verdict: "good", detail, remedy: null };
+  return warning(name, `It cannot be loaded: ${state.problem}`, "npm run build:native");
 }

@@ -1,4 +1,4 @@
-import type { Finding } from "../doctor/examine.ts";
+import { bad, type Finding, good, warning } from "../doctor/finding.ts";
 import type { SystemProxy } from "./system-proxy.ts";
 
 /** Systems whose settings are changed by commands that were only checked against transcripts. */
@@ -9,14 +9,14 @@ export function systemProxyFinding(proxy: SystemProxy, platform: NodeJS.Platform
   const name = "Desktop's proxy settings";
   const problem = proxy.leftover();
   if (problem !== null) {
-    return { name, verdict: "bad", detail: problem, remedy: "atlantic disconnect --system-proxy" };
+    return bad(name, problem, "atlantic disconnect --system-proxy");
   }
   const view = proxy.view();
-  if (view === null) return { name, verdict: "good", detail: `Your own.${untried(platform)}`, remedy: null };
+  if (view === null) return good(name, `Your own.${untried(platform)}`);
   const whose = view.desktops.join(" and ") || "No desktop";
   const detail = `${whose} leads to 127.0.0.1:${view.port}, which any program here may use.${untried(platform)}`;
-  if (view.problems.length === 0) return { name, verdict: "good", detail, remedy: null };
-  return { name, verdict: "warning", detail: [detail, ...view.problems].join(" "), remedy: null };
+  if (view.problems.length === 0) return good(name, detail);
+  return warning(name, [detail, ...view.problems].join(" "), null);
 }
 
 function untried(platform: NodeJS.Platform): string {
