@@ -1,5 +1,6 @@
 import { setFlagsFromString } from "node:v8";
 import { type Config, readConfig } from "./config.ts";
+import { readyInWords } from "./ready-in-words.ts";
 import { startServer } from "./server.ts";
 import { startSentence } from "./start-error.ts";
 
@@ -18,7 +19,7 @@ interface Running {
   close(): Promise<void>;
 }
 
-/** Tells the process that started this one; on a terminal, the person. */
+/** Tells the process that started this one, where one did. */
 function tell(message: Readonly<Record<string, unknown>>): Promise<void> {
   return new Promise((resolve) => {
     if (process.send === undefined || !process.connected) return resolve();
@@ -53,6 +54,7 @@ function endWith(running: Running): void {
 async function runServer(config: Config): Promise<void> {
   const server = await startServer(config);
   endWith(server);
+  if (process.send === undefined) process.stdout.write(readyInWords(server, process.stdout.isTTY));
   await tell({
     kind: "ready",
     webUrl: server.webUrl,
@@ -79,6 +81,7 @@ async function runExit(config: Config): Promise<void> {
   const { startExit } = await import("./exit-part.ts");
   const exit = await startExit(config);
   endWith({ close: () => exit.close(), drain: () => exit.close() });
+  if (process.send === undefined) process.stdout.write(`Ready. Exit at ${exit.host}:${exit.port}.\n`);
   await tell({ kind: "ready", exitHost: exit.host, exitPort: exit.port });
 }
 
