@@ -116,7 +116,14 @@ describe("control groups that are deleted and made again", () => {
     expect(await seenFrom("chosen")).toEqual(nothing);
   });
 
-  it("refuses a group that is not there when it is chosen", async () => {
+  it("lets a group that is left out of the tunnel come later", async () => {
+    groups.remove();
+    await firewall.apply(split("all-but"));
+    groups.make("chosen");
+    await expect.poll(() => seenFrom("chosen"), PATIENCE).toEqual(everything);
+  });
+
+  it("refuses a group that alone shall go through the tunnel and is not there", async () => {
     await firewall.apply(split("only"));
     const gone: Policy = split("only");
     groups.remove();

@@ -57,7 +57,9 @@ impl ControlGroups {
     }
 
     /// Looks up what rules ask for. A group that is gone keeps the number that it had `before`: nobody else gets it.
-    /// One that never had any is refused where `all_there`, else it gets the number of nobody.
+    /// One that never had any gets the number of nobody. Where `all_there`, it is refused if only it shall go through
+    /// the tunnel: what is misspelt would go beside it. One that is left out, as of a service that does not run yet,
+    /// goes through the tunnel until it is there.
     pub fn numbers(
         &mut self,
         rules: &RuleSet,
@@ -71,7 +73,7 @@ impl ControlGroups {
             let number = match (self.number_of(path), before.by_path.get(path)) {
                 (Ok(number), _) => number,
                 (Err(_), Some(number)) => *number,
-                (Err(reason), None) if all_there => return Err(reason),
+                (Err(reason), None) if all_there && is_in_sets(rules, path) => return Err(reason),
                 (Err(_), None) => NOBODY,
             };
             numbers.by_path.insert(path.to_owned(), number);
@@ -176,13 +178,21 @@ fn matched_in(rules: &RuleSet) -> impl Iterator<Item = &str> {
     })
 }
 
-/// All paths that rules and sets name.
-fn paths_in(rules: &RuleSet) -> impl Iterator<Item = &str> {
-    let in_sets = rules.inet.sets.iter().filter_map(|set| match set {
+/// The paths of groups that alone go through the tunnel, and of those that they are in.
+fn in_sets(rules: &RuleSet) -> impl Iterator<Item = &str> {
+    rules.inet.sets.iter().filter_map(|set| match set {
         NamedSet::GroupsBeside { path, .. } => Some(path.as_str()),
         _ => None,
-    });
-    matched_in(rules).chain(in_sets)
+    })
+}
+
+fn is_in_sets(rules: &RuleSet, path: &str) -> bool {
+    in_sets(rules).any(|each| each == path)
+}
+
+/// All paths that rules and sets name.
+fn paths_in(rules: &RuleSet) -> impl Iterator<Item = &str> {
+    matched_in(rules).chain(in_sets(rules))
 }
 
 #[cfg(test)]
@@ -326,6 +336,22 @@ mod tests {
         assert!(!there.changes_rules(&kept, &rules()));
         let unknown = groups.numbers(&rules(), &GroupNumbers::default(), false)?;
         assert_eq!(unknown.of("app"), Ok(NOBODY));
+        Ok(())
+    }
+
+    #[test]
+    fn one_that_is_left_out_of_the_tunnel_may_come_later() -> Result<(), String> {
+        let place = Place::new("later");
+        let mut groups = place.groups().map_err(|error| error.to_string())?;
+        let mut rules = rules();
+        rules.inet.sets.clear();
+        place.remove("app");
+        let before = groups.numbers(&rules, &GroupNumbers::default(), true)?;
+        assert_eq!(before.of("app"), Ok(NOBODY));
+        place.make("app");
+        let now = groups.numbers(&rules, &before, false)?;
+        assert_eq!(now.of("app").ok(), place.number("app"));
+        assert!(before.changes_rules(&now, &rules));
         Ok(())
     }
 }
