@@ -29,7 +29,7 @@ export interface InstallOptions {
  */
 export function install({ root, say }: InstallOptions): void {
   mustBeCheckout();
-  if (process.getuid?.() !== 0) throw new ClearError("Installing takes root: sudo atlantic install.");
+  if (process.getuid?.() !== 0) throw new ClearError("Installing takes root: sudo npx atlantic install.");
   layOut(root);
   say(`The product is in ${join(root, PRODUCT)}.`);
   if (root === "/") run("systemd-sysusers", "/usr/lib/sysusers.d/atlantic.conf");
