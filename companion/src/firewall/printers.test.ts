@@ -4,12 +4,13 @@ import { printNft } from "./print-nft.ts";
 import { printPf } from "./print-pf.ts";
 import { printWfp } from "./print-wfp.ts";
 import { rulesOf } from "./rules-of.ts";
-import { impostor, matrix, physical, policies, policyNames, routes, tunnel } from "./simulation/matrix.ts";
+import { impostor, matrix, physical, policies, policyNames, routes } from "./simulation/matrix.ts";
 import { mayLeave } from "./simulation/may-leave.ts";
 import type { Packet } from "./simulation/packet.ts";
 import { simulatePf } from "./simulation/simulate-pf.ts";
 import { simulateRules } from "./simulation/simulate-rules.ts";
 import { simulateWfp } from "./simulation/simulate-wfp.ts";
+import { tunnel } from "./testing/sample-policies.ts";
 
 const links = new Map([
   [physical.index, "en0"],

@@ -21,13 +21,13 @@ import {
   policies,
   policyNames,
   routes,
-  tunnel,
   upstreams,
   veth,
 } from "./simulation/matrix.ts";
 import { mayLeave } from "./simulation/may-leave.ts";
 import { type Packet, packet, type SimulatedLink } from "./simulation/packet.ts";
 import { type Outcome, simulateRules } from "./simulation/simulate-rules.ts";
+import { tunnel } from "./testing/sample-policies.ts";
 
 /** Leaves the machine by a link that is neither the tunnel nor loopback, and should not. */
 function leaks(policy: Policy, sent: Packet, { leaves, mark }: Outcome): boolean {

@@ -5,12 +5,10 @@ import {
   type Endpoint,
   MARK,
   PASSED_MARK,
-  type Policy,
-  type SplitRules,
   TUNNEL_MARK,
-  type TunnelLink,
 } from "../policy.ts";
 import type { Protocol } from "../rule-set.ts";
+import { policiesOf, tunnel } from "../testing/sample-policies.ts";
 import { type Packet, packet, type SimulatedLink } from "./packet.ts";
 import type { SimulatedRoutes } from "./simulate-rules.ts";
 
@@ -21,46 +19,19 @@ export const veth: SimulatedLink = { index: 6, kind: "veth" };
 /** Another link, whatever it is called. */
 export const impostor: SimulatedLink = { index: 77 };
 export const loopback: SimulatedLink = { index: 1, loopback: true };
-const device: SimulatedLink = { index: 9 };
+const device: SimulatedLink = { index: tunnel.index };
 export const routes: SimulatedRoutes = { physical, tunnel: device, containers: bridge };
-
-export const tunnel: TunnelLink = {
-  name: "atlantic-tun0",
-  index: device.index,
-  address4: "198.18.0.1",
-  address6: "fd61:746c::1",
-  dns4: "198.18.0.2",
-  dns6: "fd61:746c::2",
-  redirectPort: 18080,
-};
 
 export const upstreams: readonly Endpoint[] = [
   { address: "203.0.113.7", protocol: "tcp", port: 7777 },
   { address: "2001:db8:7::7", protocol: "udp", port: 7778 },
 ];
 
-const chosen: Omit<SplitRules, "mode"> = {
+export const policies = policiesOf(upstreams, {
   cgroups: ["app.slice/chosen"],
   uids: [1000],
   destinations: ["100.64.0.0/10", "2001:db8:5::/48"],
-};
-
-export const policies = {
-  boot: { kind: "blocked", bootstrap: [], allowLan: false },
-  blocked: { kind: "blocked", bootstrap: upstreams, allowLan: false },
-  "blocked, local network allowed": { kind: "blocked", bootstrap: upstreams, allowLan: true },
-  connecting: { kind: "connecting", upstreams, allowLan: false },
-  connected: { kind: "connected", upstreams, tunnel, allowLan: false, split: null },
-  "connected, local network allowed": { kind: "connected", upstreams, tunnel, allowLan: true, split: null },
-  "all but some": {
-    kind: "connected",
-    upstreams,
-    tunnel,
-    allowLan: true,
-    split: { mode: "all-but", ...chosen },
-  },
-  "only some": { kind: "connected", upstreams, tunnel, allowLan: false, split: { mode: "only", ...chosen } },
-} as const satisfies Record<string, Policy>;
+});
 
 export type PolicyName = keyof typeof policies;
 export const policyNames = Object.keys(policies) as PolicyName[];
