@@ -1,5 +1,5 @@
 import { mkdirSync } from "node:fs";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { NamespaceProcess } from "../net/namespace-process.ts";
 import { must, run } from "../net/run.ts";
 
@@ -37,7 +37,9 @@ export class InstalledProduct {
     const { namespace, folder, shared } = options;
     const [layer, root] = [join(folder, "layer"), join(folder, "root")];
     for (const path of [layer, root]) mkdirSync(path, { recursive: true });
-    const later = await withLaterVersion(options.package, folder);
+    // dpkg runs below another root, and from there.
+    const first = resolve(options.package);
+    const later = await withLaterVersion(first, folder);
     // All mounts are of this process's namespace, and go with it.
     const script = [
       "set -e",
@@ -51,7 +53,7 @@ export class InstalledProduct {
     const argv = ["unshare", "--mount", "--propagation", "private", "sh", "-c", script];
     const holder = new NamespaceProcess(namespace, argv);
     await holder.until(() => holder.lines.includes("ready"), "ready");
-    const product = new InstalledProduct(root, holder, [options.package, later]);
+    const product = new InstalledProduct(root, holder, [first, later]);
     await product.upgrade();
     return product;
   }
