@@ -1,5 +1,6 @@
 //! Holds the firewall's tables and nothing else, so that whatever becomes of the daemon touches no rule.
 
+mod abilities;
 mod control_groups;
 mod holder;
 mod links;

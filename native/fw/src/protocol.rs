@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::holder::{Abilities, Inspection};
+use crate::abilities::Abilities;
+use crate::holder::Inspection;
 use crate::rules::{NamedSet, RuleSet};
 use crate::trouble::Trouble;
 

@@ -1,5 +1,6 @@
 //! The rule set as it comes from the daemon (companion/src/firewall/rule-set.ts). What does not fit this is refused.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
@@ -11,6 +12,37 @@ pub struct RuleSet {
     pub inet: Table,
     pub egress: Egress,
     pub settings: Vec<Setting>,
+}
+
+/// What the names of the chains that are made for links begin with.
+pub const LINK_CHAIN: &str = "link_";
+
+impl RuleSet {
+    /// Fails where two chains or two sets of a table have one name, or one has a name that nft would read as something else.
+    pub fn check_names(&self) -> Result<(), String> {
+        let Self { inet, egress, .. } = self;
+        for (sets, chains) in [(&inet.sets, &inet.chains), (&egress.sets, &egress.chains)] {
+            check_names(sets.iter().map(NamedSet::name))?;
+            check_names(chains.iter().map(|chain| chain.name.as_str()))?;
+        }
+        Ok(())
+    }
+}
+
+fn check_names<'a>(names: impl Iterator<Item = &'a str>) -> Result<(), String> {
+    let mut known = BTreeSet::new();
+    for name in names {
+        let is_plain = name.starts_with(|first: char| first.is_ascii_alphabetic())
+            && name
+                .chars()
+                .all(|each| each.is_ascii_alphanumeric() || each == '_');
+        if !is_plain || name.starts_with(LINK_CHAIN) || !known.insert(name) {
+            return Err(format!(
+                "{name:?} is no name for a chain or a set here, or there are two of it"
+            ));
+        }
+    }
+    Ok(())
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
@@ -308,4 +340,25 @@ pub enum Verdict {
 pub struct Setting {
     pub name: String,
     pub value: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_plain_and_there_are_no_two_of_one() {
+        assert!(check_names(["output", "upstream4", "lead_names"].into_iter()).is_ok());
+        for names in [
+            &["output", "output"][..],
+            &[""],
+            &["a b"],
+            &["a\0b"],
+            &["4a"],
+            &["x;y"],
+            &["link_6c6f"],
+        ] {
+            assert!(check_names(names.iter().copied()).is_err(), "{names:?}");
+        }
+    }
 }

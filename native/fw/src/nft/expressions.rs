@@ -53,8 +53,7 @@ pub fn encode(
     for each in &rule.acts {
         encode_act(each, into);
     }
-    encode_verdict(&rule.verdict, into);
-    Ok(())
+    encode_verdict(&rule.verdict, into)
 }
 
 fn encode_match(
@@ -219,7 +218,7 @@ fn encode_act(act: &Act, into: &mut Message) {
     });
 }
 
-fn encode_verdict(verdict: &Verdict, into: &mut Message) {
+fn encode_verdict(verdict: &Verdict, into: &mut Message) -> Result<(), String> {
     match verdict {
         Verdict::Accept {} => immediate_verdict(into, 1, None),
         Verdict::Drop {} => immediate_verdict(into, 0, None),
@@ -239,9 +238,10 @@ fn encode_verdict(verdict: &Verdict, into: &mut Message) {
             family,
             address,
             port,
-        } => lead(into, *family, *address, *port),
+        } => lead(into, *family, *address, *port)?,
         Verdict::Masquerade {} => expression(into, "masq", |_| {}),
     }
+    Ok(())
 }
 
 fn expression(into: &mut Message, name: &str, fill: impl FnOnce(&mut Message)) {
@@ -295,9 +295,12 @@ fn load_way_back(into: &mut Message) {
     });
 }
 
-fn lead(into: &mut Message, family: Family, address: IpAddr, port: u16) {
+fn lead(into: &mut Message, family: Family, address: IpAddr, port: u16) -> Result<(), String> {
     const DESTINATION: u32 = 1;
     const PORT_IS_GIVEN: u32 = 2;
+    if address.is_ipv4() != (family == Family::V4) {
+        return Err(format!("{address} is of the other family"));
+    }
     load_into(into, REGISTER, &bytes_of(address));
     load_into(into, SECOND_REGISTER, &port.to_be_bytes());
     expression(into, "nat", |data| {
@@ -307,6 +310,7 @@ fn lead(into: &mut Message, family: Family, address: IpAddr, port: u16) {
             .u32(5, SECOND_REGISTER)
             .u32(7, PORT_IS_GIVEN);
     });
+    Ok(())
 }
 
 fn protocol_family(family: Family) -> u8 {

@@ -6,10 +6,8 @@ use crate::control_groups::GroupNumbers;
 use crate::netlink::Message;
 use crate::rules::{Chain, NamedSet};
 
-use super::table::{
-    Contents, Family, chain_gone, new_chain, new_elements, new_rule, new_set, no_rules, policy_of, set_gone,
-    swap,
-};
+use super::sets::{new_elements, new_set, set_gone, swap};
+use super::table::{Contents, Family, chain_gone, new_chain, new_rule, no_rules, policy_of};
 
 /// None where it cannot be done so: a hook would have to move, a set to become one of another kind, or one of networks
 /// to change under its rules.
