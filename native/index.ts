@@ -46,6 +46,7 @@ export {
 } from "./src/engine/forwarded-connection.ts";
 export { isNativePlan } from "./src/engine/native-plan.ts";
 export type { CarrierOutcome } from "./src/engine/protocol.ts";
+export type { StandingReply } from "./src/engine/standing.ts";
 export { createAllowance, createRate } from "./src/limits.ts";
 export type { DialThroughOptions, ProxyEndpoint } from "./src/proxy-handshake.ts";
 export { LocalRate, type Rate, unlimitedRate } from "./src/rate.ts";

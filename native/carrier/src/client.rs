@@ -20,6 +20,8 @@ pub const CLIENT: u8 = 0;
 const READ_ON: u32 = 1;
 /// Where beside the listener's number it stands how many of the client's words were answered.
 const ANSWERED: u32 = 30;
+/// So many were, when its greeting and its login have been.
+const LOGIN_ANSWERED: u32 = 2;
 /// The last six bytes of the reply are the address and port that the exit's connection is bound to.
 const REPLY_ENDS_IN_ADDRESS: u32 = 1;
 
@@ -108,14 +110,7 @@ impl Client {
                 {
                     return next;
                 }
-                if self.state == State::Silent
-                    && self.greeting.is_empty()
-                    && let Some(next) = self.carry_as_stands(cx, count)
-                {
-                    return next;
-                }
-                self.heard(cx, count);
-                Next::Stay
+                self.asked(cx, count)
             }
             Moved::Blocked => {
                 self.readable = false;
@@ -148,7 +143,7 @@ impl Client {
             .known_logins
             .known_in(self.listener, client, said, parts.now)?;
         self.greeting.extend_from_slice(said.get(..length)?);
-        self.answers = 2;
+        self.answers = LOGIN_ANSWERED;
         if write_some(self.socket.as_ref()?, LOGGED_IN) != Moved::Bytes(LOGGED_IN.len()) {
             return Some(self.gone(cx, Outcome::ClientReset));
         }
@@ -157,8 +152,20 @@ impl Client {
             return Some(self.listen(cx));
         }
         cx.parts.scratch.copy_within(length..count, 0);
-        self.heard(cx, count - length);
-        Some(Next::Stay)
+        Some(self.asked(cx, count - length))
+    }
+
+    /// It may have asked for something about which was decided in advance; else JavaScript hears it.
+    fn asked(&mut self, cx: &mut Cx, count: usize) -> Next {
+        let has_logged_in = self.answers == LOGIN_ANSWERED;
+        if self.state == State::Silent
+            && (self.greeting.is_empty() || has_logged_in)
+            && let Some(next) = self.carry_as_stands(cx, count)
+        {
+            return next;
+        }
+        self.heard(cx, count);
+        Next::Stay
     }
 
     fn heard(&mut self, cx: &mut Cx, count: usize) {
@@ -264,16 +271,17 @@ impl Client {
         self.dial(order, plan)
     }
 
-    /// As JavaScript decided in advance for the client's first words, which are in the scratch.
+    /// As JavaScript decided in advance for the client's request, which is in the scratch.
     fn carry_as_stands(&mut self, cx: &mut Cx, count: usize) -> Option<Next> {
         let client = self.address?.ip();
         let parts = &mut *cx.parts;
         let said = parts.scratch.get(..count)?;
         let stood = parts
             .standing_connects
-            .take(self.listener, client, said, parts.now)?;
+            .take(self.listener, client, &self.greeting, said, parts.now)?;
         let early = said.get(stood.used..)?.to_vec();
         parts.silent -= 1;
+        self.answers = 0;
         cx.tell_later(event::STOOD, |out| {
             put_u32(out, self.listener);
             put_u32(out, stood.number);
@@ -282,7 +290,7 @@ impl Client {
             out.extend_from_slice(&early);
         });
         let order = Order {
-            reply_ends_in_address: false,
+            reply_ends_in_address: stood.reply_ends_in_address,
             reply: stood.reply,
             early,
             limits: stood.limits,

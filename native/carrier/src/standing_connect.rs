@@ -1,4 +1,4 @@
-//! What JavaScript has decided for CONNECT requests in advance: who comes from the same address and says the same bytes
+//! What JavaScript has decided for requests in advance, CONNECT's and SOCKS5's: who comes from the same address and says the same bytes
 //! as somebody before is carried at once, and JavaScript hears of it together with others. A decision is for so many
 //! clients and for a short time, so that no more than that can come of it while JavaScript is busy.
 
@@ -14,14 +14,20 @@ use crate::wire::Reader;
 /// Of a listener; of more, all are forgotten.
 const MAX_HEADS: usize = 256;
 
+/// What a client is told.
+enum Reply {
+    /// Before and behind the id of its request.
+    WithId([Vec<u8>; 2]),
+    EndsInAddress(Vec<u8>),
+}
+
 struct StandingConnect {
     /// JavaScript counts them.
     number: u32,
     client: IpAddr,
     until: u64,
     uses: u32,
-    /// What the client is told, before and behind the id of its request.
-    reply: [Vec<u8>; 2],
+    reply: Reply,
     limits: Limits,
     idle_ms: u64,
     half_open_idle_ms: u64,
@@ -35,6 +41,7 @@ pub struct Stood {
     /// How many of its bytes were the request.
     pub used: usize,
     pub reply: Vec<u8>,
+    pub reply_ends_in_address: bool,
     pub limits: Limits,
     pub idle_ms: u64,
     pub half_open_idle_ms: u64,
@@ -43,14 +50,15 @@ pub struct Stood {
 
 #[derive(Default)]
 pub struct StandingConnects {
-    /// By the listener, and by the whole header section.
+    /// By the listener, and by all that the client says: a header section, or greeting, login and request of SOCKS5.
     of_listener: HashMap<u32, HashMap<Vec<u8>, StandingConnect>>,
     ids: RequestIds,
 }
 
 impl StandingConnects {
-    /// Nothing: all of the listener's are withdrawn. Else number, ms u32 that it lives, uses u32, client, header section,
-    /// reply before and behind the id, idle ms, half-open idle ms, allowance, rate; then the plan.
+    /// Nothing: all of the listener's are withdrawn. Else number, ms u32 that it lives, uses u32, client, what it says,
+    /// whether the reply ends in an address, reply before and behind the id, idle ms, half-open idle ms, allowance, rate;
+    /// then the plan.
     pub fn read(&mut self, listener: u32, body: &mut Reader, shared: &Shared, now: u64) {
         let Some((head, standing)) = StandingConnect::read(body, shared, now) else {
             self.of_listener.remove(&listener);
@@ -64,19 +72,38 @@ impl StandingConnects {
     }
 
     /// Whether `said` is one of them; then it counts as used.
-    pub fn take(&mut self, listener: u32, client: IpAddr, said: &[u8], now: u64) -> Option<Stood> {
+    ///
+    /// * `login` - what a client of SOCKS5 has said before, and was answered
+    pub fn take(
+        &mut self,
+        listener: u32,
+        client: IpAddr,
+        login: &[u8],
+        said: &[u8],
+        now: u64,
+    ) -> Option<Stood> {
         let heads = self.of_listener.get_mut(&listener)?;
-        let used = said.windows(4).position(|four| four == b"\r\n\r\n")? + 4;
-        let standing = heads.get_mut(said.get(..used)?)?;
+        let (used, standing) = if login.is_empty() {
+            let used = said.windows(4).position(|four| four == b"\r\n\r\n")? + 4;
+            (used, heads.get_mut(said.get(..used)?)?)
+        } else {
+            let used = socks_request_length(said)?;
+            (used, heads.get_mut(&[login, said.get(..used)?].concat())?)
+        };
         if standing.client != client || standing.until <= now || !standing.limits.have_some() {
             return None;
         }
         standing.uses = standing.uses.checked_sub(1)?;
         let request_id = self.ids.next()?;
+        let (reply, reply_ends_in_address) = match &standing.reply {
+            Reply::WithId(parts) => (parts.join(request_id.as_bytes()), false),
+            Reply::EndsInAddress(reply) => (reply.clone(), true),
+        };
         Some(Stood {
             number: standing.number,
             used,
-            reply: standing.reply.join(request_id.as_bytes()),
+            reply,
+            reply_ends_in_address,
             request_id,
             limits: standing.limits.clone(),
             idle_ms: standing.idle_ms,
@@ -88,6 +115,29 @@ impl StandingConnects {
     pub fn forget(&mut self, listener: u32) {
         self.of_listener.remove(&listener);
     }
+}
+
+impl Reply {
+    fn read(body: &mut Reader) -> Option<Reply> {
+        let ends_in_address = body.u32()? != 0;
+        let [before, behind] = [body.bytes()?.to_vec(), body.bytes()?.to_vec()];
+        Some(if ends_in_address {
+            Reply::EndsInAddress(before)
+        } else {
+            Reply::WithId([before, behind])
+        })
+    }
+}
+
+/// Of a request for a connection (RFC 1928 section 4), when it is all there.
+fn socks_request_length(said: &[u8]) -> Option<usize> {
+    let length = match said {
+        [5, 1, _, 1, ..] => 10,
+        [5, 1, _, 3, name, ..] => 7 + usize::from(*name),
+        [5, 1, _, 4, ..] => 22,
+        _ => return None,
+    };
+    (said.len() >= length).then_some(length)
 }
 
 impl StandingConnect {
@@ -102,7 +152,7 @@ impl StandingConnect {
             client,
             until,
             uses,
-            reply: [body.bytes()?.to_vec(), body.bytes()?.to_vec()],
+            reply: Reply::read(body)?,
             idle_ms: u64::from(body.u32()?),
             half_open_idle_ms: u64::from(body.u32()?),
             limits: shared.limits(body.u32()?, body.u32()?)?,
@@ -123,12 +173,18 @@ mod tests {
     const LIVES_MS: u64 = 1_000;
 
     fn order(uses: u32, allowance: u32) -> Vec<u8> {
+        order_for(HEAD, uses, allowance, 0)
+    }
+
+    fn order_for(head: &[u8], uses: u32, allowance: u32, ends_in_address: u32) -> Vec<u8> {
         let mut out = Vec::new();
         for word in [5, LIVES_MS as u32, uses] {
             put_u32(&mut out, word);
         }
         put_bytes(&mut out, CLIENT.as_bytes());
-        for bytes in [HEAD, b"id: ", b"\r\n\r\n"] {
+        put_bytes(&mut out, head);
+        put_u32(&mut out, ends_in_address);
+        for bytes in [&b"id: "[..], b"\r\n\r\n"] {
             put_bytes(&mut out, bytes);
         }
         for word in [60_000, 60_000, allowance, 0, 15_000, 0, 443] {
@@ -157,15 +213,18 @@ mod tests {
         let shared = Shared::new().expect("an event counter");
         let mut connects = standing(2, 0, &shared);
         let said = [HEAD, b"early"].concat();
-        let first = connects.take(1, client(), &said, 1).expect("it stands");
+        let first = connects.take(1, client(), b"", &said, 1).expect("it stands");
         assert_eq!((first.number, first.used), (5, HEAD.len()));
         assert_eq!(
             first.reply,
             format!("id: {}\r\n\r\n", first.request_id).into_bytes()
         );
-        let second = connects.take(1, client(), HEAD, 1).expect("it stands");
+        let second = connects.take(1, client(), b"", HEAD, 1).expect("it stands");
         assert_ne!(first.request_id, second.request_id);
-        assert!(connects.take(1, client(), HEAD, 1).is_none(), "it is used up");
+        assert!(
+            connects.take(1, client(), b"", HEAD, 1).is_none(),
+            "it is used up"
+        );
     }
 
     #[test]
@@ -173,23 +232,53 @@ mod tests {
         let shared = Shared::new().expect("an event counter");
         let mut connects = standing(9, 0, &shared);
         let other = "127.0.0.8".parse().expect("an address");
-        assert!(connects.take(1, other, HEAD, 1).is_none());
-        assert!(connects.take(2, client(), HEAD, 1).is_none());
-        assert!(connects.take(1, client(), HEAD, LIVES_MS).is_none());
+        assert!(connects.take(1, other, b"", HEAD, 1).is_none());
+        assert!(connects.take(2, client(), b"", HEAD, 1).is_none());
+        assert!(connects.take(1, client(), b"", HEAD, LIVES_MS).is_none());
         for end in 0..HEAD.len() {
             let part = HEAD.get(..end).unwrap_or_default();
-            assert!(connects.take(1, client(), part, 1).is_none());
+            assert!(connects.take(1, client(), b"", part, 1).is_none());
         }
         let mut almost = HEAD.to_vec();
         for at in 0..HEAD.len() {
             if let Some(byte) = almost.get_mut(at) {
                 *byte ^= 0x20;
             }
-            assert!(connects.take(1, client(), &almost, 1).is_none());
+            assert!(connects.take(1, client(), b"", &almost, 1).is_none());
             almost.copy_from_slice(HEAD);
         }
         connects.read(1, &mut Reader::new(&[]), &shared, 1);
-        assert!(connects.take(1, client(), HEAD, 1).is_none(), "it is withdrawn");
+        assert!(
+            connects.take(1, client(), b"", HEAD, 1).is_none(),
+            "it is withdrawn"
+        );
+    }
+
+    #[test]
+    fn who_asks_the_same_behind_the_same_login_is_carried_with_its_address_in_the_reply() {
+        const LOGIN: &[u8] = &[5, 1, 2, 1, 1, b'u', 1, b'p'];
+        let requests: [&[u8]; 3] = [
+            &[5, 1, 0, 1, 192, 0, 2, 1, 1, 187],
+            &[5, 1, 0, 3, 3, b'a', b'.', b'b', 0, 80],
+            &[5, 1, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 80],
+        ];
+        let shared = Shared::new().expect("an event counter");
+        for request in requests {
+            let mut connects = StandingConnects::default();
+            let said = [LOGIN, request].concat();
+            connects.read(1, &mut Reader::new(&order_for(&said, 9, 0, 1)), &shared, 0);
+            let early = [request, b"early"].concat();
+            let stood = connects.take(1, client(), LOGIN, &early, 1).expect("it stands");
+            assert_eq!((stood.used, stood.reply_ends_in_address), (request.len(), true));
+            assert_eq!(stood.reply, b"id: ");
+            for end in 0..request.len() {
+                let part = request.get(..end).unwrap_or_default();
+                assert!(connects.take(1, client(), LOGIN, part, 1).is_none());
+            }
+            let other = [5, 1, 2, 1, 1, b'v', 1, b'p'];
+            assert!(connects.take(1, client(), &other, request, 1).is_none());
+            assert!(connects.take(1, client(), b"", &said, 1).is_none());
+        }
     }
 
     #[test]
@@ -197,10 +286,10 @@ mod tests {
         let shared = Shared::new().expect("an event counter");
         let allowance = shared.new_allowance(0);
         let mut connects = standing(9, allowance.handle, &shared);
-        assert!(connects.take(1, client(), HEAD, 1).is_none());
+        assert!(connects.take(1, client(), b"", HEAD, 1).is_none());
         allowance.add(10);
-        assert!(connects.take(1, client(), HEAD, 1).is_some());
+        assert!(connects.take(1, client(), b"", HEAD, 1).is_some());
         allowance.close();
-        assert!(connects.take(1, client(), HEAD, 1).is_none());
+        assert!(connects.take(1, client(), b"", HEAD, 1).is_none());
     }
 }

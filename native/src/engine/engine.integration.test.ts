@@ -133,7 +133,7 @@ function theEngineCarries(engine: CarrierEngine): void {
       uses: 1,
       client: "127.0.0.1",
       head,
-      reply: ["you are ", "\n"],
+      reply: { kind: "with id", before: "you are ", behind: "\n" },
       plan: { addresses: ["127.0.0.1"], port },
     });
     const client = await clientOf(listener.port);

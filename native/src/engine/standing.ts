@@ -8,7 +8,14 @@ import { verbs } from "./protocol.ts";
  * the order in which native/carrier reads them.
  */
 
-/** How CONNECT requests that are alike are carried at once. Times in milliseconds. */
+/** A client's answer. */
+export type StandingReply =
+  /** What is before and behind the id of its request: a UUID of version 7. */
+  | { readonly kind: "with id"; readonly before: string; readonly behind: string }
+  /** Its last six bytes become the address and port that the exit's connection is bound to. */
+  | { readonly kind: "ends in address"; readonly bytes: Buffer };
+
+/** How requests that are alike are carried at once, CONNECT's or SOCKS5's. Times in milliseconds. */
 export interface StandingConnect {
   /** By which clients tell that it carries them. */
   readonly number: number;
@@ -17,10 +24,9 @@ export interface StandingConnect {
   readonly uses: number;
   /** The client's address. */
   readonly client: string;
-  /** The whole header section, as the client says it. */
+  /** As the client says it: the whole header section, or greeting, login and request of SOCKS5. */
   readonly head: Buffer;
-  /** The client's answer, before and behind the id of its request: a UUID of version 7. */
-  readonly reply: readonly [string, string];
+  readonly reply: StandingReply;
   readonly plan: DialPlan;
   readonly connectMs: number;
   readonly idleMs: number;
@@ -85,7 +91,7 @@ export function writeStandingConnect(
     writer.number(standing.uses);
     writer.text(standing.client);
     writer.bytes(standing.head);
-    for (const part of standing.reply) writer.text(part);
+    writeReply(writer, standing.reply);
     writer.number(standing.idleMs);
     writer.number(standing.halfOpenIdleMs);
     writer.number(standing.allowance);
@@ -93,6 +99,14 @@ export function writeStandingConnect(
     writePlan(writer, standing.plan, standing.connectMs);
   }
   writer.end();
+}
+
+function writeReply(writer: CommandWriter, reply: StandingReply): void {
+  const endsInAddress = reply.kind === "ends in address";
+  writer.number(endsInAddress ? 1 : 0);
+  if (endsInAddress) writer.bytes(reply.bytes);
+  else writer.text(reply.before);
+  writer.text(endsInAddress ? "" : reply.behind);
 }
 
 export function writeKnownLogin(writer: CommandWriter, listener: number, known: KnownLogin | null): void {

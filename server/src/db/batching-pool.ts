@@ -1,6 +1,6 @@
 import type { PostgresPool, PostgresQueryResult } from "kysely";
-import { serialize } from "pg-protocol";
 import pg, { type Connection, type Pool, type PoolClient, type QueryResult } from "pg";
+import { serialize } from "pg-protocol";
 import { BEGIN, COMMIT, type Statement, StatementBatch } from "./statement-batch.ts";
 
 /** The pool as Kysely uses it, with clients that take a batch of statements where a text belongs. */

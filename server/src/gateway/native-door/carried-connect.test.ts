@@ -12,8 +12,8 @@ test("a request that was read before is read the same again, whoever comes betwe
     wishes.forEach((bytes, index) => {
       const found = connectRequestIn(Buffer.concat([bytes, Buffer.from(`early${round}`)]));
       expect(found?.used).toBe(bytes.length);
-      expect(found?.request.target).toMatchObject({ host: `site${index}.test`, port: 443 });
-      expect(found?.request.authorization).toBe(`Basic ${index}`);
+      expect(found?.asked.request.target).toMatchObject({ host: `site${index}.test`, port: 443 });
+      expect(found?.asked.request.authorization).toBe(`Basic ${index}`);
     });
   }
 });

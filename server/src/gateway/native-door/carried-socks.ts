@@ -1,25 +1,15 @@
-import type { Socket } from "node:net";
 import type { CarriedClientListener, CarriedConnection } from "@atlantic/native";
 import type { ProxyError } from "@atlantic/shared/errors.ts";
 import type { Identity } from "../authenticator.ts";
 import type { ClientConnection } from "../context.ts";
-import type { AdmittedFlow } from "../flow-opener.ts";
-import { readGreeting, readLogin, reply, type SocksRequest } from "../socks5/messages.ts";
+import type { SocksRequest } from "../socks5/messages.ts";
 import { SocksConnection } from "../socks5/socks-connection.ts";
 import { refusalOf, SocksDialogue, type SocksDialogueListener } from "../socks5/socks-dialogue.ts";
-import { CarriedTunnel, decisionDeadline, LINGER_MS, type TunnelWords } from "./carried-tunnel.ts";
+import { askedAgain, CarriedSocksRequest, loginBehindGreeting } from "./carried-socks-request.ts";
+import { decisionDeadline, LINGER_MS } from "./carried-tunnel.ts";
 import type { Door } from "./native-door.ts";
 
-const GRANTED = reply(0);
 const NOTHING: Buffer = Buffer.alloc(0);
-
-const words: TunnelWords = {
-  endsInAddress: true,
-  granted: () => GRANTED,
-  grantedBy: (_admitted: AdmittedFlow, upstream: Socket) =>
-    reply(0, { address: upstream.localAddress ?? "", port: upstream.localPort ?? 0 }),
-  refused: refusalOf,
-};
 
 /** A SOCKS5 client that the engine has: its dialogue, until it is a tunnel. */
 export class CarriedSocks implements CarriedClientListener, SocksDialogueListener, ClientConnection {
@@ -33,6 +23,8 @@ export class CarriedSocks implements CarriedClientListener, SocksDialogueListene
   #answered: number;
   /** What it said first, where that begins with what the engine has answered. */
   #first: Buffer | undefined;
+  /** Whether that is all that it has said. */
+  #isAll = false;
 
   constructor(door: Door, client: CarriedConnection, answered: number) {
     this.#door = door;
@@ -58,7 +50,8 @@ export class CarriedSocks implements CarriedClientListener, SocksDialogueListene
 
   onData(bytes: Buffer): void {
     const said = Buffer.from(bytes);
-    if (this.#answered > 0) this.#first ??= said;
+    this.#isAll = this.#answered > 0 && this.#first === undefined;
+    if (this.#isAll) this.#first = said;
     this.#dialogue.hear(said);
   }
 
@@ -89,14 +82,20 @@ export class CarriedSocks implements CarriedClientListener, SocksDialogueListene
   onRequest(identity: Identity, request: SocksRequest, rest: Buffer): void {
     if (this.#answers.length > 0) this.#client.say(this.#takeAnswers(), false);
     this.#door.connections.delete(this);
-    const login = this.#first && loginBehindGreeting(this.#first);
-    if (login) this.#door.logins.wasRight(this.#client.address, login);
-    if (request.command !== "connect") this.#handOver(identity, request, rest);
-    else {
-      const { host, port } = request;
-      const tunnel = new CarriedTunnel(this.#door, this.#client, words, { early: rest });
-      tunnel.open(identity, { protocol: "socks5", client: this.#client.address, host, port });
+    const first = this.#first;
+    const login = first && loginBehindGreeting(first);
+    if (login) this.#door.logins.wasRight(this.#client.address, login.bytes);
+    if (request.command !== "connect") {
+      this.#handOver(identity, request, rest);
+      return;
     }
+    const head =
+      login && this.#isAll ? Buffer.from(first.subarray(0, first.length - rest.length)) : undefined;
+    const asked = login && head && askedAgain(head, login, request);
+    const again = asked && head && { asked, head };
+    const { host, port } = request;
+    const said = { target: { host, port }, again, early: rest };
+    new CarriedSocksRequest(this.#door, this.#client, said).openFor(identity);
   }
 
   #handOver(identity: Identity, request: SocksRequest, rest: Buffer): void {
@@ -124,11 +123,4 @@ export class CarriedSocks implements CarriedClientListener, SocksDialogueListene
   onClosed(): void {
     this.#door.connections.delete(this);
   }
-}
-
-/** The login that is said behind a greeting, both of which are good; undefined while it is not all there. */
-function loginBehindGreeting(said: Buffer): Buffer | undefined {
-  const start = readGreeting(said)?.used;
-  const used = start === undefined ? undefined : readLogin(said.subarray(start))?.used;
-  return start === undefined || used === undefined ? undefined : said.subarray(start, start + used);
 }

@@ -1,5 +1,12 @@
 import type { CarrierDoor } from "@atlantic/native";
 
+/** A login as the client said it (RFC 1929 §2), and what it says. */
+export interface SocksLogin {
+  readonly bytes: Buffer;
+  readonly username: string;
+  readonly password: string;
+}
+
 /** How long a login that was right is taken for right, until it is asked about: which it is each time. */
 const LIVES_MS = 1_000;
 const MOST_KNOWN = 256;

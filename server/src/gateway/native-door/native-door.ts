@@ -7,6 +7,7 @@ import { errorAnswer } from "../http/error-answer.ts";
 import { firstByteSays } from "../protocol-sniffer.ts";
 import { CarriedConnect, connectRequestIn } from "./carried-connect.ts";
 import { CarriedSocks } from "./carried-socks.ts";
+import { CarriedSocksRequest } from "./carried-socks-request.ts";
 import { HALF_OPEN_IDLE_MS, LINGER_MS } from "./carried-tunnel.ts";
 import { KnownLogins } from "./known-logins.ts";
 import { StandingConnects } from "./standing-connects.ts";
@@ -95,9 +96,9 @@ export class NativeDoor implements Door {
     const found = connectRequestIn(first);
     if (found === undefined) this.handOver(client, Buffer.from(first));
     else if (this.#mayCome(client)) {
-      const { request, used, again } = found;
+      const { asked, used, again } = found;
       const head = again ? Buffer.from(first.subarray(0, used)) : undefined;
-      new CarriedConnect(this, client, { request, head, early: Buffer.from(first.subarray(used)) }).open();
+      new CarriedConnect(this, client, { asked, head, early: Buffer.from(first.subarray(used)) }).open();
     }
   }
 
@@ -112,8 +113,17 @@ export class NativeDoor implements Door {
       return;
     }
     const decision = this.standing.used(standing);
-    if (decision === undefined) client.cut();
-    else new CarriedConnect(this, client, { ...decision, early, begun: { ...decision, requestId } }).open();
+    if (decision === undefined) {
+      client.cut();
+      return;
+    }
+    const { asked, head } = decision;
+    const begun = { ...decision, requestId };
+    if (asked.protocol === "connect") new CarriedConnect(this, client, { asked, head, early, begun }).open();
+    else {
+      const said = { target: asked, again: { asked, head }, early, begun };
+      new CarriedSocksRequest(this, client, said).open(asked.login);
+    }
   }
 
   /** Whether the client's address has not too many connections. Those that become sockets are asked about there. */

@@ -4,11 +4,13 @@ import {
   handleOfAllowance,
   handleOfRate,
   isNativePlan,
+  type StandingReply,
 } from "@atlantic/native";
 import type { FlowLimits } from "../flow-limits.ts";
 import type { AdmittedFlow } from "../flow-opener.ts";
 import type { ProxyRequest } from "../http/request.ts";
 import type { ChosenExit } from "../upstreams/upstream.ts";
+import type { SocksLogin } from "./known-logins.ts";
 
 /** How long, and for how many clients, a decision stands: no more than that comes of it while this thread is busy. */
 const LIVES_MS = 1_000;
@@ -16,9 +18,14 @@ const MAX_USES = 256;
 /** Nobody is shown later than this by a decision of before. */
 const FORGET_MS = 60_000;
 
+/** What clients ask: the same object for all that say the same. */
+export type Asked =
+  | { readonly protocol: "connect"; readonly request: ProxyRequest }
+  | { readonly protocol: "socks5"; readonly login: SocksLogin; readonly host: string; readonly port: number };
+
 /** What was decided in advance. */
 export interface StandingDecision {
-  readonly request: ProxyRequest;
+  readonly asked: Asked;
   readonly head: Buffer;
   readonly exit: ChosenExit;
   readonly limits: FlowLimits;
@@ -28,14 +35,14 @@ export interface StandingDecision {
 
 /** A client got what it asked for. */
 export interface GrantedConnect {
-  readonly request: ProxyRequest;
-  /** The header section, as the client said it. */
+  readonly asked: Asked;
+  /** The header section, or all that was said by SOCKS5, as the client said it. */
   readonly head: Buffer;
   /** The client's address. */
   readonly client: string;
   readonly admitted: AdmittedFlow;
   /** What it was told. */
-  readonly reply: () => string;
+  readonly reply: () => StandingReply;
   /** How many others may get the same. */
   readonly uses: number;
 }
@@ -60,14 +67,15 @@ interface Known {
 }
 
 /**
- * Decides about CONNECT requests in advance: whoever says what somebody said just now, from the same address, is carried
- * by the engine at once. About each is decided all the same, a moment later: see docs/decisions/standing-connects.md.
+ * Decides about requests for tunnels in advance, by CONNECT and by SOCKS5: whoever says what somebody said just now, from
+ * the same address, is carried by the engine at once. About each is decided all the same, a moment later: see
+ * docs/decisions/standing-connects.md.
  */
 export class StandingConnects {
   readonly #door: Pick<CarrierDoor, "standConnect">;
   readonly #times: StandingTimes;
   readonly #decisions = new Map<number, StandingDecision>();
-  #known = new WeakMap<ProxyRequest, Known>();
+  #known = new WeakMap<Asked, Known>();
   #numbers = 0;
 
   constructor(door: Pick<CarrierDoor, "standConnect">, times: StandingTimes) {
@@ -77,17 +85,17 @@ export class StandingConnects {
 
   /** The next client that asks the same may be carried at once, when this one's exit was the last one's too. */
   granted(connect: GrantedConnect): void {
-    const { request, admitted } = connect;
+    const { asked, admitted } = connect;
     const { exit } = admitted.route;
-    const known = this.#known.get(request);
-    if (known?.exit !== exit) this.#known.set(request, { exit, latest: undefined });
+    const known = this.#known.get(asked);
+    if (known?.exit !== exit) this.#known.set(asked, { exit, latest: undefined });
     else if (!isFresh(known.latest)) known.latest = this.#stand(connect);
   }
 
   /** The decision by which a client is being carried; undefined: it is too old to be known. */
   used(number: number): StandingDecision | undefined {
     const decision = this.#decisions.get(number);
-    const latest = decision && this.#known.get(decision.request)?.latest;
+    const latest = decision && this.#known.get(decision.asked)?.latest;
     if (latest?.number === number) latest.left -= 1;
     return decision;
   }
@@ -98,7 +106,7 @@ export class StandingConnects {
     this.#known = new WeakMap();
   }
 
-  #stand({ request, head, client, admitted, ...granted }: GrantedConnect): Latest | undefined {
+  #stand({ asked, head, client, admitted, ...granted }: GrantedConnect): Latest | undefined {
     const { flow, route, session } = admitted;
     const plan = planNow(admitted);
     if (plan === undefined) return undefined;
@@ -106,9 +114,8 @@ export class StandingConnects {
     const since = performance.now();
     const uses = Math.min(MAX_USES, granted.uses);
     this.#forget(since - FORGET_MS);
-    this.#decisions.set(number, { request, head, exit: route.exit, limits: flow.limits, plan, since });
+    this.#decisions.set(number, { asked, head, exit: route.exit, limits: flow.limits, plan, since });
     const leftMs = session === undefined ? LIVES_MS : session.expiresAt - Date.now();
-    const [before = "", behind = ""] = granted.reply().split(flow.record.id);
     this.#door.standConnect({
       ...this.#times,
       connectMs: route.timeoutMs(this.#times.connectMs),
@@ -117,7 +124,7 @@ export class StandingConnects {
       uses,
       client,
       head,
-      reply: [before, behind],
+      reply: granted.reply(),
       plan,
       allowance: handleOfAllowance(flow.limits.allowance) ?? 0,
       rate: handleOfRate(flow.limits.rate) ?? 0,
