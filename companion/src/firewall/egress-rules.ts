@@ -5,6 +5,7 @@ import {
   ANSWER_MARK,
   DIRECT_MARK,
   FAKE_ADDRESSES4,
+  MARK,
   PASSED_MARK,
   type SplitRules,
   TUNNEL_ADDRESSES6,
@@ -24,7 +25,7 @@ const CHAIN = "egress";
 export function egress(parts: RuleParts): Egress {
   return {
     sets: setsOf(parts),
-    chains: [{ name: CHAIN, base: null, rules: parts.only ? onlyRules(parts, parts.only) : rules(parts) }],
+    chains: [{ name: CHAIN, base: null, rules: parts.only ? onlyRules(parts.only) : rules(parts) }],
     chain: CHAIN,
     policy: parts.only ? "accept" : "drop",
     internal: parts.only ? [] : internal,
@@ -43,7 +44,7 @@ function rules(parts: RuleParts): Rule[] {
     ...frames,
     // The local network, where it is allowed, has all of that in it.
     ...(parts.lan ? [] : linkScopeOut(ETHERNET)),
-    ...upstreams(parts),
+    ...upstreams,
     ...(parts.beside ? beside : []),
     ...(parts.lan
       ? [
@@ -65,16 +66,14 @@ const beside: readonly Rule[] = [
   rule("beside the tunnel", [mark(DIRECT_MARK)], accept),
 ];
 
-function upstreams({ mark: own }: RuleParts): Rule[] {
-  return families.map((each) =>
-    rule(`to an upstream, IPv${each}`, [mark(own), ...upstream("destination", each)], accept),
-  );
-}
+const upstreams: readonly Rule[] = families.map((each) =>
+  rule(`to an upstream, IPv${each}`, [mark(MARK), ...upstream("destination", each)], accept),
+);
 
 /** All but the chosen may leave. A control group is not known here: its packets are told apart in the IP stack. */
-function onlyRules(parts: RuleParts, only: SplitRules): Rule[] {
+function onlyRules(only: SplitRules): Rule[] {
   return [
-    ...upstreams(parts),
+    ...upstreams,
     ...only.uids.map((uid) => rule(`chosen by user ${uid}`, [{ is: "user", uid }], drop)),
     ...chosenDestinations(only).map(({ why, matches }) => rule(why, matches, drop)),
   ];

@@ -51,10 +51,6 @@ export interface FirewallOptions {
   readonly state: string;
   /** The holder and its first arguments, e.g. `["ip", "netns", "exec", NAME, PROGRAM]`; default the one that is built. */
   readonly command?: readonly string[];
-  /** Name of the tables; default {@link TABLE}. */
-  readonly table?: string;
-  /** Mark of sockets to upstreams; default {@link MARK}. */
-  readonly mark?: number;
   /** "watched" also where the kernel could do better; for tests. Default "owned" where it can. */
   readonly holding?: "owned" | "watched";
 }

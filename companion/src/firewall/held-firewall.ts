@@ -4,7 +4,7 @@ import { FirewallError, HolderGoneError } from "./firewall-error.ts";
 import { HolderConnection } from "./holder-connection.ts";
 import type { HolderAnswer, HolderOrder } from "./holder-messages.ts";
 import { upstreamSet } from "./named-sets.ts";
-import { type Endpoint, MARK, type Policy, TABLE } from "./policy.ts";
+import { type Endpoint, type Policy, TABLE } from "./policy.ts";
 import { rulesOf } from "./rules-of.ts";
 import { startHolder } from "./start-holder.ts";
 
@@ -48,7 +48,7 @@ export class HeldFirewall implements Firewall {
   }
 
   async apply(policy: Policy): Promise<void> {
-    await this.#ask({ do: "apply", rules: this.#rulesOf(policy) });
+    await this.#ask({ do: "apply", rules: rulesOf(policy) });
     this.#policy = policy;
   }
 
@@ -82,11 +82,6 @@ export class HeldFirewall implements Firewall {
     this.#closing = true;
     const connection = await this.#connection.catch(() => null);
     await connection?.end();
-  }
-
-  #rulesOf(policy: Policy) {
-    const { table = TABLE, mark = MARK } = this.#options;
-    return rulesOf(policy, { table, mark });
   }
 
   async #ask(order: HolderOrder): Promise<HolderAnswer> {
@@ -123,11 +118,10 @@ export class HeldFirewall implements Firewall {
       await startHolder(this.#options);
       connection = await this.#connect();
     }
-    const { table = TABLE } = this.#options;
-    if (connection.hello.table !== table) {
+    if (connection.hello.table !== TABLE) {
       await connection.end();
       throw new FirewallError(
-        `The holder at ${this.#options.socket} holds the table ${connection.hello.table}, not ${table}. Give it another socket.`,
+        `The holder at ${this.#options.socket} holds the table ${connection.hello.table}, not ${TABLE}. Give it another socket.`,
       );
     }
     this.#holding = connection.hello.owned ? "owned" : "watched";
@@ -158,7 +152,7 @@ export class HeldFirewall implements Firewall {
       try {
         const connection = await this.#findOrStart();
         // What was in force as far as this side knows: an order may have been cut off.
-        if (this.#policy) await connection.ask({ do: "apply", rules: this.#rulesOf(this.#policy) });
+        if (this.#policy) await connection.ask({ do: "apply", rules: rulesOf(this.#policy) });
         this.#tell({
           kind: "holder-back",
           message: "The process that holds the firewall's rules runs again and holds them.",

@@ -36,6 +36,7 @@ import {
   DIRECT_MARK,
   FAKE_ADDRESSES4,
   FAKE_ADDRESSES6,
+  MARK,
   PASSED_MARK,
   type SplitRules,
   TUNNEL_ADDRESS4,
@@ -70,7 +71,7 @@ export function inetTable(parts: RuleParts): Table {
         { type: "filter", hook: "prerouting", priority: -199, policy: "accept" },
         before(parts),
       ),
-      ...(tunnel && !only ? [leadNames(tunnel, parts.mark)] : []),
+      ...(tunnel && !only ? [leadNames(tunnel)] : []),
       ...(tunnel ? redirects(tunnel, parts) : []),
       ...routing(parts),
       base("output", { type: "filter", hook: "output", priority: 0, policy: closed(parts) }, output(parts)),
@@ -103,7 +104,7 @@ function before(parts: RuleParts): Rule[] {
       rule(why, matches, goOn, [{ do: "mark", mark: value }]),
     );
   return [
-    ...(parts.only ? [] : [back(parts.mark, "of an upstream")]),
+    ...(parts.only ? [] : [back(MARK, "of an upstream")]),
     ...(parts.tunnel && !parts.only ? [forwardedTurned] : []),
     ...(parts.beside ? [back(DIRECT_MARK, "beside the tunnel"), ...choose(DIRECT_MARK)] : []),
     ...(parts.only ? choose(TUNNEL_MARK) : []),
@@ -141,7 +142,7 @@ function redirects(tunnel: TunnelLink, { beside, only }: RuleParts): Chain[] {
 function routing(parts: RuleParts): Chain[] {
   const { tunnel, beside, only } = parts;
   if (!tunnel) return [];
-  const rules = only ? onlyRouting(parts, only) : [...(beside ? besideRouting(beside) : []), answersTurned];
+  const rules = only ? onlyRouting(only) : [...(beside ? besideRouting(beside) : []), answersTurned];
   return [base("routing", { type: "route", hook: "output", priority: -150, policy: "accept" }, rules)];
 }
 
@@ -155,11 +156,11 @@ function besideRouting(beside: SplitRules): Rule[] {
   ];
 }
 
-function onlyRouting({ mark: own }: RuleParts, only: SplitRules): Rule[] {
+function onlyRouting(only: SplitRules): Rule[] {
   return [
     { ...loopbackOut, verdict: { to: "return" } },
     ...families.map((each) =>
-      rule(`to an upstream, IPv${each}`, [mark(own), ...upstream("destination", each)], { to: "return" }),
+      rule(`to an upstream, IPv${each}`, [mark(MARK), ...upstream("destination", each)], { to: "return" }),
     ),
     ...perhapsChosen(only).map(({ why, matches }) =>
       rule(why, matches, goOn, [{ do: "mark", mark: TUNNEL_MARK }]),
@@ -173,7 +174,7 @@ function output(parts: RuleParts): Rule[] {
     loopbackOut,
     // The local network, where it is allowed, has all of that in it.
     ...(parts.lan ? [] : linkScopeOut(0)),
-    ...toUpstreams(parts),
+    ...toUpstreams(),
     ...(parts.beside ? [besideTunnel] : []),
     refusalsToContainers,
     // Before the tunnel: they were turned to their link after this chain was told where they would go.
@@ -188,10 +189,10 @@ const besideTunnel = rule("beside the tunnel", [mark(DIRECT_MARK)], accept, [
 ]);
 const besideTunnelBack = rule("answers beside the tunnel", [flowMark(DIRECT_MARK), established], accept);
 
-function toUpstreams({ mark: own }: RuleParts): Rule[] {
+function toUpstreams(): Rule[] {
   return families.map((each) =>
-    rule(`to an upstream, IPv${each}`, [mark(own), ...upstream("destination", each)], accept, [
-      { do: "flow-mark", mark: own },
+    rule(`to an upstream, IPv${each}`, [mark(MARK), ...upstream("destination", each)], accept, [
+      { do: "flow-mark", mark: MARK },
     ]),
   );
 }
@@ -224,7 +225,7 @@ function input(parts: RuleParts): Rule[] {
   return [
     loopbackIn,
     ...(parts.lan ? fromAnywhere : linkScopeIn),
-    ...fromUpstreams(parts),
+    ...fromUpstreams(),
     ...(parts.beside ? [besideTunnelBack] : []),
     ...ofTunnel,
     ...(tunnel ? [rule("redirected from containers", [flowMark(ANSWER_MARK)], accept)] : []),
@@ -245,7 +246,7 @@ function tunnelAddresses({ tunnel }: RuleParts): Rule[] {
   );
 }
 
-function fromUpstreams({ mark: own }: RuleParts): Rule[] {
+function fromUpstreams(): Rule[] {
   return [
     ...families.map((each) =>
       rule(
@@ -258,7 +259,7 @@ function fromUpstreams({ mark: own }: RuleParts): Rule[] {
     ...(["icmp", "icmpv6"] as const).map((each) =>
       rule(
         `${each} errors about an upstream's flow`,
-        [{ is: "flow-state", states: ["related"] }, flowMark(own), protocol(each)],
+        [{ is: "flow-state", states: ["related"] }, flowMark(MARK), protocol(each)],
         accept,
       ),
     ),
@@ -321,7 +322,7 @@ function masquerades({ tunnel, beside, only }: RuleParts): Chain[] {
 }
 
 /** Tells what the stack let out from frames that somebody wrote past it, for links to containers. */
-function passed({ mark: own, beside, only, tunnel }: RuleParts): Rule[] {
+function passed({ beside, only, tunnel }: RuleParts): Rule[] {
   // Here at last it is known where it leaves. All else may, so nothing needs to be told apart.
   if (only)
     return [
@@ -330,7 +331,7 @@ function passed({ mark: own, beside, only, tunnel }: RuleParts): Rule[] {
       rule("chosen, and elsewhere", [mark(TUNNEL_MARK)], drop),
     ];
   return [
-    rule("to an upstream", [mark(own)], { to: "return" }),
+    rule("to an upstream", [mark(MARK)], { to: "return" }),
     ...(beside ? [rule("beside the tunnel", [mark(DIRECT_MARK)], { to: "return" })] : []),
     rule("passed", [], goOn, [{ do: "mark", mark: PASSED_MARK }]),
   ];

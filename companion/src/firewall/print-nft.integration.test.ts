@@ -21,7 +21,7 @@ describe("the rules as text for nft", () => {
   });
 
   it("are gone after the text that opens, which also does where there are none", async () => {
-    const text = `${printNft(rulesOf(samplePolicies.boot), [])}${printNftOpen("atlantic")}${printNftOpen("atlantic")}`;
+    const text = `${printNft(rulesOf(samplePolicies.boot), [])}${printNftOpen()}${printNftOpen()}`;
     expect(await inNamespace("nft -f -; nft list ruleset", text)).toBe("");
   });
 });

@@ -1,4 +1,4 @@
-import type { Endpoint } from "./policy.ts";
+import { type Endpoint, TABLE } from "./policy.ts";
 import type {
   Act,
   Base,
@@ -40,8 +40,8 @@ export function printNft(rules: RuleSet, links: readonly FilteredLink[]): string
 }
 
 /** Text for `nft -f` that takes the rules away, whether they are there or not. */
-export function printNftOpen(table: string): string {
-  return ["inet", "netdev"].map((family) => dropped(`${family} ${table}`)).join("");
+export function printNftOpen(): string {
+  return ["inet", "netdev"].map((family) => dropped(`${family} ${TABLE}`)).join("");
 }
 
 // "destroy" is unknown to nft 1.0.6: a table that is added first can always be deleted.

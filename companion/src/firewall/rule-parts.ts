@@ -1,12 +1,4 @@
-import { type Endpoint, MARK, type Policy, type SplitRules, TABLE, type TunnelLink } from "./policy.ts";
-
-export interface RuleNames {
-  readonly table: string;
-  /** Of sockets to an upstream. */
-  readonly mark: number;
-}
-
-export const defaultNames: RuleNames = { table: TABLE, mark: MARK };
+import type { Endpoint, Policy, SplitRules, TunnelLink } from "./policy.ts";
 
 /** A policy taken apart, the way the chains ask for it. */
 export interface RuleParts {
@@ -17,10 +9,9 @@ export interface RuleParts {
   readonly beside: SplitRules | null;
   /** "only", where only something goes through the tunnel. */
   readonly only: SplitRules | null;
-  readonly mark: number;
 }
 
-export function partsOf(policy: Policy, { mark }: RuleNames): RuleParts {
+export function partsOf(policy: Policy): RuleParts {
   const split = policy.kind === "connected" ? policy.split : null;
   return {
     upstreams: policy.kind === "blocked" ? policy.bootstrap : policy.upstreams,
@@ -28,6 +19,5 @@ export function partsOf(policy: Policy, { mark }: RuleNames): RuleParts {
     lan: policy.allowLan,
     beside: split?.mode === "all-but" ? split : null,
     only: split?.mode === "only" ? split : null,
-    mark,
   };
 }

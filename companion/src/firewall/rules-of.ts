@@ -1,7 +1,7 @@
 import { egress } from "./egress-rules.ts";
 import { inetTable } from "./inet-rules.ts";
-import type { Policy } from "./policy.ts";
-import { defaultNames, partsOf, type RuleNames, type RuleParts } from "./rule-parts.ts";
+import { type Policy, TABLE } from "./policy.ts";
+import { partsOf, type RuleParts } from "./rule-parts.ts";
 import type { RuleSet, Setting } from "./rule-set.ts";
 
 /**
@@ -24,10 +24,10 @@ function settingsOf({ tunnel, only }: RuleParts): Setting[] {
 }
 
 /** Compiles a policy. Pure: equal policies give equal rules. */
-export function rulesOf(policy: Policy, names: RuleNames = defaultNames): RuleSet {
-  const parts = partsOf(policy, names);
+export function rulesOf(policy: Policy): RuleSet {
+  const parts = partsOf(policy);
   return {
-    table: names.table,
+    table: TABLE,
     inet: inetTable(parts),
     egress: egress(parts),
     settings: settingsOf(parts),

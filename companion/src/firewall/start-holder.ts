@@ -15,12 +15,12 @@ const PATIENCE_MS = 20_000;
  * @throws FirewallError when it ends instead
  */
 export async function startHolder(options: FirewallOptions): Promise<void> {
-  const { socket, state, table = TABLE, holding, command = [builtProgram()] } = options;
+  const { socket, state, holding, command = [builtProgram()] } = options;
   const [program = "", ...first] = command;
   const watched = holding === "watched" ? ["--watched"] : [];
   const child = spawn(
     program,
-    [...first, "--socket", socket, "--state", state, "--table", table, ...watched],
+    [...first, "--socket", socket, "--state", state, "--table", TABLE, ...watched],
     {
       detached: true,
       stdio: ["ignore", "pipe", "pipe"],

@@ -1,6 +1,6 @@
 import { INTERNAL_KINDS } from "@atlantic/companion/src/firewall/container-rules.ts";
 import type { Firewall } from "@atlantic/companion/src/firewall/firewall.ts";
-import { type Policy, TABLE } from "@atlantic/companion/src/firewall/policy.ts";
+import type { Policy } from "@atlantic/companion/src/firewall/policy.ts";
 import { type FilteredLink, printNft, printNftOpen } from "@atlantic/companion/src/firewall/print-nft.ts";
 import type { RuleSet } from "@atlantic/companion/src/firewall/rule-set.ts";
 import { rulesOf } from "@atlantic/companion/src/firewall/rules-of.ts";
@@ -34,7 +34,7 @@ export function printedFirewall(namespace: string): Guard {
       );
     },
     async open() {
-      await inside(["nft", "-f", "-"], printNftOpen(TABLE));
+      await inside(["nft", "-f", "-"], printNftOpen());
       inForce = undefined;
     },
   };
