@@ -1,5 +1,6 @@
 import { FirewallError } from "./firewall-error.ts";
 import { SPLIT_CHAIN } from "./inet-rules.ts";
+import { MARK } from "./policy.ts";
 import type { Chain, Family, Match, NamedSet, Protocol, Rule, RuleSet } from "./rule-set.ts";
 
 /**
@@ -35,7 +36,7 @@ export interface AddressTest {
  *
  * @throws FirewallError for a split tunnel, which only Linux has
  */
-export function flatRules(rules: RuleSet, mark: number): FlatRule[] {
+export function flatRules(rules: RuleSet): FlatRule[] {
   if (rules.inet.chains.some(({ name }) => name === SPLIT_CHAIN))
     throw new FirewallError(
       "A split tunnel cannot be kept on this system: nothing was changed. Choose all traffic, or use Linux.",
@@ -43,7 +44,7 @@ export function flatRules(rules: RuleSet, mark: number): FlatRule[] {
   return (["output", "input"] as const).flatMap((hook) => {
     const chain = rules.inet.chains.find(({ name }) => name === hook);
     const way = hook === "output" ? "out" : "in";
-    return chain ? expand(chain, blank(way), rules, mark) : [];
+    return chain ? expand(chain, blank(way), rules) : [];
   });
 }
 
@@ -64,15 +65,15 @@ function blank(way: "out" | "in"): Draft {
 
 type Draft = Omit<FlatRule, "why" | "verdict">;
 
-function expand(chain: Chain, draft: Draft, rules: RuleSet, mark: number): FlatRule[] {
+function expand(chain: Chain, draft: Draft, rules: RuleSet): FlatRule[] {
   return chain.rules.flatMap((rule) => {
-    const drafts = narrow([draft], rule.matches, rules, mark);
+    const drafts = narrow([draft], rule.matches, rules);
     if (drafts === null) return mayGo(rule, rules) ? [] : lost(rule);
-    return drafts.flatMap((each) => decide(rule, each, rules, mark));
+    return drafts.flatMap((each) => decide(rule, each, rules));
   });
 }
 
-function decide(rule: Rule, draft: Draft, rules: RuleSet, mark: number): FlatRule[] {
+function decide(rule: Rule, draft: Draft, rules: RuleSet): FlatRule[] {
   const { why, verdict } = rule;
   switch (verdict.to) {
     case "accept":
@@ -81,7 +82,7 @@ function decide(rule: Rule, draft: Draft, rules: RuleSet, mark: number): FlatRul
     case "refuse":
       return [{ ...draft, why, verdict: verdict.to }];
     case "jump":
-      return expand(chainOf(rules, verdict.chain), draft, rules, mark);
+      return expand(chainOf(rules, verdict.chain), draft, rules);
     default:
       return lost(rule);
   }
@@ -104,25 +105,24 @@ function lost({ why }: Rule): never {
 }
 
 /** @returns null where a match cannot be expressed */
-function narrow(drafts: Draft[], matches: readonly Match[], rules: RuleSet, mark: number): Draft[] | null {
+function narrow(drafts: Draft[], matches: readonly Match[], rules: RuleSet): Draft[] | null {
   const [match, ...rest] = matches;
   if (match === undefined) return drafts;
-  const next = drafts.map((draft) => apply(draft, match, rules, mark));
+  const next = drafts.map((draft) => apply(draft, match, rules));
   if (next.some((each) => each === null)) return null;
   return narrow(
     next.flatMap((each) => each ?? []),
     rest,
     rules,
-    mark,
   );
 }
 
-function apply(draft: Draft, match: Match, rules: RuleSet, mark: number): Draft[] | null {
+function apply(draft: Draft, match: Match, rules: RuleSet): Draft[] | null {
   switch (match.is) {
     case "link":
       return [{ ...draft, link: match.index }];
     case "mark":
-      return match.mark === mark ? [{ ...draft, ours: true }] : null;
+      return match.mark === MARK ? [{ ...draft, ours: true }] : null;
     case "family":
       return [{ ...draft, family: match.family }];
     case "protocol":

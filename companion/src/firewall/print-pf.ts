@@ -1,6 +1,5 @@
 import { FirewallError } from "./firewall-error.ts";
 import { type AddressTest, type FlatRule, flatRules } from "./flat-rules.ts";
-import { MARK } from "./policy.ts";
 import { LOOPBACK_INDEX, type RuleSet } from "./rule-set.ts";
 
 export interface PfNames {
@@ -17,8 +16,8 @@ export interface PfNames {
  *
  * @throws FirewallError where pf cannot keep the policy
  */
-export function printPf(rules: RuleSet, names: PfNames, mark = MARK): string {
-  const lines = flatRules(rules, mark).map((rule) => `${printRule(rule, names)} # ${rule.why}`);
+export function printPf(rules: RuleSet, names: PfNames): string {
+  const lines = flatRules(rules).map((rule) => `${printRule(rule, names)} # ${rule.why}`);
   return `${lines.join("\n")}\nblock drop out quick all\nblock drop in quick all\n`;
 }
 

@@ -1,6 +1,5 @@
 import { createHash } from "node:crypto";
 import { type AddressTest, type FlatRule, flatRules } from "./flat-rules.ts";
-import { MARK } from "./policy.ts";
 import { type Family, LOOPBACK_INDEX, type Protocol, type RuleSet } from "./rule-set.ts";
 
 /** One object of the Windows filtering platform, in the words of its API (FWPM_FILTER0). */
@@ -49,8 +48,8 @@ export interface WfpPolicy {
  * @param program full path of the daemon, which tells its packets from others
  * @throws FirewallError where it cannot keep the policy
  */
-export function printWfp(rules: RuleSet, program: string, mark = MARK): WfpPolicy {
-  const flat = flatRules(rules, mark);
+export function printWfp(rules: RuleSet, program: string): WfpPolicy {
+  const flat = flatRules(rules);
   const filters = flat.flatMap((rule, place) =>
     familiesOf(rule).map((family) => filterOf(rule, family, flat.length - place, program)),
   );

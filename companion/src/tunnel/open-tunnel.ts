@@ -27,7 +27,7 @@ const SPARE_NAMES = 8;
 /** A tunnel as the daemon has it: the device, its routes, and what comes through both. */
 export class OpenTunnel implements Tunnel {
   readonly #options: TunnelOptions;
-  #name: string;
+  #name = TUNNEL_NAME;
   readonly #flows: TcpFlows;
   readonly #associations: UdpAssociations;
   readonly #routes: Routes;
@@ -44,7 +44,6 @@ export class OpenTunnel implements Tunnel {
 
   private constructor(options: TunnelOptions) {
     this.#options = options;
-    this.#name = options.name ?? TUNNEL_NAME;
     this.#settings = new KernelSettings(options.settingsFile);
     const { mark, split, allowLan = false, holdMs = HOLD_MS } = options;
     const onDialFailed = (upstream: TunnelUpstream, error: DialError): void =>
@@ -146,7 +145,7 @@ export class OpenTunnel implements Tunnel {
   /** By another name where a link of somebody else's has ours: whatever leads into the device goes by its index. */
   #openDevice(): TunnelDevice {
     let taken: unknown;
-    for (const name of namesFor(this.#options.name ?? TUNNEL_NAME)) {
+    for (const name of namesFor(TUNNEL_NAME)) {
       try {
         const device = this.#openAs(name);
         this.#name = name;

@@ -52,8 +52,6 @@ export type TunnelTrouble =
 export interface TunnelOptions {
   /** fwmark of own sockets: `MARK` of the firewall's policy. */
   readonly mark: number;
-  /** The device's name. Default: atlantic-tun0. */
-  readonly name?: string;
   /** The name that a fake address stands for; undefined: none that is known, and the flow is refused. */
   nameOf(fake: string): string | undefined;
   /** null: everything goes through the tunnel. */
