@@ -11,6 +11,7 @@ import { HolderConnection } from "./holder-connection.ts";
 import { MARK, type Policy } from "./policy.ts";
 import { printNft } from "./print-nft.ts";
 import { rulesOf } from "./rules-of.ts";
+import { startHolder } from "./start-holder.ts";
 import { runProgram } from "./testing/run-program.ts";
 import { sampleNames, samplePolicies, tunnel } from "./testing/sample-policies.ts";
 import { PEER4, PEER6, type Probe, Wire } from "./testing/wire.ts";
@@ -234,6 +235,25 @@ describe("the firewall in the kernel", () => {
     await once(socket, "data");
     return socket;
   }
+
+  it("starts no holder where a service manager does, and waits for that one", async () => {
+    const withoutStarting = { startsHolder: false };
+    await expect(start(withoutStarting)).rejects.toThrow(/systemctl status atlantic-fw/);
+    expect(await holders()).toEqual([]);
+    const manager = { socket: join(folder, "socket"), state: join(folder, "rules") };
+    const command = ["nsenter", `--net=/run/netns/${wire.client}`, program];
+    await startHolder({ ...manager, command });
+    await start(withoutStarting);
+    await firewall.apply(blocked);
+    const [holder = 0] = await holders();
+    process.kill(holder, "SIGKILL");
+    await told("holder-gone");
+    await expect.poll(holders).toEqual([]);
+    await startHolder({ ...manager, command });
+    await told("holder-back");
+    expect(await holders()).toHaveLength(1);
+    expect(await firewall.inspect()).toMatchObject({ intact: true, blocking: true });
+  });
 
   it("refuses rules that the kernel cannot take, says so, and those from before hold", async () => {
     await start();

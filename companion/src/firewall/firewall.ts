@@ -47,6 +47,8 @@ export interface FirewallTrouble {
 export interface FirewallOptions {
   /** Where the holder listens, and where it is started when nothing does. */
   readonly socket: string;
+  /** False where the system's service manager starts it: a second one would be in its way. Default true. */
+  readonly startsHolder?: boolean;
   /** Where the holder keeps the rules in force, to put them back after it was killed. */
   readonly state: string;
   /** The holder and its first arguments, e.g. `["ip", "netns", "exec", NAME, PROGRAM]`; default the one that is built. */

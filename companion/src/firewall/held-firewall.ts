@@ -115,6 +115,10 @@ export class HeldFirewall implements Firewall {
     try {
       connection = await this.#connect();
     } catch {
+      if (this.#options.startsHolder === false)
+        throw new FirewallError(
+          "The process that holds the firewall's rules does not answer, so they cannot be changed. See: systemctl status atlantic-fw",
+        );
       await startHolder(this.#options);
       connection = await this.#connect();
     }

@@ -49,7 +49,11 @@ export async function openProtection(options: OpenProtectionOptions): Promise<Ma
     config: settings,
     mark: MARK,
     addressCheckUrl: config.addressCheckUrl,
-    firewall: await openFirewall({ socket: paths.firewallSocket, state: paths.firewallState }),
+    firewall: await openFirewall({
+      socket: paths.firewallSocket,
+      state: paths.firewallState,
+      startsHolder: !paths.isService,
+    }),
     openTunnel: (parts) =>
       openTunnel({ ...parts, settingsFile: join(paths.protection, "kernel-settings.json") }),
     startResolver,

@@ -16,7 +16,12 @@ import { type BootRole, makeOutside, marker, outsideLink, plugMachine, unplugMac
 import { sentLog, writeAdditions } from "./system-additions.ts";
 
 /** The proxy outside that carries the machine's traffic. */
-export const upstream = { host: upstreamA[4], port: 7001, username: "lab", password: "lab" } as const;
+export const upstream = {
+  host: upstreamA[4],
+  port: 7001,
+  username: "lab",
+  password: "lab-word-of-the-upstream",
+} as const;
 const policy: Policy = {
   kind: "connecting",
   upstreams: [{ address: upstream.host, protocol: "tcp", port: upstream.port }],

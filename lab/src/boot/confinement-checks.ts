@@ -25,6 +25,12 @@ export async function checkConfinement(place: BootPlace): Promise<void> {
     "atlantic-fw.service sees no device; atlanticd.service may open the tunnel's and no other.",
     () => devices(place),
   );
+  await check("systemd finds nothing to say of the units' files.", async () => {
+    const files = units.map((unit) => `/usr/lib/systemd/system/${unit}`);
+    const { code, stdout, stderr } = await machine.run("systemd-analyze", "verify", "--man=no", ...files);
+    const said = `${stdout}${stderr}`.split("\n").filter((line) => line.includes("atlantic"));
+    return found(code === 0 && said.length === 0, `it ended with ${code} ${said.join("; ")}`.trim());
+  });
   await check("systemd itself calls each unit well confined (exposure below 5 of 10).", async () => {
     const scores = await Promise.all(
       units.map(async (unit) => {

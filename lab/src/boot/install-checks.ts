@@ -3,11 +3,11 @@ import { type BootMachine, upstream } from "./boot-machine.ts";
 import { afterRounds, type BootPlace, property, reaches } from "./boot-place.ts";
 import { all, everythingSeen, found } from "./guarantees.ts";
 import { systemState } from "./removal-checks.ts";
-import { packageFile } from "./system-additions.ts";
+import { besideUnit, packageFile } from "./system-additions.ts";
 
 const CONFIG = "/etc/atlantic/config.json";
 /** Enough for addresses to be confirmed and neighbours to be asked for. */
-const ROUNDS = 100;
+const ROUNDS = 200;
 
 /**
  * The package comes to a machine that runs, and nothing is protected yet.
@@ -59,7 +59,11 @@ async function writeConfig(machine: BootMachine): Promise<void> {
   const config = {
     upstream: { kind: "provider", provider: "socks5", ...login },
     proxyPort: 0,
-    protection: { upstreams: [{ name: "only", kind: "socks5", ...login }], validator: { everySeconds: 2 } },
+    protection: {
+      upstreams: [{ name: "only", kind: "socks5", ...login }],
+      split: { mode: "all-but", cgroups: [`system.slice/${besideUnit}`] },
+      validator: { everySeconds: 2 },
+    },
   };
   const text = JSON.stringify(config);
   await machine.must("sh", "-c", `umask 027; echo '${text}' > ${CONFIG}; chgrp atlantic ${CONFIG}`);

@@ -21,6 +21,13 @@ export async function checkBoots(place: BootPlace): Promise<void> {
   await check("Static rules and the holder are there before the network, the daemon after both.", () =>
     inOrder(place),
   );
+  await check("The holder's start is over when its rules are there, and not before.", async () => {
+    const [unit, socket] = ["atlantic-fw.service", "/run/atlantic-fw/firewall.sock"];
+    // In one go: nothing else shall take its time in between.
+    const go = `systemctl stop ${unit}; rm ${socket}; systemctl start ${unit}; test -S ${socket}`;
+    const { code } = await machine.run("sh", "-c", go);
+    return all(found(code === 0, "it listens at once"), nothingBeside(await afterRounds(machine, ROUNDS)));
+  });
   await check("Connected: all that is allowed goes through the upstream.", async () => {
     await machine.must("atlantic", "connect");
     return all(await carriesAgain(machine), nothingBeside(await afterRounds(machine, ROUNDS)));
@@ -50,6 +57,51 @@ export async function checkBoots(place: BootPlace): Promise<void> {
     await machine.must("systemctl", "unmask", "atlantic-fw.service");
     await machine.must("systemctl", "start", "atlantic-fw.service");
     return all(dark, await carriesAgain(machine), nothingBeside(await machine.observe()));
+  });
+}
+
+const CONFIG = "/etc/atlantic/config.json";
+
+/** What a person does with the configuration does not open the machine. */
+export async function checkConfiguration(place: BootPlace): Promise<void> {
+  const { machine, check } = place;
+  await check(
+    "A damaged configuration: the daemon is tried again, nothing gets out; mended, it connects.",
+    async () => {
+      await machine.must("sh", "-c", `cp -p ${CONFIG} ${CONFIG}.whole && echo '{' > ${CONFIG}`);
+      await machine.goDown("reboot");
+      await machine.observe();
+      await machine.boot();
+      await machine.booted();
+      const dark = nothingBeside(await afterRounds(machine, 2 * ROUNDS));
+      const tries = Number(await property(machine, "atlanticd.service", "NRestarts"));
+      await machine.must("mv", `${CONFIG}.whole`, CONFIG);
+      const again = await carriesAgain(machine);
+      return all(
+        found(tries > 0, `started again ${tries} times`),
+        dark,
+        again,
+        nothingBeside(await machine.observe()),
+      );
+    },
+  );
+  await check("Without a configuration the daemon is not started, and nothing gets out.", async () => {
+    await machine.must("mv", CONFIG, `${CONFIG}.away`);
+    await machine.goDown("reboot");
+    await machine.observe();
+    await machine.boot();
+    await machine.booted();
+    const state = await property(machine, "atlanticd.service", "ActiveState");
+    const dark = nothingBeside(await afterRounds(machine, ROUNDS));
+    await machine.must("mv", `${CONFIG}.away`, CONFIG);
+    await machine.must("systemctl", "start", "atlanticd.service");
+    const again = await carriesAgain(machine);
+    return all(
+      found(state === "inactive", `it is ${state}`),
+      dark,
+      again,
+      nothingBeside(await machine.observe()),
+    );
   });
 }
 

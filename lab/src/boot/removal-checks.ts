@@ -3,7 +3,7 @@ import type { BootMachine } from "./boot-machine.ts";
 import { afterRounds, type BootPlace, carriesAgain, reaches } from "./boot-place.ts";
 import { all, everythingSeen, type Found, found, nothingBeside } from "./guarantees.ts";
 
-const ROUNDS = 100;
+const ROUNDS = 200;
 
 /** What the kernel and the network have that a product could leave behind. */
 export function systemState(machine: BootMachine): Promise<string> {

@@ -2,9 +2,9 @@ import { BootMachine } from "./boot-machine.ts";
 import { checkConfinement } from "./confinement-checks.ts";
 import { collect, type Guarantee } from "./guarantees.ts";
 import { checkInstallation } from "./install-checks.ts";
-import { checkBoots } from "./lockdown-checks.ts";
+import { checkBoots, checkConfiguration } from "./lockdown-checks.ts";
 import { checkRemoval } from "./removal-checks.ts";
-import { checkServices } from "./service-checks.ts";
+import { checkJournal, checkServices, checkSplit } from "./service-checks.ts";
 
 export interface BootReport {
   /** The version of systemd, as Debian numbers it. */
@@ -22,8 +22,11 @@ export async function runBoot(product: string, onFound: (found: Guarantee) => vo
     const place = { machine, check };
     const before = await checkInstallation(place);
     await checkBoots(place);
+    await checkConfiguration(place);
     await checkConfinement(place);
     await checkServices(place);
+    await checkSplit(place);
+    await checkJournal(place);
     await checkRemoval(place, before);
     const systemd = (await machine.must("systemctl", "--version")).split("\n")[0] ?? "";
     return { systemd, guarantees: all, seconds: (performance.now() - begun) / 1000 };

@@ -1,7 +1,8 @@
 import { setTimeout as delay } from "node:timers/promises";
+import { type BootMachine, upstream } from "./boot-machine.ts";
 import { afterRounds, type BootPlace, carriesAgain, property } from "./boot-place.ts";
 import { all, type Found, found, nothingBeside } from "./guarantees.ts";
-import { packageFile } from "./system-additions.ts";
+import { besideProtocol, besideUnit, packageFile } from "./system-additions.ts";
 
 const DAEMON = "atlanticd.service";
 const HOLDER = "atlantic-fw.service";
@@ -35,6 +36,17 @@ export async function checkServices(place: BootPlace): Promise<void> {
     await machine.must("systemctl", "restart", "systemd-networkd.service");
     return undisturbed(place);
   });
+  await check("systemd itself is executed anew: services go on, nothing gets out.", async () => {
+    await machine.observe();
+    const pids = () => Promise.all([DAEMON, HOLDER].map((unit) => property(machine, unit, "MainPID")));
+    const before = await pids();
+    await machine.must("systemctl", "daemon-reexec");
+    const after = await pids();
+    return all(
+      found(after.join() === before.join(), "both are the processes they were"),
+      await undisturbed(place),
+    );
+  });
   await check("systemctl stop: the machine stays blocked until both are started again.", async () => {
     await machine.observe();
     await machine.must("systemctl", "stop", DAEMON, HOLDER);
@@ -46,6 +58,47 @@ export async function checkServices(place: BootPlace): Promise<void> {
   await check("dpkg installs the package over itself under traffic: both start anew, nothing gets out.", () =>
     restarts(place, [DAEMON, HOLDER], () => machine.must("dpkg", "--install", packageFile)),
   );
+}
+
+/** A unit that is started anew has another control group, of the same name. */
+export async function checkSplit({ machine, check }: BootPlace): Promise<void> {
+  await check(
+    "Of all units, the one that the split tunnel leaves out goes beside it, also when started anew.",
+    async () => {
+      const parts: Found[] = [];
+      for (const how of ["start", "restart"]) {
+        await machine.must("systemctl", how, besideUnit);
+        const { beside, rounds } = await afterRounds(machine, ROUNDS);
+        const kinds = [...beside.keys()].join(", ");
+        parts.push(
+          found(
+            kinds === `IPv4 protocol ${besideProtocol}`,
+            `after its ${how} beside the tunnel: ${kinds || "nothing"}, in ${rounds} rounds`,
+          ),
+        );
+      }
+      await machine.must("systemctl", "stop", besideUnit);
+      await machine.observe();
+      return all(...parts, nothingBeside(await afterRounds(machine, ROUNDS)));
+    },
+  );
+}
+
+/** Who may read the journal is not who may read the configuration. */
+export async function checkJournal({ machine, check }: BootPlace): Promise<void> {
+  await check("Neither the journal nor a process tells the upstream's password.", async () => {
+    const journal = await machine.must("journalctl", "--boot", "--output=export");
+    // Some end meanwhile.
+    const processes = (await machine.run("sh", "-c", "cat /proc/[0-9]*/cmdline /proc/[0-9]*/environ")).stdout;
+    const lines = journal
+      .split("\n")
+      .filter((line) => /^UNIT=atlantic|^_SYSTEMD_UNIT=atlantic/.test(line)).length;
+    return all(
+      found(lines > 0, `${lines} entries of ours in the journal`),
+      found(processes.includes("atlantic-fw"), "processes were read"),
+      found(![journal, processes].some((text) => text.includes(upstream.password)), "none has it"),
+    );
+  });
 }
 
 /** Does it, and waits until units have new processes and traffic is carried. */
@@ -74,5 +127,14 @@ async function hasNewProcess({ machine }: BootPlace, unit: string, before: strin
 
 async function undisturbed({ machine }: BootPlace): Promise<Found> {
   const back = await carriesAgain(machine);
-  return all(back, nothingBeside(await afterRounds(machine, ROUNDS)));
+  const dark = nothingBeside(await afterRounds(machine, ROUNDS));
+  return all(back, dark, await oneHolder(machine));
+}
+
+/** A holder that systemd did not start would keep the one that it starts away. */
+async function oneHolder(machine: BootMachine): Promise<Found> {
+  const main = await property(machine, HOLDER, "MainPID");
+  const { stdout } = await machine.run("sh", "-c", "grep -lx atlantic-fw /proc/[0-9]*/comm");
+  const running = stdout.match(/\d+/g) ?? [];
+  return found(running.join() === main, `holders: ${running.join(", ")}; systemd's: ${main}`);
 }

@@ -34,6 +34,19 @@ Restart=always
 /** The product's Debian package, on the machine. */
 export const packageFile = "/usr/lib/lab/product.deb";
 
+/** A service that the split tunnel leaves out. It sends what nobody else does (RFC 3692: an experiment's protocol). */
+export const besideUnit = "lab-beside.service";
+export const besideProtocol = 253;
+const beside = `[Unit]
+Description=Lab: goes beside the tunnel
+StartLimitIntervalSec=0
+
+[Service]
+ExecStart=/usr/bin/python3 -c 'import socket, time; s = socket.socket(socket.AF_INET, socket.SOCK_RAW, ${besideProtocol}); \\
+  any(s.sendto(b"lab", ("100.100.1.1", 0)) and time.sleep(0.02) for _ in iter(int, 1))'
+Restart=always
+`;
+
 /** What all machines have something of: it takes its time to end, while the product's services have ended already. */
 const slow = `[Unit]
 Description=Lab: ends slowly
@@ -49,6 +62,7 @@ ExecStop=/bin/sleep 1
 export function writeAdditions(folder: string, product: string): void {
   write(folder, "etc/systemd/network/10-lab.network", network);
   write(folder, `${UNITS}/lab-sender.service`, sender);
+  write(folder, `${UNITS}/${besideUnit}`, beside);
   write(folder, `${UNITS}/lab-slow.service`, slow);
   mkdirSync(join(folder, "usr/lib/lab"), { recursive: true });
   copyFileSync(join(import.meta.dirname, "sender.py"), join(folder, "usr/lib/lab/sender.py"));
