@@ -3,11 +3,10 @@ import { join } from "node:path";
 import type { Kysely } from "kysely";
 import { z } from "zod";
 import type { Auth } from "./auth/auth.ts";
-import { hashPassword } from "./auth/password-hash.ts";
 import { createSignInToken } from "./auth/sign-in-once.ts";
 import type { Schema } from "./db/schema.ts";
 import { grantAllowance } from "./services/allowance.ts";
-import { isPassword, newPassword } from "./services/credential-secret.ts";
+import { isPassword } from "./services/credential-secret.ts";
 import { insertCredential } from "./services/credentials.ts";
 
 const EMAIL = "owner@atlantic.local";
@@ -16,8 +15,6 @@ const ALLOWANCE_BYTES = 10_000_000_000n;
 const fileSchema = z.object({
   userId: z.string(),
   email: z.string(),
-  /** Null when the account was found again after the file was lost. */
-  password: z.string().nullable(),
   credential: z.object({ username: z.string(), password: z.string() }),
 });
 type FirstAccountFile = z.infer<typeof fileSchema>;
@@ -71,29 +68,23 @@ async function establishAccount(parts: Parts): Promise<FirstAccountFile | null> 
   const { db, credentialKey: key, directory } = parts;
   const found = await db.selectFrom("user").select("id").where("email", "=", EMAIL).executeTakeFirst();
   if (found === undefined && (await hasUsers(db))) return null;
-  const { userId, password } = found ? { userId: found.id, password: null } : await createAccount(parts);
+  const userId = found?.id ?? (await createAccount(parts));
   await grantAllowance(db, userId, ALLOWANCE_BYTES);
   const issued = await insertCredential(db, { userId, label: "First credential", key });
   const credential = { username: issued.credential.username, password: issued.password };
-  const account: FirstAccountFile = { userId, email: EMAIL, password, credential };
+  const account: FirstAccountFile = { userId, email: EMAIL, credential };
   await writeWhole(fileIn(directory), JSON.stringify(account, null, 2));
   return account;
 }
 
-async function createAccount({ auth }: Parts): Promise<{ userId: string; password: string }> {
-  const password = newPassword();
+/** Without a password: its owner comes by the one-time link and sets one. */
+async function createAccount({ auth }: Parts): Promise<string> {
   const { internalAdapter } = await auth.$context;
   const user = await internalAdapter.createUser(
     { email: EMAIL, name: "Owner", emailVerified: true },
     { method: "first-account" },
   );
-  await internalAdapter.linkAccount({
-    userId: user.id,
-    providerId: "credential",
-    accountId: user.id,
-    password: await hashPassword(password),
-  });
-  return { userId: user.id, password };
+  return user.id;
 }
 
 async function hasUsers(db: Kysely<Schema>): Promise<boolean> {

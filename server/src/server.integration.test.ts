@@ -30,7 +30,7 @@ describe("the first account", () => {
     expect(answers.map((answer) => answer.status).sort()).toEqual([200, 401, 401]);
     const taken = answers.find((answer) => answer.status === 200);
     const account = await get("/api/v1/account", { cookie: taken ? cookiesOf(taken) : "" });
-    expect(await account.json()).toMatchObject({ email: "owner@atlantic.local" });
+    expect(await account.json()).toMatchObject({ email: "owner@atlantic.local", hasPassword: false });
   });
 
   test("has ten gigabytes until the first of next month, and a credential that may ask for it", async () => {
@@ -361,6 +361,12 @@ describe("the record of what was done", () => {
       {},
       own.url,
     );
+    await post(
+      "/api/auth/change-password",
+      { currentPassword: MEMBER_PASSWORD, newPassword: "another long password" },
+      member.headers,
+      own.url,
+    );
     const copy = own.directory;
     await own.stop();
     const database = await openDatabase({ kind: "pglite", directory: join(copy, "server", "pglite") });
@@ -373,7 +379,9 @@ describe("the record of what was done", () => {
       "credential.rotated",
       "credential.revoked",
       "account.sign_in_refused",
+      "account.password_set",
     ]);
+    expect(rows.at(-1)?.user_id).toBe(rows[0]?.user_id);
     const { password: hash } = await database.db
       .selectFrom("account")
       .select("password")

@@ -99,6 +99,30 @@ describe.each(databaseKinds)("accounts on %s", (kind) => {
     expect((await post("/sign-in/once", { token })).status).toBe(401);
   });
 
+  test("an account without a password sets its first one where it is signed in, and none after that", async () => {
+    const { internalAdapter } = await auth.$context;
+    const email = "passwordless@example.test";
+    const { id } = await internalAdapter.createUser({ email, name: "P" }, { method: "first-account" });
+    const entered = await post("/sign-in/once", { token: await createSignInToken(internalAdapter, id) });
+    const cookie = entered.headers.getSetCookie()[0]?.split(";")[0] ?? "";
+    const set = (newPassword: string, who: string) => post("/set-password", { newPassword }, who);
+    expect((await set("a password of a stranger", "")).status).toBe(401);
+    expect((await set("elevenchars", cookie)).status).toBe(400);
+    expect((await set("the first password", cookie)).status).toBe(200);
+    expect((await set("another, without the first", cookie)).status).toBe(400);
+    expect((await post("/sign-in/email", { email, password: "another, without the first" })).status).toBe(
+      401,
+    );
+    expect((await post("/sign-in/email", { email, password: "the first password" })).status).toBe(200);
+    const entries = await database.db
+      .selectFrom("audit_log")
+      .select("action")
+      .where("user_id", "=", id)
+      .where("action", "=", "account.password_set")
+      .execute();
+    expect(entries).toHaveLength(1);
+  });
+
   test("an entry of the audit log that was changed behind its back is found", async () => {
     const { db } = database;
     const audit = new AuditLog();
@@ -119,7 +143,7 @@ describe.each(databaseKinds)("accounts on %s", (kind) => {
   }
 
   let address = 0;
-  function post(path: string, body: unknown): Promise<Response> {
+  function post(path: string, body: unknown, cookie = ""): Promise<Response> {
     // Each from an address of its own, as far as limits go.
     address += 1;
     return auth.handler(
@@ -128,6 +152,7 @@ describe.each(databaseKinds)("accounts on %s", (kind) => {
         headers: {
           "content-type": "application/json",
           "x-atlantic-client-address": `198.51.100.${address}`,
+          ...(cookie === "" ? {} : { cookie, origin: "http://localhost:3000", host: "localhost:3000" }),
         },
         body: JSON.stringify(body),
       }),

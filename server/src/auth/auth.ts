@@ -8,6 +8,7 @@ import { grantAllowance } from "../services/allowance.ts";
 import { type AuditAction, AuditLog, type AuditSource } from "../services/audit-log.ts";
 import { hashPassword, PASSWORD_LENGTH, verifyPassword } from "./password-hash.ts";
 import { createRateLimitStorage } from "./rate-limits.ts";
+import { setFirstPassword } from "./set-password.ts";
 import { signInOnce } from "./sign-in-once.ts";
 
 /** Where the auth library's routes are. */
@@ -71,7 +72,7 @@ export function createAuth(parts: AuthParts) {
       defaultCookieAttributes: { secure, httpOnly: true, sameSite: "lax", path: "/" },
       ipAddress: { ipAddressHeaders: [CLIENT_ADDRESS_HEADER] },
     },
-    plugins: [twoFactor({ issuer: "Atlantic Proxy" }), signInOnce()],
+    plugins: [twoFactor({ issuer: "Atlantic Proxy" }), signInOnce(), setFirstPassword()],
     databaseHooks: accountHooks(parts),
     hooks: { after: refusedSignIns(parts) },
   });
@@ -106,6 +107,20 @@ function accountHooks({ db, signUp, onSessionsChanged }: AuthParts) {
       update: { after: forget },
       delete: { after: forget },
     },
+    account: {
+      create: {
+        after: async ({ userId }: { userId: string }, context: HookContext) => {
+          // An account opened with a password is told of as a whole.
+          if (context?.path === "/set-password") {
+            await record(db, "account.password_set", sourceOf(context, userId));
+          }
+        },
+      },
+      update: {
+        after: async ({ userId }: { userId: string }, context: HookContext) =>
+          record(db, "account.password_set", sourceOf(context, userId)),
+      },
+    },
     session: {
       update: { after: forget },
       create: {
@@ -131,7 +146,7 @@ function refusedSignIns({ db }: AuthParts) {
   });
 }
 
-type HookContext = { headers?: Headers | undefined } | null | undefined;
+type HookContext = { headers?: Headers | undefined; path?: string | undefined } | null | undefined;
 
 function sourceOf(context: HookContext, userId: string | null): AuditSource {
   return {

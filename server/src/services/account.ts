@@ -9,6 +9,8 @@ export interface AccountView {
   readonly email: string;
   readonly name: string;
   readonly createdAt: Date;
+  /** Whether it can be signed in to with a password; the first account has none until its owner sets one. */
+  readonly hasPassword: boolean;
 }
 
 /** Reads accounts. Passwords and sessions are the auth library's (auth/). */
@@ -24,10 +26,24 @@ export class AccountService {
     const { userId } = authorise(caller, "account.read");
     const account = await this.#db
       .selectFrom("user")
-      .select(["id", "email", "name", "createdAt"])
+      .select((user) => [
+        "id",
+        "email",
+        "name",
+        "createdAt",
+        user
+          .exists(
+            user
+              .selectFrom("account")
+              .select("account.id")
+              .whereRef("account.userId", "=", "user.id")
+              .where("account.password", "is not", null),
+          )
+          .as("hasPassword"),
+      ])
       .where("id", "=", userId)
       .executeTakeFirst();
     if (account === undefined) throw new ServiceError("not_found", "This account is no longer there.");
-    return account;
+    return { ...account, hasPassword: Boolean(account.hasPassword) };
   }
 }

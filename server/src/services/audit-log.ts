@@ -9,6 +9,7 @@ export type AuditAction =
   | "account.signed_in"
   | "account.sign_in_refused"
   | "account.signed_out"
+  | "account.password_set"
   | "credential.created"
   | "credential.rotated"
   | "credential.revoked"

@@ -4,6 +4,9 @@ import { type RunningServer, startServer } from "./running-server.ts";
 import { askThrough, openTunnel, runSocks5Line } from "./through-gateway.ts";
 import { openBrowser, openPage, signIn, signUp, submitUntilLetIn } from "./web-browser.ts";
 
+/** The first account, once its owner has set a password. */
+const OWNER = { email: "owner@atlantic.local", password: "the owner's own sentence" };
+
 let server: RunningServer;
 let browser: Browser;
 let person: Awaited<ReturnType<typeof signUp>>;
@@ -152,7 +155,7 @@ describe("exits", () => {
 });
 
 describe("signing in and out", () => {
-  it("lets a one-time link in once, and takes its token out of the address", async () => {
+  it("lets a one-time link in once, and a password that was set then everywhere", async () => {
     const link = server.signInUrl ?? "";
     await withPage({ signedIn: false }, async (page) => {
       await page.goto(link);
@@ -160,12 +163,47 @@ describe("signing in and out", () => {
       expect(page.url()).toBe(`${server.webUrl}/`);
       await page.goBack();
       expect(page.url()).not.toContain("#");
+      await page.goto(server.webUrl);
+      await page.getByRole("link", { name: "Set a password" }).click();
+      await page.getByLabel("New password").fill(OWNER.password);
+      await page.keyboard.press("Enter");
+      await page.getByRole("button", { name: "Change password" }).waitFor();
+      await page.getByRole("link", { name: "Dashboard" }).click();
+      await page.getByText("No connection open").waitFor();
+      expect(await page.getByRole("link", { name: "Set a password" }).count()).toBe(0);
     });
     await withPage({ signedIn: false }, async (page) => {
       await page.goto(link);
       await page.getByText("This sign-in link was used already").waitFor();
       expect(page.url()).toBe(`${server.webUrl}/sign-in/once`);
+      await page.getByRole("link", { name: "sign in with it" }).click();
+      await signIn(page, page.url(), OWNER);
+      await page.getByText(OWNER.email).waitFor();
     });
+  });
+
+  it("changes the password for who knows it, and signs out everywhere else", async () => {
+    const other = await browser.newContext();
+    const { page: elsewhere } = await openPage(other);
+    const somebody = await signUp(elsewhere, server.webUrl);
+    await withPage({ signedIn: false }, async (page) => {
+      await signIn(page, `${server.webUrl}/sign-in?next=/account`, somebody);
+      const change = async (from: string) => {
+        await page.getByLabel("Current password").fill(from);
+        await page.getByLabel("New password").fill("quite another sentence");
+        await page.getByRole("button", { name: "Change password" }).click();
+      };
+      await change("not the password at all");
+      await page.getByText("That is not the password this account has.").waitFor();
+      await change(somebody.password);
+      await page.getByText("Changed. Sign in with it from now on.").waitFor();
+      await elsewhere.getByRole("link", { name: "Exits", exact: true }).click();
+      await elsewhere.getByText("Your session has ended. Sign in again to go on.").waitFor();
+      await elsewhere.getByLabel("Email").fill(somebody.email);
+      await elsewhere.getByLabel("Password").fill("quite another sentence");
+      await submitUntilLetIn(elsewhere);
+    });
+    await other.close();
   });
 
   it("asks the stranger to sign in, by keyboard, and leads to the page that was wanted", () =>

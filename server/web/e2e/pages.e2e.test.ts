@@ -12,7 +12,10 @@ const widths = { narrow: 320, wide: 1280 } as const;
 
 let server: RunningServer;
 let browser: Browser;
-let signedIn: Awaited<ReturnType<BrowserContext["storageState"]>>;
+type StorageState = Awaited<ReturnType<BrowserContext["storageState"]>>;
+let signedIn: StorageState;
+/** The first account, which has no password yet. */
+let owner: StorageState;
 
 beforeAll(async () => {
   [server, browser] = await Promise.all([startServer(), openBrowser(), mkdir(pictures, { recursive: true })]);
@@ -25,6 +28,12 @@ beforeAll(async () => {
   await page.getByTestId("issued").waitFor();
   signedIn = await context.storageState();
   await context.close();
+  const other = await browser.newContext();
+  const { page: first } = await openPage(other);
+  await first.goto(server.signInUrl ?? "");
+  await first.getByRole("link", { name: "Set a password" }).waitFor();
+  owner = await other.storageState();
+  await other.close();
 });
 afterAll(async () => {
   await browser?.close();
@@ -42,7 +51,7 @@ const pages = {
   },
   dashboard: {
     path: "/",
-    account: true,
+    account: "owner",
     arrived: (page: Page) => page.getByText("curl through the HTTP proxy"),
   },
   credentials: {
@@ -75,6 +84,11 @@ const pages = {
     arrived: (page: Page) => page.getByText("HTTP 400"),
   },
   account: { path: "/account", account: true, arrived: (page: Page) => page.getByText("this browser") },
+  "account-without-password": {
+    path: "/account",
+    account: "owner",
+    arrived: (page: Page) => page.getByRole("button", { name: "Set password" }),
+  },
   "not-found": {
     path: "/nowhere",
     account: true,
@@ -91,7 +105,7 @@ describe.each(schemes)("every page, %s", (colorScheme) => {
           colorScheme,
           locale: "en-GB",
           viewport: { width: pixels, height: 820 },
-          ...(view.account ? { storageState: signedIn } : {}),
+          ...(view.account ? { storageState: view.account === "owner" ? owner : signedIn } : {}),
         });
         const { page, complaints } = await openPage(context);
         await page.goto(server.webUrl + view.path);

@@ -7,6 +7,7 @@ const sentences: Readonly<Record<string, string>> = {
   INVALID_EMAIL_OR_PASSWORD: "The email or the password is wrong.",
   USER_ALREADY_EXISTS: "There is an account with this email already. Sign in instead.",
   USER_ALREADY_EXISTS_USE_ANOTHER_EMAIL: "There is an account with this email already. Sign in instead.",
+  INVALID_PASSWORD: "That is not the password this account has.",
   PASSWORD_TOO_SHORT: "The password is too short.",
   PASSWORD_TOO_LONG: "The password is too long.",
 };
@@ -27,6 +28,21 @@ export async function signInOnce(token: string): Promise<void> {
 
 export async function signOut(): Promise<void> {
   await post("/sign-out", {});
+}
+
+/** Gives an account that has no password its first one. @throws Failure when it has one. */
+export async function setFirstPassword(newPassword: string): Promise<void> {
+  await post("/set-password", { newPassword });
+}
+
+/** @throws Failure when `currentPassword` is wrong. */
+export async function changePassword(change: {
+  currentPassword: string;
+  newPassword: string;
+  /** Ends every other session of the account. */
+  revokeOtherSessions: boolean;
+}): Promise<void> {
+  await post("/change-password", change);
 }
 
 const sessionSchema = z.object({

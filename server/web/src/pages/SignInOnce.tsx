@@ -33,7 +33,8 @@ export default function SignInOnce() {
         <>
           <FailureNotice error={error} />
           <p className="muted">
-            You can also <Link to="/sign-in">sign in with your password</Link>.
+            Once you have set a password on the account page, you can{" "}
+            <Link to="/sign-in">sign in with it</Link> instead.
           </p>
         </>
       ) : (

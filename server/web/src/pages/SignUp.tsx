@@ -7,14 +7,13 @@ import { signUp } from "../api/auth.ts";
 import { FailureNotice } from "../parts/FailureNotice.tsx";
 import { TextField } from "../parts/TextField.tsx";
 import { Gate } from "./Gate.tsx";
+import { NEW_PASSWORD_HINT, newPasswordSchema } from "./newPassword.ts";
 import { useEntrance } from "./useEntrance.ts";
-
-const SHORTEST_PASSWORD = 12;
 
 const personSchema = z.object({
   name: z.string().check(z.trim(), z.minLength(1, "Write a name; it is shown to you alone.")),
   email: z.email("Write your email, as in name@example.org."),
-  password: z.string().check(z.minLength(SHORTEST_PASSWORD, `Use at least ${SHORTEST_PASSWORD} characters.`)),
+  password: newPasswordSchema,
 });
 
 /** Opens an account. */
@@ -47,7 +46,7 @@ export default function SignUp() {
           label="Password"
           type="password"
           autoComplete="new-password"
-          hint={`At least ${SHORTEST_PASSWORD} characters. Any characters; a sentence is good.`}
+          hint={NEW_PASSWORD_HINT}
           fault={errors.password?.message}
           {...form.register("password")}
         />

@@ -4,6 +4,7 @@ import { signOut } from "../../api/auth.ts";
 import { accountQuery } from "../../api/queries.ts";
 import { FailureNotice } from "../../parts/FailureNotice.tsx";
 import { formatDate } from "../../parts/moments.ts";
+import { Password } from "./Password.tsx";
 import { Sessions } from "./Sessions.tsx";
 
 /** Who is signed in, and where. */
@@ -46,6 +47,7 @@ export default function Account() {
           </dd>
         </dl>
       </section>
+      <Password />
       <Sessions />
     </>
   );

@@ -5,7 +5,8 @@ import { formatDayAndTime } from "../../parts/moments.ts";
 import { PendingRows } from "../../parts/PendingRows.tsx";
 import { nameOfBrowser } from "./nameOfBrowser.ts";
 
-const sessionsQuery = queryOptions({ queryKey: ["sessions"], queryFn: listSessions });
+/** The browsers that are signed in. */
+export const sessionsQuery = queryOptions({ queryKey: ["sessions"], queryFn: listSessions });
 
 /** The browsers that are signed in, and the ways to sign them out. */
 export function Sessions() {

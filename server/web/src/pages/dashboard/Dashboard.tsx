@@ -4,6 +4,7 @@ import type { UsageRange } from "../../api/queries.ts";
 import { type LiveUsage, useLiveUsage } from "../../api/useLiveUsage.ts";
 import { ExitsUsed } from "./ExitsUsed.tsx";
 import { OpenConnections } from "./OpenConnections.tsx";
+import { PasswordHint } from "./PasswordHint.tsx";
 import { Stats } from "./Stats.tsx";
 import { Usage } from "./Usage.tsx";
 import { UseAnywhere } from "./UseAnywhere.tsx";
@@ -22,6 +23,7 @@ export default function Dashboard() {
           New credential
         </Link>
       </div>
+      <PasswordHint />
       <Stats />
       <div className="two">
         <Usage range={range} onPick={setRange} />
