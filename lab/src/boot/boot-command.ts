@@ -1,9 +1,11 @@
-import { writeFileSync } from "node:fs";
+import { existsSync, writeFileSync } from "node:fs";
 import { release } from "node:os";
 import { join, resolve } from "node:path";
 import { must } from "../net/run.ts";
 import { runBoot } from "./run-boot.ts";
 
+/** Process 1, and what brings its network up. */
+const systemd = ["/lib/systemd/systemd", "/lib/systemd/systemd-networkd"];
 const packager = join(import.meta.dirname, "../../../companion/src/service/package-main.ts");
 
 /**
@@ -11,15 +13,19 @@ const packager = join(import.meta.dirname, "../../../companion/src/service/packa
  * @param product the Debian package; undefined: it is built
  */
 export async function bootCommand(json: string | undefined, product: string | undefined): Promise<number> {
+  if (!systemd.every((file) => existsSync(file)))
+    throw new Error(
+      "A machine is booted from this one's systemd, which is not here: apt-get install systemd.",
+    );
   const report = await runBoot(resolve(product ?? (await build())), ({ holds, guarantee, found }) => {
     process.stdout.write(
       `${holds ? "ok  " : "BAD "}  ${guarantee}\n      ${found.replaceAll("\n", "\n      ")}\n`,
     );
   });
-  const { guarantees, systemd, seconds } = report;
+  const { guarantees, seconds } = report;
   const broken = guarantees.filter(({ holds }) => !holds).length;
   process.stdout.write(
-    `${guarantees.length} guarantees, ${broken} that do not hold; ${systemd}; ${seconds.toFixed(0)} s.\n`,
+    `${guarantees.length} guarantees, ${broken} that do not hold; ${report.systemd}; ${seconds.toFixed(0)} s.\n`,
   );
   if (json !== undefined)
     writeFileSync(json, `${JSON.stringify({ ...report, kernel: release() }, null, 2)}\n`);
