@@ -32,9 +32,17 @@ afterAll(async () => {
 });
 
 test("a view's address gets the page, fresh each time", async () => {
-  for (const path of ["/", "/dashboard", "/sign-in/once"]) {
+  for (const path of ["/", "/exits", "/exits/", "/sign-in/once", "/credentials/0b1f"]) {
     const answer = await fetch(`${url}${path}`);
     expect([answer.status, await answer.text()]).toEqual([200, "<title>page</title>"]);
+    expect(answer.headers.get("cache-control")).toBe("no-cache");
+  }
+});
+
+test("an address that no view has gets the page too, which says so, and 404", async () => {
+  for (const path of ["/metrics", "/dashboard", "/exits/nowhere", "/credentials/a/b"]) {
+    const answer = await fetch(`${url}${path}`);
+    expect([path, answer.status, await answer.text()]).toEqual([path, 404, "<title>page</title>"]);
     expect(answer.headers.get("cache-control")).toBe("no-cache");
   }
 });

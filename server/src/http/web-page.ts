@@ -1,6 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { extname, join } from "node:path";
 import type { Context, Middleware } from "koa";
+import { viewPaths } from "../../web/src/viewPaths.ts";
 
 const types: Readonly<Record<string, string>> = {
   ".css": "text/css; charset=utf-8",
@@ -22,7 +23,8 @@ const NOT_BUILT =
   "The web page has not been built. Run `npm start`, which builds it, or `npx vite build server/web`.\n";
 
 /**
- * Serves the built web page. An address that is no file of it is one of the page's own views and gets the page.
+ * Serves the built web page. An address of one of its views gets the page; one that neither a file nor a view has gets
+ * the page as well, which says so, with 404: a program that asks for a wrong path must not take it for an answer.
  *
  * @param directory the build; looked at with each request, so that a new build needs no restart.
  */
@@ -32,11 +34,29 @@ export function webPage(directory: string): Middleware {
     if (context.path === "/api" || context.path.startsWith("/api/")) return next();
     if (await sendFile(context, directory, context.path)) return;
     if (extname(context.path) !== "") return next();
-    if (await sendFile(context, directory, "/index.html")) return;
+    if (await sendFile(context, directory, "/index.html")) {
+      context.status = isView(context.path) ? 200 : 404;
+      return;
+    }
     context.status = 503;
     context.type = "text/plain";
     context.body = NOT_BUILT;
   };
+}
+
+const views = Object.values(viewPaths).map(segmentsOf);
+
+function isView(path: string): boolean {
+  const asked = segmentsOf(path);
+  return views.some(
+    (view) =>
+      view.length === asked.length && view.every((one, at) => one.startsWith(":") || one === asked[at]),
+  );
+}
+
+/** One slash at the end changes nothing, as for the page itself. */
+function segmentsOf(path: string): string[] {
+  return path.replace(/(?<=.)\/$/, "").split("/");
 }
 
 async function sendFile(context: Context, directory: string, path: string): Promise<boolean> {

@@ -124,6 +124,17 @@ describe.each(schemes)("every page, %s", (colorScheme) => {
   });
 });
 
+it("tells a stranger that there is no such page, with 404, and asks nobody to sign in for it", async () => {
+  const context = await browser.newContext();
+  const { page } = await openPage(context);
+  const answer = await page.goto(`${server.webUrl}/metrics`);
+  expect(answer?.status()).toBe(404);
+  await page.getByText("There is no such page").waitFor();
+  await page.getByRole("navigation").waitFor({ state: "detached" });
+  expect(page.url()).toBe(`${server.webUrl}/metrics`);
+  await context.close();
+});
+
 it("a credential can be ended on a window of 320 pixels", async () => {
   const viewport = { width: 320, height: 700 };
   const context = await browser.newContext({ storageState: signedIn, viewport });

@@ -1,9 +1,11 @@
 import { lazy, Suspense } from "react";
 import { Route, Routes } from "react-router";
 import { Frame } from "./frame/Frame.tsx";
+import { Lost } from "./frame/Lost.tsx";
 import { PageFault } from "./frame/PageFault.tsx";
 import { RequireAccount } from "./frame/RequireAccount.tsx";
 import { NotFound } from "./pages/NotFound.tsx";
+import { viewPaths } from "./viewPaths.ts";
 
 const Dashboard = lazy(() => import("./pages/dashboard/Dashboard.tsx"));
 const Exits = lazy(() => import("./pages/exits/Exits.tsx"));
@@ -22,20 +24,22 @@ export function App() {
     <PageFault>
       <Suspense>
         <Routes>
-          <Route path="/sign-in" element={<SignIn />} />
-          <Route path="/sign-up" element={<SignUp />} />
-          <Route path="/sign-in/once" element={<SignInOnce />} />
+          <Route path={viewPaths.signIn} element={<SignIn />} />
+          <Route path={viewPaths.signUp} element={<SignUp />} />
+          <Route path={viewPaths.signInOnce} element={<SignInOnce />} />
           <Route element={<RequireAccount />}>
             <Route element={<Frame />}>
-              <Route index element={<Dashboard />} />
-              <Route path="/exits" element={<Exits />} />
-              <Route path="/credentials" element={<Credentials />} />
-              <Route path="/credentials/:id" element={<Credential />} />
-              <Route path="/limits" element={<Limits />} />
-              <Route path="/user-names" element={<Explain />} />
-              <Route path="/account" element={<Account />} />
-              <Route path="*" element={<NotFound />} />
+              <Route path={viewPaths.dashboard} element={<Dashboard />} />
+              <Route path={viewPaths.exits} element={<Exits />} />
+              <Route path={viewPaths.credentials} element={<Credentials />} />
+              <Route path={viewPaths.credential} element={<Credential />} />
+              <Route path={viewPaths.limits} element={<Limits />} />
+              <Route path={viewPaths.explain} element={<Explain />} />
+              <Route path={viewPaths.account} element={<Account />} />
             </Route>
+          </Route>
+          <Route element={<Lost />}>
+            <Route path="*" element={<NotFound />} />
           </Route>
         </Routes>
       </Suspense>
