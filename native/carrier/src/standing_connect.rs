@@ -90,6 +90,16 @@ impl StandingConnects {
             let used = socks_request_length(said)?;
             (used, heads.get_mut(&[login, said.get(..used)?].concat())?)
         };
+        // What a client of SOCKS5 says in one piece may end as a header section does: nobody has answered its login yet.
+        let is_socks = matches!(standing.reply, Reply::EndsInAddress(_));
+        if is_socks == login.is_empty() {
+            return None;
+        }
+        // A header section may be what somebody says by SOCKS5, byte for byte: who has not logged in is answered otherwise.
+        let is_socks = matches!(standing.reply, Reply::EndsInAddress(_));
+        if is_socks == login.is_empty() {
+            return None;
+        }
         if standing.client != client || standing.until <= now || !standing.limits.have_some() {
             return None;
         }
@@ -257,8 +267,9 @@ mod tests {
     #[test]
     fn who_asks_the_same_behind_the_same_login_is_carried_with_its_address_in_the_reply() {
         const LOGIN: &[u8] = &[5, 1, 2, 1, 1, b'u', 1, b'p'];
-        let requests: [&[u8]; 3] = [
+        let requests: [&[u8]; 4] = [
             &[5, 1, 0, 1, 192, 0, 2, 1, 1, 187],
+            &[5, 1, 0, 1, 192, 0, b'\r', b'\n', b'\r', b'\n'],
             &[5, 1, 0, 3, 3, b'a', b'.', b'b', 0, 80],
             &[5, 1, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 80],
         ];
@@ -279,6 +290,18 @@ mod tests {
             assert!(connects.take(1, client(), &other, request, 1).is_none());
             assert!(connects.take(1, client(), b"", &said, 1).is_none());
         }
+    }
+
+    #[test]
+    fn who_says_login_and_request_without_being_answered_is_not_carried() {
+        // Its address and port look like the end of a header section.
+        let said = [5, 1, 2, 1, 1, b'u', 1, b'p', 5, 1, 0, 1, 10, 9, 13, 10, 13, 10];
+        let shared = Shared::new().expect("an event counter");
+        let mut connects = StandingConnects::default();
+        connects.read(1, &mut Reader::new(&order_for(&said, 9, 0, 1)), &shared, 0);
+        assert!(connects.take(1, client(), b"", &said, 1).is_none());
+        let (login, request) = said.split_at(8);
+        assert!(connects.take(1, client(), login, request, 1).is_some());
     }
 
     #[test]
