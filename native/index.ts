@@ -28,6 +28,7 @@ export {
   type CarriedClientListener,
   CarriedConnection,
   type CarriedTotals,
+  NOBODY,
 } from "./src/engine/carried-connection.ts";
 export {
   type CarrierDiverter,

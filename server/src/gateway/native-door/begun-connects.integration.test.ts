@@ -60,6 +60,8 @@ describe.runIf(carrierEngine() !== null)("a client that is carried before it is 
   });
   beforeEach(async () => {
     await expect.poll(() => fixture.gateway.countOpen()).toBe(0);
+    // The exit of the test before is not this one's.
+    fixture.gateway.decideAnew();
     exit = exitBy("first", direct);
     addresses = [here];
     limits = () => noFlowLimits;
@@ -185,20 +187,31 @@ describe.runIf(carrierEngine() !== null)("a client that is carried before it is 
     await expect.poll(attempt, LATE).toBeGreaterThan(0);
   });
 
-  it("takes the decision with it when its address has too many connections", async () => {
-    const open: RawClient[] = [];
-    for (let count = 0; count < 6; count += 1) {
-      const client = await say(head(target()));
-      await client.until((bytes) => bytes.includes("I am"));
-      open.push(client);
-    }
-    const first = await say(head(target()));
-    standStill();
-    await first.ended();
-    const second = await say(head(target()));
-    standStill();
-    expect(await second.ended()).toBe("");
-    for (const { socket } of [...open, first, second]) socket.destroy();
+  it("takes the decision with it when its address has too many connections, and leaves what it took", async () => {
+    const allowance = createAllowance(0, { onLow: () => {}, onDry: () => {} });
+    allowance.add(1_000_000);
+    limits = () => ({ ...noFlowLimits, allowance });
+    const attempt = async () => {
+      const open: RawClient[] = [];
+      for (let count = 0; count < 6; count += 1) {
+        const client = await say(head(target()));
+        await client.until((bytes) => bytes.includes("I am"));
+        open.push(client);
+      }
+      const before = allowance.remaining;
+      const first = await say(`${head(target())}${"x".repeat(10_000)}`);
+      standStill();
+      const taken = before - allowance.remaining;
+      await first.ended();
+      await expect.poll(() => allowance.remaining).toBe(before);
+      const second = await say(head(target()));
+      standStill();
+      expect(await second.ended()).toBe("");
+      for (const { socket } of [...open, first, second]) socket.destroy();
+      await expect.poll(() => fixture.gateway.countOpen()).toBe(0);
+      return taken;
+    };
+    await expect.poll(attempt, LATE).toBeGreaterThan(0);
   });
 
   it("has not greeted as a client of SOCKS", async () => {

@@ -1,5 +1,5 @@
 import { Socket } from "node:net";
-import type { CarriedConnection, CarrierDoor, CarrierEngine } from "@atlantic/native";
+import { type CarriedConnection, type CarrierDoor, type CarrierEngine, NOBODY } from "@atlantic/native";
 import type { ProxyError } from "@atlantic/shared/errors.ts";
 import type { ClientConnections } from "../client-connections.ts";
 import type { GatewayContext } from "../context.ts";
@@ -104,17 +104,20 @@ export class NativeDoor implements Door {
 
   /** The engine carries it already; whether it may is looked at now. */
   #goOn(client: CarriedConnection, standing: number, requestId: string, early: Buffer): void {
-    if (this.connections.isDestroyed) {
+    const decision = this.standing.used(standing);
+    if (this.connections.isDestroyed || decision === undefined) {
       client.cut();
       return;
     }
     if (!this.#mayCome(client)) {
       this.standing.withdraw();
-      return;
-    }
-    const decision = this.standing.used(standing);
-    if (decision === undefined) {
-      client.cut();
+      // What nobody pays for may be moved by others.
+      client.listen({
+        ...NOBODY,
+        onClosed: (_outcome, totals) => {
+          decision.limits.allowance.add(totals.sentBytes + totals.receivedBytes);
+        },
+      });
       return;
     }
     const { asked, head } = decision;
