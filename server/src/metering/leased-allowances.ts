@@ -169,6 +169,11 @@ class LeasedAccount {
   #dry = false;
   #ended = false;
   #heldBack = 0;
+  /** How often all that was held was lost. */
+  #losses = 0;
+  /** Wishes that the store has not answered: it may hold leases for them. */
+  #unheardBytes = 0;
+  #goneAtSettle = -1;
 
   constructor(userId: string, parts: AccountParts, after: Promise<unknown>) {
     this.#userId = userId;
@@ -226,14 +231,13 @@ class LeasedAccount {
   async #takeLease(): Promise<void> {
     if (this.#ended || this.#parts.suspended()) return;
     this.#measure();
-    const { logger, flush } = this.#parts;
+    const { logger, store, flush } = this.#parts;
+    const losses = this.#losses;
     try {
       const lease = await this.#ask({ userId: this.#userId, bytes: this.#wantedBytes });
-      if (lease.grantedBytes > 0) {
-        this.#dry = false;
-        this.#grants += 1;
-        this.#addedBytes += lease.grantedBytes;
-        this.allowance.add(lease.grantedBytes);
+      if (losses !== this.#losses) await store.giveBack(this.#userId, lease.grantedBytes);
+      else if (lease.grantedBytes > 0) {
+        this.#grant(lease.grantedBytes);
         if (lease.heldBytes - this.allowance.remaining > HELD_MOST_BYTES / 2) flush().catch(() => {});
       } else if (lease.moreToCome) await this.#settle();
       else if (this.#dry) await this.#endUnlessLeft();
@@ -243,8 +247,24 @@ class LeasedAccount {
     }
   }
 
-  /** A fast account's usage is written with it: it would have to be soon, for what is not settled has a bound. */
+  #grant(bytes: number): void {
+    this.#dry = false;
+    this.#grants += 1;
+    this.#addedBytes += bytes;
+    // An answer may be so late that others may soon be given what it grants.
+    if (this.#parts.suspended()) this.#heldBack += bytes;
+    else this.allowance.add(bytes);
+  }
+
   async #ask(wish: LeaseWish): Promise<Lease> {
+    this.#unheardBytes += wish.bytes;
+    const lease = await this.#take(wish);
+    this.#unheardBytes -= wish.bytes;
+    return lease;
+  }
+
+  /** A fast account's usage is written with it: it would have to be soon, for what is not settled has a bound. */
+  async #take(wish: LeaseWish): Promise<Lease> {
     const { store, flushAndTake } = this.#parts;
     if (wish.bytes < LEASE_MOST_BYTES) return store.take(wish);
     const lease = await flushAndTake(wish);
@@ -253,10 +273,26 @@ class LeasedAccount {
 
   /** The most that may be put aside is: what has flowed of it is written, so that it is settled. */
   async #settle(): Promise<void> {
+    const gone = this.#gone();
     await this.#parts.flush();
+    if (gone === this.#goneAtSettle) await this.#giveBackUnheard();
+    this.#goneAtSettle = gone;
     await new Promise((resolve) => setTimeout(resolve, SETTLE_MS));
     // Nothing is added, but that it is low is said again.
     this.allowance.add(0);
+  }
+
+  /**
+   * Leases whose answers were lost are held all the same, and would be until no flow is open. Nothing has flowed since
+   * all was written: what is held beyond what is left is theirs.
+   */
+  async #giveBackUnheard(): Promise<void> {
+    if (this.#unheardBytes === 0) return;
+    const { store } = this.#parts;
+    const heldBytes = await store.giveBack(this.#userId, 0);
+    const unheard = Math.min(heldBytes - this.allowance.remaining, this.#unheardBytes);
+    if (unheard > 0) await store.giveBack(this.#userId, unheard);
+    this.#unheardBytes = 0;
   }
 
   /**
@@ -326,6 +362,7 @@ class LeasedAccount {
     await flush();
     if (countOpen(this.#userId) > 0) return;
     await store.giveBackAll(this.#userId);
+    this.#unheardBytes = 0;
     if (countOpen(this.#userId) > 0 || this.#refilling !== undefined) return;
     this.#ended = true;
     this.allowance.close();
@@ -340,6 +377,7 @@ class LeasedAccount {
   lose(): void {
     this.#addedBytes -= this.#heldBack + this.allowance.reclaim();
     this.#heldBack = 0;
+    this.#losses += 1;
   }
 
   resume(): void {
