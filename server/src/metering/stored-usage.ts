@@ -71,6 +71,7 @@ export class StoredUsage implements UsageRecorder {
   readonly #timer: NodeJS.Timeout;
   #flushing: Promise<void> | undefined;
   #flushingSince = 0;
+  #flushingInBackground = false;
   /** When the database last answered. */
   #answeredAt: number;
   #problem: string | null = null;
@@ -140,7 +141,7 @@ export class StoredUsage implements UsageRecorder {
     let lease: Lease | undefined;
     const write = async () => {
       lease = await this.#write(changed, wish);
-      this.#isWritten();
+      this.#answeredAt = performance.now();
     };
     await this.#whileFlushing(write());
     return lease;
@@ -159,12 +160,18 @@ export class StoredUsage implements UsageRecorder {
     await this.flush();
   }
 
+  /** Also where a fast account's writing is always under way: others' usage comes after it. */
   #flushInBackground(): void {
-    if (this.#flushing) return;
-    this.flush().catch((error) => {
-      this.#problem = NOT_WRITTEN;
-      this.#parts.logger.error({ err: error }, "usage was not written");
-    });
+    if (this.#flushingInBackground) return;
+    this.#flushingInBackground = true;
+    this.flush()
+      .catch((error) => {
+        this.#problem = NOT_WRITTEN;
+        this.#parts.logger.error({ err: error }, "usage was not written");
+      })
+      .finally(() => {
+        this.#flushingInBackground = false;
+      });
   }
 
   async #writeAll(): Promise<void> {
