@@ -1,5 +1,7 @@
+import { join } from "node:path";
 import { setFlagsFromString } from "node:v8";
 import { type Config, readConfig } from "./config.ts";
+import { openFileWarning } from "./open-file-warning.ts";
 import { readyInWords } from "./ready-in-words.ts";
 import { startServer } from "./server.ts";
 import { startSentence } from "./start-error.ts";
@@ -54,6 +56,8 @@ function endWith(running: Running): void {
 async function runServer(config: Config): Promise<void> {
   const server = await startServer(config);
   endWith(server);
+  const warning = await openFileWarning(join(config.directory, "upstreams.json"));
+  if (warning !== null) process.stderr.write(`${warning}\n`);
   if (process.send === undefined) process.stdout.write(readyInWords(server, process.stdout.isTTY));
   await tell({
     kind: "ready",

@@ -1,5 +1,6 @@
 import { execFile } from "node:child_process";
-import { dirname } from "node:path";
+import { chmodSync, mkdirSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { DIRECT } from "@atlantic/shared/routing/route.ts";
 import { afterEach, beforeEach, expect, test } from "vitest";
@@ -107,6 +108,17 @@ test("what cannot be done is one sentence and exit code 1; what is not understoo
   const { code, out } = await atlantic("doctor");
   expect(code).toBe(1);
   expect(out).toContain("BAD   Exits");
+});
+
+test("the doctor warns of passwords of upstreams that others may read, and names the command that mends it", async () => {
+  const directory = join(dirname(companion.paths.directory), "server");
+  const file = join(directory, "upstreams.json");
+  mkdirSync(directory);
+  writeFileSync(file, "{}");
+  chmodSync(file, 0o644);
+  expect((await atlantic("doctor")).out).toContain(`→ chmod 600 ${file}`);
+  chmodSync(file, 0o600);
+  expect((await atlantic("doctor")).out).toContain("ok    Upstreams of the server");
 });
 
 test("what is asked for where there is nothing of the kind is told so in one sentence", async () => {

@@ -3,6 +3,8 @@ import { routeIdSchema } from "@atlantic/shared/routing/route.ts";
 import { Command } from "commander";
 import { ClearError } from "../clear-error.ts";
 import type { ControlClient } from "../control/control-client.ts";
+import { dataDirectory } from "../data-paths.ts";
+import { examineServerFiles } from "../doctor/examine-server-files.ts";
 import { VERSION } from "../version.ts";
 import { type CommandContext, show, withCompanion } from "./command-context.ts";
 import { addDns } from "./dns-command.ts";
@@ -218,7 +220,8 @@ async function rotate(context: CommandContext, client: ControlClient, id: string
 
 async function examine(context: CommandContext): Promise<void> {
   try {
-    await withCompanion(async (client) => showFindings(context, await client.request("doctor.run", {})));
+    const findings = await withCompanion((client) => client.request("doctor.run", {}));
+    showFindings(context, [...findings, ...examineServerFiles(dataDirectory())]);
   } catch (error) {
     if (error instanceof ClearError) await restoreLeftSettings(context);
     throw error;

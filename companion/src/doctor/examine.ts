@@ -1,4 +1,3 @@
-import { statSync } from "node:fs";
 import { addonState } from "@atlantic/native";
 import type { BrowserRegistry } from "../browsers/browser-registry.ts";
 import type { CompanionConfig } from "../config.ts";
@@ -9,6 +8,7 @@ import type { UpstreamWatch } from "../status/upstream-watch.ts";
 import type { SystemProxy } from "../system-proxy/system-proxy.ts";
 import { systemProxyFinding } from "../system-proxy/system-proxy-finding.ts";
 import type { AccountApi } from "../upstream/account-api.ts";
+import { closedFileFinding } from "./closed-file-finding.ts";
 import { examineProtection } from "./examine-protection.ts";
 import { bad, type Finding, good, warning } from "./finding.ts";
 
@@ -29,7 +29,7 @@ export async function examine(parts: ExamineParts): Promise<Finding[]> {
   return [
     await upstreamFinding(parts),
     await exitsFinding(parts),
-    configFinding(parts),
+    closedFileFinding("Configuration", parts.paths.config, parts.paths.isService ? "640" : "600"),
     browsersFinding(parts),
     addressFinding(parts),
     addonFinding(),
@@ -59,14 +59,6 @@ async function exitsFinding({ api, config }: ExamineParts): Promise<Finding> {
     const detail = error instanceof Error ? error.message : "The server did not say.";
     return bad(name, detail, "Check the server's address and the credential in config.json.");
   }
-}
-
-function configFinding({ paths }: ExamineParts): Finding {
-  const name = "Configuration";
-  const open = (statSync(paths.config, { throwIfNoEntry: false })?.mode ?? 0) & 0o077;
-  if (open === 0) return good(name, "Only you can read it.");
-  const detail = "Other users of this machine can read the gateway's password in config.json.";
-  return warning(name, detail, `chmod 600 ${paths.config}`);
 }
 
 function browsersFinding({ registry, pairings }: ExamineParts): Finding {
