@@ -1,4 +1,5 @@
 import { once } from "node:events";
+import { writeSync } from "node:fs";
 import { connect, createServer, type Server, type Socket } from "node:net";
 import { afterEach, describe, expect, test } from "vitest";
 import { unlimitedAllowance } from "./allowance.ts";
@@ -8,6 +9,7 @@ import { carrierEngine } from "./engine/engine.ts";
 import { createAllowance, createRate } from "./limits.ts";
 import { unlimitedRate } from "./rate.ts";
 import type { Relay, RelayOptions } from "./relay.ts";
+import { descriptorOf } from "./socket-descriptor.ts";
 import { relayStreams } from "./stream-relay.ts";
 
 const opened: (Server | Socket)[] = [];
@@ -221,5 +223,44 @@ describe.each(ways)("a relay %s", (_, relayBy) => {
     client.end();
     await relay.closed;
     expect(relay.counters().receivedBytes).toBe(50_400_000);
+  });
+});
+
+describe.runIf(carrierEngine() !== null)("a relay by the engine", () => {
+  test("passes on what a target said before it reset, whatever the client was sending then", async () => {
+    const chunk = Buffer.alloc(65_536);
+    for (let round = 0; round < 25; round++) {
+      const targetPort = await listening((target) => {
+        let heard = 0;
+        target.on("data", (bytes) => {
+          heard += bytes.length;
+          if (heard < 3_000_000 || target.destroyed) return;
+          target.write("413");
+          // What it has not read by now makes it an RST.
+          target.destroy();
+        });
+      });
+      const relayPort = await listening(async (socket) => {
+        native(socket, await dialDirect({ host: "127.0.0.1", port: targetPort, timeoutMs: 5000 }), {});
+      });
+      const client = connect({ port: relayPort, host: "127.0.0.1" });
+      opened.push(client);
+      client.on("error", () => {});
+      let heard = "";
+      client.on("data", (bytes) => {
+        heard += bytes;
+      });
+      await once(client, "connect");
+      const descriptor = descriptorOf(client);
+      // Past the stream, which would throw away what has come once it cannot send any more.
+      const sending = setInterval(() => {
+        try {
+          while (descriptor !== undefined) writeSync(descriptor, chunk);
+        } catch {}
+      }, 0);
+      await new Promise((resolve) => client.once("close", resolve));
+      clearInterval(sending);
+      expect(heard).toBe("413");
+    }
   });
 });

@@ -251,13 +251,18 @@ impl Relay {
             return self.flush(cx, flushing);
         }
         let mut scratch = std::mem::take(&mut cx.parts.scratch);
-        let result = self
-            .pump(cx, Direction::Up, &mut scratch)
-            .and_then(|()| self.pump(cx, Direction::Down, &mut scratch));
+        let mut result = self.pump(cx, Direction::Up, &mut scratch);
+        let is_lost = result == Err(Outcome::UpstreamReset);
+        // What it said before it was lost is there to be read, whether that was reported or not.
+        self.upstream.readable |= is_lost;
+        if result.is_ok() || is_lost {
+            result = result.and(self.pump(cx, Direction::Down, &mut scratch));
+        }
         cx.parts.scratch = scratch;
         self.limits.tell(cx);
         match result {
             Err(Outcome::QuotaExhausted) => self.end_flushed(cx, Outcome::QuotaExhausted),
+            Err(Outcome::UpstreamReset) => self.lose_upstream(cx),
             Err(outcome) => self.end(cx, outcome),
             Ok(()) if self.up.passed_on && self.down.passed_on => self.end(cx, Outcome::Ended),
             Ok(()) => {
@@ -434,10 +439,19 @@ impl Relay {
 
     /// Ends it once what was charged has arrived.
     fn end_flushed(&mut self, cx: &mut Cx, outcome: Outcome) -> Next {
+        self.begin_flush(cx, outcome, false)
+    }
+
+    /// Ends it once what the upstream said has arrived.
+    fn lose_upstream(&mut self, cx: &mut Cx) -> Next {
+        self.begin_flush(cx, Outcome::UpstreamReset, true)
+    }
+
+    fn begin_flush(&mut self, cx: &mut Cx, outcome: Outcome, upstream_lost: bool) -> Next {
         let flushing = Flushing {
             outcome,
             until: cx.now() + FLUSH_MS,
-            upstream_lost: false,
+            upstream_lost,
         };
         self.flushing = Some(flushing);
         self.flush(cx, flushing)
@@ -641,14 +655,12 @@ impl Driver for Relay {
         }
         // What came before the RST is passed on first, as far as the other side takes it.
         end.hung_up = false;
-        let by = if socket == self.client.number {
-            Outcome::ClientReset
-        } else {
-            Outcome::UpstreamReset
-        };
+        let is_client = socket == self.client.number;
         match self.pump_both(cx) {
             Next::End => Next::End,
-            _ => self.end(cx, by),
+            _ if is_client => self.end(cx, Outcome::ClientReset),
+            _ if self.flushing.is_some() => Next::Stay,
+            _ => self.lose_upstream(cx),
         }
     }
 
