@@ -15,6 +15,7 @@ use rustix::net::{AddressFamily, SocketFlags, SocketType, connect, socket_with};
 use crate::sockets::{Moved, write_some};
 use crate::tunnel::mark::mark;
 use crate::tunnel::socks_datagram::Peer;
+use crate::tunnel::waiting::Waiting;
 
 /// What the kernel holds for a relay's socket, in each direction, in bytes.
 const SOCKET_BYTES: usize = 4 << 20;
@@ -24,8 +25,8 @@ const MAX_FAKES: usize = 64;
 const MTU_EVERY_MS: u64 = 1_000;
 
 pub enum State {
-    /// JavaScript was asked for a relay; these packets wait for it, each with the length of its segments.
-    Asked(Vec<(Vec<u8>, usize)>),
+    /// JavaScript was asked for a relay; these packets wait for it.
+    Asked(Waiting),
     Open(Relay),
     /// There is none. It is not asked for again before this moment.
     Refused(u64),
@@ -53,7 +54,7 @@ impl Association {
     pub fn new(source: SocketAddr, now: u64) -> Self {
         Association {
             source,
-            state: State::Asked(Vec::new()),
+            state: State::Asked(Waiting::default()),
             used_at: now,
             last: None,
             fakes: Vec::new(),
@@ -195,9 +196,8 @@ impl Relay {
         taken
     }
 
-    /// Reads datagrams, several of the same length as one. Returns how many bytes, and the length of each datagram
-    /// but the last; None when there is nothing to read now.
-    pub fn receive(&self, buffer: &mut [u8]) -> Option<(usize, usize)> {
+    /// Reads datagrams, several of the same length as one.
+    pub fn receive(&self, buffer: &mut [u8]) -> Received {
         let mut control = nix::cmsg_space!(i32);
         let mut parts = [IoSliceMut::new(buffer)];
         let message = recvmsg::<()>(
@@ -206,7 +206,11 @@ impl Relay {
             Some(&mut control),
             MsgFlags::MSG_DONTWAIT,
         );
-        let message = message.ok()?;
+        let message = match message {
+            Ok(message) => message,
+            Err(nix::errno::Errno::ECONNREFUSED) => return Received::Dead,
+            Err(_) => return Received::Nothing,
+        };
         let mut segment = message.bytes;
         if let Ok(controls) = message.cmsgs() {
             for one in controls {
@@ -217,13 +221,18 @@ impl Relay {
                 }
             }
         }
-        Some((message.bytes, segment.max(1)))
+        Received::Bytes(message.bytes, segment.max(1))
     }
+}
 
-    /// Whether the kernel has been told that nobody takes datagrams there.
-    pub fn is_dead(&self) -> bool {
-        matches!(rustix::net::sockopt::socket_error(&self.socket), Ok(Err(_)))
-    }
+/// What came of reading from a relay.
+pub enum Received {
+    /// How many, and the length of each datagram but the last.
+    Bytes(usize, usize),
+    /// There is nothing now.
+    Nothing,
+    /// The kernel has been told that nobody takes datagrams there.
+    Dead,
 }
 
 /// IPV6_MTU, which no library has.

@@ -13,7 +13,7 @@ use rustix::io::{self, Errno};
 
 use crate::id::Id;
 use crate::shared::Shared;
-use crate::tunnel::association::{Relay, State, is_fake};
+use crate::tunnel::association::{Received, Relay, State, is_fake};
 use crate::tunnel::associations::{Associations, Found};
 use crate::tunnel::device_file::DeviceFile;
 use crate::tunnel::meter::Meter;
@@ -39,7 +39,6 @@ const UDP_CHECKSUM: u16 = 6;
 /// What the kernel takes as one, with room for headers (UDP_MAX_SEGMENTS, and the longest IP packet).
 const MAX_SEGMENTS: usize = 64;
 const MAX_JOINED: usize = 65_000;
-const MAX_WAITING: usize = 32;
 const REFUSED_MS: u64 = 1_000;
 const SWEEP_MS: u64 = 1_000;
 /// Answers that say that something is refused, in a second.
@@ -226,7 +225,7 @@ impl Device {
         let Some(State::Asked(waiting)) = self.associations.set(id, State::Open(relay)) else {
             return;
         };
-        for (bytes, segment) in waiting {
+        for (bytes, segment) in waiting.into_packets() {
             if let Some(packet) = Packet::read(&bytes) {
                 self.datagram(&packet, segment);
             }
@@ -250,7 +249,7 @@ impl Device {
     fn refuse(&mut self, id: Id) {
         let was = self.associations.set(id, State::Refused(self.now + REFUSED_MS));
         if let Some(State::Asked(waiting)) = was {
-            for (bytes, _) in waiting {
+            for (bytes, _) in waiting.into_packets() {
                 if let Some(packet) = Packet::read(&bytes) {
                     self.answer(&packet, Why::Port);
                 }
@@ -354,10 +353,12 @@ impl Device {
         match &mut association.state {
             State::Open(_) => {}
             State::Refused(_) => return self.answer(packet, Why::Port),
-            State::Asked(waiting) if waiting.len() < MAX_WAITING => {
-                return waiting.push((packet.bytes.to_vec(), segment));
+            State::Asked(waiting) => {
+                if !waiting.keep(packet.bytes, segment) {
+                    self.meter.dropped_packets.add(1);
+                }
+                return;
             }
-            State::Asked(_) => return self.meter.dropped_packets.add(1),
         }
         let is_last = association.last.as_ref().is_some_and(|(last, _)| *last == target);
         if !is_last || is_fake(target.ip()) {
@@ -480,11 +481,10 @@ impl Device {
             let State::Open(relay) = &association.state else {
                 return;
             };
-            let Some((count, segment)) = relay.receive(scratch) else {
-                if relay.is_dead() {
-                    self.end(id);
-                }
-                return;
+            let (count, segment) = match relay.receive(scratch) {
+                Received::Bytes(count, segment) => (count, segment),
+                Received::Nothing => return,
+                Received::Dead => return self.end(id),
             };
             association.used_at = self.now;
             self.deliver(id, scratch.get(..count).unwrap_or_default(), segment);

@@ -17,6 +17,7 @@ mod protocol;
 mod refusal;
 mod socks_datagram;
 mod standing;
+mod waiting;
 
 pub use diverted::Diverted;
 pub use diverts::Diverts;

@@ -3,14 +3,17 @@
 use std::collections::HashMap;
 use std::net::IpAddr;
 
+use crate::tunnel::waiting::Waiting;
+
 /// How long an answer holds: the resolver may give an address to another name.
 const KNOWN_MS: u64 = 30_000;
 const MAX_NAMES: usize = 8_192;
-const MAX_WAITING: usize = 16;
+/// So many may be asked about at once: what waits for the answers has a bound.
+const MAX_ASKED: usize = 512;
 
 enum Entry {
-    /// JavaScript was asked; each packet with the length of its segments.
-    Asked(Vec<(Vec<u8>, usize)>),
+    /// JavaScript was asked.
+    Asked(Waiting),
     /// Empty: it stands for nothing.
     Known(Vec<u8>, u64),
 }
@@ -18,6 +21,7 @@ enum Entry {
 #[derive(Default)]
 pub struct Names {
     entries: HashMap<IpAddr, Entry>,
+    asked: usize,
 }
 
 pub enum Name<'a> {
@@ -46,20 +50,22 @@ impl Names {
 
     fn wait(&mut self, address: IpAddr, now: u64, packet: &[u8], segment: usize) -> Name<'_> {
         if let Some(Entry::Asked(waiting)) = self.entries.get_mut(&address) {
-            if waiting.len() >= MAX_WAITING {
-                return Name::Full;
-            }
-            waiting.push((packet.to_vec(), segment));
-            return Name::Asked { ask: false };
+            return if waiting.keep(packet, segment) {
+                Name::Asked { ask: false }
+            } else {
+                Name::Full
+            };
         }
         if self.entries.len() >= MAX_NAMES {
             self.entries
                 .retain(|_, entry| matches!(entry, Entry::Known(_, until) if *until > now));
+            self.asked = 0;
         }
-        if self.entries.len() >= MAX_NAMES {
+        let mut waiting = Waiting::default();
+        if self.entries.len() >= MAX_NAMES || self.asked >= MAX_ASKED || !waiting.keep(packet, segment) {
             return Name::Full;
         }
-        let waiting = vec![(packet.to_vec(), segment)];
+        self.asked += 1;
         self.entries.insert(address, Entry::Asked(waiting));
         Name::Asked { ask: true }
     }
@@ -68,7 +74,10 @@ impl Names {
     pub fn tell(&mut self, address: IpAddr, name: &[u8], now: u64) -> Vec<(Vec<u8>, usize)> {
         let known = Entry::Known(name.to_vec(), now + KNOWN_MS);
         match self.entries.insert(address, known) {
-            Some(Entry::Asked(waiting)) => waiting,
+            Some(Entry::Asked(waiting)) => {
+                self.asked -= 1;
+                waiting.into_packets()
+            }
             _ => Vec::new(),
         }
     }
@@ -87,15 +96,12 @@ mod tests {
             names.of(address, 0, b"one", 0),
             Name::Asked { ask: true }
         ));
-        for _ in 1..MAX_WAITING {
-            assert!(matches!(
-                names.of(address, 0, b"more", 7),
-                Name::Asked { ask: false }
-            ));
-        }
-        assert!(matches!(names.of(address, 0, b"too many", 0), Name::Full));
+        assert!(matches!(
+            names.of(address, 0, b"more", 7),
+            Name::Asked { ask: false }
+        ));
         let waited = names.tell(address, b"a.example", 5);
-        assert_eq!(waited.len(), MAX_WAITING);
+        assert_eq!(waited, [(b"one".to_vec(), 0), (b"more".to_vec(), 7)]);
         assert!(matches!(names.of(address, 6, b"", 0), Name::Is(b"a.example")));
         assert!(matches!(
             names.of(address, 5 + KNOWN_MS, b"", 0),
@@ -103,5 +109,23 @@ mod tests {
         ));
         names.tell(address, b"", 5);
         assert!(matches!(names.of(address, 6, b"", 0), Name::Nobody));
+    }
+
+    #[test]
+    fn only_so_many_are_asked_about_at_once() {
+        let mut names = Names::default();
+        let address = |number: usize| IpAddr::from([198, 18, (number >> 8) as u8, number as u8]);
+        for number in 0..MAX_ASKED {
+            assert!(matches!(
+                names.of(address(number), 0, b"one", 0),
+                Name::Asked { ask: true }
+            ));
+        }
+        assert!(matches!(names.of(address(MAX_ASKED), 0, b"one", 0), Name::Full));
+        names.tell(address(0), b"a.example", 0);
+        assert!(matches!(
+            names.of(address(MAX_ASKED), 0, b"one", 0),
+            Name::Asked { ask: true }
+        ));
     }
 }
