@@ -52,7 +52,7 @@ pub mod event {
     /// listener u32, standing u32, bytes: address, bytes: the request's id, rest: what the client said behind its request.
     /// It is being dialled as was decided in advance.
     pub const STOOD: u32 = 10;
-    /// What JavaScript goes on with: see native/src/engine/forward.ts.
+    /// What JavaScript goes on with: see native/src/engine/forwarded-connection.ts.
     pub const FORWARD_BACK: u32 = 64;
     /// fd u32 of the target's idle connection, 2^32 - 1 for none; sent f64, received f64, requests f64, how it ended u32.
     pub const FORWARD_ENDED: u32 = 65;

@@ -18,7 +18,7 @@ use crate::wire::{Reader, put_bytes, put_f64, put_u32};
 
 const CLIENT: u8 = 0;
 const UPSTREAM: u8 = 1;
-/// What one connection may read before others have their turn.
+/// What one connection may move before others have their turn.
 const TURN_BYTES: usize = 1 << 20;
 /// A request's header section that is not whole after so long is JavaScript's to wait for.
 const PARTIAL_HEAD_MS: u64 = 1_000;
@@ -27,7 +27,7 @@ const KEPT_BYTES: usize = 4_096;
 /// What a client may have sent ahead. All that is given back together fits into JavaScript's buffer for events.
 const MOST_AHEAD_BYTES: usize = 16_384;
 
-/// How it ended, for JavaScript: see native/src/engine/forward.ts.
+/// How it ended, for JavaScript: see native/src/engine/forwarded-connection.ts.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(u32)]
 pub enum End {
@@ -204,10 +204,12 @@ impl Forward {
                     moved = self.read_next(cx, scratch)?;
                 }
             } else {
+                let left = self.body_left();
                 moved |= self.move_body(cx, scratch)?;
+                let sent = left - self.body_left();
                 let count = self.read_upstream(cx, scratch)?;
                 moved |= count > 0;
-                turn_bytes = turn_bytes.saturating_sub(count);
+                turn_bytes = turn_bytes.saturating_sub(count + sent as usize);
             }
             if !moved {
                 return Ok(());
@@ -373,6 +375,11 @@ impl Forward {
             Moved::Broken(_) if self.exchange.is_none() => Err(Stop::End(End::Ended)),
             Moved::Broken(_) => Err(Stop::End(End::ClientReset)),
         }
+    }
+
+    /// How much of the request's body has not come yet.
+    fn body_left(&self) -> u64 {
+        self.exchange.as_ref().map_or(0, |exchange| exchange.body_left)
     }
 
     /// Passes on what has come of the request's body.
