@@ -443,9 +443,10 @@ impl Engine {
     fn resume_accepting(&mut self) {
         for (number, listener) in &mut self.listeners {
             if listener.paused_until.is_some_and(|at| at <= self.parts.now) {
-                listener.paused_until = None;
                 let data = listener_data(*number);
-                let _ = epoll::add(&self.parts.epoll, &listener.socket, data, EventFlags::IN);
+                let added = epoll::add(&self.parts.epoll, &listener.socket, data, EventFlags::IN);
+                // Where the kernel has no memory for it, it is tried again.
+                listener.paused_until = added.is_err().then_some(self.parts.now + ACCEPT_PAUSE_MS);
             }
         }
     }

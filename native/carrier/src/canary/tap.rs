@@ -38,6 +38,9 @@ impl Tap {
     pub fn next(&self, until: Instant) -> io::Result<Option<Vec<u8>>> {
         loop {
             let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Ok(None);
+            }
             let mut poll = libc::pollfd {
                 fd: self.socket.as_raw_fd(),
                 events: libc::POLLIN,
