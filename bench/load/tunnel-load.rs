@@ -97,8 +97,8 @@ fn marked(target: SocketAddr, mark: i32) -> std::io::Result<TcpStream> {
             return Err(std::io::Error::last_os_error());
         }
         let stream = TcpStream::from_raw_fd(fd);
-        set(fd, SOL_SOCKET, SO_MARK, mark);
-        if connect(fd, address.as_ptr(), 16) != 0 {
+        // Without it what is measured beside the tunnel would go through it.
+        if !set(fd, SOL_SOCKET, SO_MARK, mark) || connect(fd, address.as_ptr(), 16) != 0 {
             return Err(std::io::Error::last_os_error());
         }
         Ok(stream)
