@@ -12,7 +12,7 @@ const AUTHENTICATION = 1;
 describe.runIf(carrierEngine() !== null)("a login of SOCKS5 that was right just now", () => {
   let fixture: GatewayFixture;
   let port = 0;
-  const origin = createServer((socket) => socket.end("hello"));
+  const origin = createServer((socket) => void socket.on("error", () => {}).end("hello"));
 
   beforeAll(async () => {
     await new Promise<void>((resolve) => origin.listen(0, "127.0.0.1", resolve));

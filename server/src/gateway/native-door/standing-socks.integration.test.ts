@@ -150,7 +150,7 @@ describe.runIf(carrierEngine() !== null)("SOCKS5 requests that are alike", () =>
 
   it("carry nobody who asks for something else, or asks in pieces", async () => {
     await makeStand();
-    const other = createServer((socket) => socket.end("the other"));
+    const other = createServer((socket) => void socket.on("error", () => {}).end("the other"));
     const otherPort = await listen(other);
     const elsewhere = await loggedIn();
     expect((await ask(elsewhere, 0, otherPort)).code).toBe(GRANTED);
