@@ -1,46 +1,21 @@
 import { existsSync, mkdirSync, readFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import type { Policy } from "@atlantic/companion/src/firewall/policy.ts";
 import { type FrameCapture, startFrameCapture } from "../capture/frame-capture.ts";
 import { labFolder, nextLabPrefix } from "../lab-name.ts";
-import { account } from "../leaks/account.ts";
-import { upstreamA } from "../leaks/phases.ts";
 import { Prober } from "../leaks/prober.ts";
-import { readSeen, type Seen } from "../leaks/seen.ts";
 import { NamespaceProcess } from "../net/namespace-process.ts";
 import { removeLeftovers, removeNamespaces } from "../net/namespaces.ts";
 import { type Finished, must, run } from "../net/run.ts";
 import { makeBootGroup, removeBootGroup } from "./boot-group.ts";
 import { type BootRole, makeOutside, marker, outsideLink, plugMachine, unplugMachine } from "./boot-links.ts";
+import { nameFrames, type Observed, upstream } from "./observed.ts";
 import { sentLog, writeAdditions } from "./system-additions.ts";
 
-/** The proxy outside that carries the machine's traffic. */
-export const upstream = {
-  host: upstreamA[4],
-  port: 7001,
-  username: "lab",
-  password: "lab-word-of-the-upstream",
-} as const;
-const policy: Policy = {
-  kind: "connecting",
-  upstreams: [{ address: upstream.host, protocol: "tcp", port: upstream.port }],
-  allowLan: false,
-};
 /** Where the outside echoes what it is told: the sender's ports, and one that only `carries` asks. */
 const echoes = [53, 443, 1337] as const;
 const ASKED = `100.100.1.1:${echoes[2]}`;
 const PATIENCE_MS = 60_000;
-
-/** What came out of the machine. */
-export interface Observed {
-  /** Frames that no policy of the product allows, by kind: `IPv4 TCP`. */
-  readonly beside: ReadonlyMap<string, number>;
-  /** Frames that it does allow. */
-  readonly allowed: number;
-  /** Rounds in which the sender tried everything while the link was up. */
-  readonly rounds: number;
-}
 
 /** A machine with files of its own, one network link, and systemd as its process 1. */
 export class BootMachine {
@@ -170,17 +145,16 @@ export class BootMachine {
   /** What came out since the last call. @throws Error when the capture is not whole */
   async observe(): Promise<Observed> {
     if (!this.#capture) throw new Error("Nothing is captured.");
-    const beside = new Map<string, number>();
-    let allowed = 0;
-    for (const frame of (await this.#capture.segment()).map(readSeen)) {
-      const { unnamed, allowed: named } = account([frame], [], [policy]);
-      if (unnamed.length > 0) beside.set(kindOf(frame), (beside.get(kindOf(frame)) ?? 0) + 1);
-      allowed += named.size;
-    }
-    const rounds = this.#rounds();
-    const since = rounds - this.#roundsRead;
-    this.#roundsRead = rounds;
-    return { beside, allowed, rounds: since };
+    const named = nameFrames(await this.#capture.segment());
+    const all = this.#rounds();
+    const rounds = all - this.#roundsRead;
+    this.#roundsRead = all;
+    return { ...named, rounds };
+  }
+
+  /** Ends the capture. @throws Error when the kernel dropped any frame: then nothing is shown */
+  async endCapture(): Promise<void> {
+    await this.#capture?.stop();
   }
 
   /** Whether an ordinary user's connection is answered, and the upstream says that it carried it. */
@@ -228,12 +202,4 @@ function read(file: string): string {
   } catch {
     return "";
   }
-}
-
-/** What kind a frame is, as the sender sends them: its own frames come from port 9. */
-function kindOf({ etherType, ip }: Seen): string {
-  if (!ip) return `frame of type 0x${etherType.toString(16)}`;
-  if (ip.protocol === 17 && ip.sourcePort === 9) return `IPv${ip.family} frame`;
-  const names: Readonly<Record<number, string>> = { 1: "ICMP", 6: "TCP", 17: "UDP", 58: "ICMP" };
-  return `IPv${ip.family} ${names[ip.protocol] ?? `protocol ${ip.protocol}`}`;
 }

@@ -1,8 +1,9 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { type ProtectionView, protectionViewSchema } from "@atlantic/shared/control/protection.ts";
 import { z } from "zod";
-import type { BootMachine, Observed } from "./boot-machine.ts";
+import type { BootMachine } from "./boot-machine.ts";
 import { type Check, type Found, found } from "./guarantees.ts";
+import type { Observed } from "./observed.ts";
 
 /** Where guarantees are looked at. */
 export interface BootPlace {

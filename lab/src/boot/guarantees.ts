@@ -1,4 +1,4 @@
-import type { Observed } from "./boot-machine.ts";
+import type { Observed } from "./observed.ts";
 
 /** What was found of one guarantee. */
 export interface Found {

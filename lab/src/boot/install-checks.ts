@@ -1,7 +1,8 @@
 import { units } from "@atlantic/companion/src/service/service-files.ts";
-import { type BootMachine, upstream } from "./boot-machine.ts";
+import type { BootMachine } from "./boot-machine.ts";
 import { afterRounds, type BootPlace, property, reaches } from "./boot-place.ts";
 import { all, everythingSeen, found } from "./guarantees.ts";
+import { upstream } from "./observed.ts";
 import { systemState } from "./removal-checks.ts";
 import { besideUnit, packageFile } from "./system-additions.ts";
 

@@ -28,6 +28,7 @@ export async function runBoot(product: string, onFound: (found: Guarantee) => vo
     await checkSplit(place);
     await checkJournal(place);
     await checkRemoval(place, before);
+    await machine.endCapture();
     const systemd = (await machine.must("systemctl", "--version")).split("\n")[0] ?? "";
     return { systemd, guarantees: all, seconds: (performance.now() - begun) / 1000 };
   } finally {

@@ -1,7 +1,8 @@
 import { setTimeout as delay } from "node:timers/promises";
-import { type BootMachine, upstream } from "./boot-machine.ts";
+import type { BootMachine } from "./boot-machine.ts";
 import { afterRounds, type BootPlace, carriesAgain, property } from "./boot-place.ts";
 import { all, type Found, found, nothingBeside } from "./guarantees.ts";
+import { upstream } from "./observed.ts";
 import { besideProtocol, besideUnit, packageFile } from "./system-additions.ts";
 
 const DAEMON = "atlanticd.service";
