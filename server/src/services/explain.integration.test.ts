@@ -219,7 +219,16 @@ describe.each(databaseKinds)("what a user name means, on %s", (kind) => {
       [other.username, "atl_nobody00"].map((name) => service().explain(caller, name)),
     );
     expect(answers.map(({ error, limits }) => [error, limits])).toEqual([
-      [expect.objectContaining({ code: "wrong_credentials", httpStatus: 407, socks5Reply: null }), null],
+      [
+        // As clients get it: see gateway/authenticator.ts.
+        expect.objectContaining({
+          code: "wrong_credentials",
+          detail: null,
+          httpStatus: 407,
+          socks5Reply: null,
+        }),
+        null,
+      ],
       [answers[0]?.error, null],
     ]);
   });

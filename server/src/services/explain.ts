@@ -109,7 +109,8 @@ export class ExplainService {
     if (!username.readable) return { ...nothing, username, error: username.error };
     const credential = await readCredential(this.#parts.db, username.credential);
     if (credential === undefined || credential.userId !== userId) {
-      const error = explainError("wrong_credentials", "This account has no live credential of that name.");
+      // No more than clients are told.
+      const error = explainError("wrong_credentials");
       const upstreams = this.#parts.upstreams(username.exit, username.session);
       return { ...nothing, username, error, upstreams };
     }
