@@ -2,6 +2,7 @@ import { execFile } from "node:child_process";
 import { once } from "node:events";
 import { rename, writeFile } from "node:fs/promises";
 import { connect as connectTcp, createServer, type Socket } from "node:net";
+import { text } from "node:stream/consumers";
 import { type ConnectionOptions, connect as connectTls, type TLSSocket } from "node:tls";
 import { promisify } from "node:util";
 import { pino } from "pino";
@@ -114,6 +115,42 @@ describe("the TLS port", () => {
     const other = await client({ servername: "elsewhere.test", checkServerIdentity: () => undefined });
     expect(other.getPeerCertificate().fingerprint256).toBe(fixture.gateway.tls?.fingerprint);
     other.destroy();
+  });
+
+  test.each([
+    ["GET", "GET http://example.com/ HTTP/1.1\r\nHost: example.com\r\n\r\n"],
+    ["CONNECT", "CONNECT example.com:443 HTTP/1.1\r\nHost: example.com:443\r\n\r\n"],
+    ["OPTIONS", "OPTIONS * HTTP/1.1\r\nHost: example.com\r\n\r\n"],
+  ])(
+    "tells who speaks plain HTTP to it (%s) that it speaks TLS, opens nothing, and closes",
+    async (_, head) => {
+      const before = origin.counted().connections;
+      const socket = connectTcp({ port: fixture.tlsPort, host: "127.0.0.1", ...HALF_OPEN });
+      socket.write(head.replaceAll("example.com:443", `127.0.0.1:${origin.port}`));
+      const answer = await text(socket);
+      expect(answer).toMatch(/^HTTP\/1\.1 400 Bad Request\r\n(.+\r\n)*Connection: close\r\n/);
+      expect(answer).toContain("This port speaks TLS");
+      expect(origin.counted().connections).toBe(before);
+      socket.destroy();
+    },
+  );
+
+  test("keeps no place for those who spoke plain HTTP, more of them than may shake hands at once", async () => {
+    for (let count = 0; count < 70; count++) {
+      const socket = connectTcp({ port: fixture.tlsPort, host: "127.0.0.1", ...HALF_OPEN });
+      socket.write("GET / HTTP/1.1\r\n\r\n");
+      expect(await text(socket)).toContain("This port speaks TLS");
+      socket.end();
+    }
+    (await client()).destroy();
+  });
+
+  test("says nothing to what is neither TLS nor HTTP", async () => {
+    const socket = connectTcp({ port: fixture.tlsPort, host: "127.0.0.1", ...HALF_OPEN });
+    socket.on("error", () => {});
+    socket.write("\x00\x01\x02 nothing that anybody speaks\r\n\r\n");
+    expect(await text(socket).catch(() => "")).not.toContain("HTTP/");
+    socket.destroy();
   });
 
   test("resumes a session by its ticket", async () => {

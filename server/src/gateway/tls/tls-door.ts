@@ -8,6 +8,7 @@ import { StreamTraffic } from "../http2/stream-traffic.ts";
 import { type Certificate, type CertificateFiles, readCertificate } from "./certificate.ts";
 import { CertificateWatch } from "./certificate-watch.ts";
 import { HandshakeSlots } from "./handshake-slots.ts";
+import { plainHttpAnswer } from "./plain-http-answer.ts";
 import { openerOfLeg, TlsLeg } from "./tls-leg.ts";
 
 /** Where the gateway speaks TLS, and with which certificate. */
@@ -70,8 +71,7 @@ export class TlsDoor {
       allowHalfOpen: true,
       ticketKeys: this.#ticketKeys(),
     });
-    // Node leaves it to us to end what never came to speak TLS.
-    this.#tls.on("tlsClientError", (_error, socket) => socket.destroy());
+    this.#tls.on("tlsClientError", (error, socket) => this.#refuse(error, socket));
     this.#tls.on("secureConnection", (socket) => this.#onSecure(socket));
     this.#server = createTcpServer({ allowHalfOpen: true, noDelay: true }, (socket) => this.#accept(socket));
   }
@@ -137,6 +137,14 @@ export class TlsDoor {
     this.#handshakes.set(ends, { wire: socket, over });
     socket.once("close", over);
     this.#tls.emit("connection", socket);
+  }
+
+  /** Node leaves it to us to end what never came to speak TLS. */
+  #refuse(error: Error, socket: TLSSocket): void {
+    const answer = plainHttpAnswer(error);
+    // Past the TLS socket, which has failed; what is written to the connection below it goes out as it is.
+    if (answer !== null) this.#handshakes.get(endsOf(socket))?.wire.end(answer);
+    socket.destroy();
   }
 
   #onSecure(socket: TLSSocket): void {
