@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
-import { ConfigError, readConfig } from "./config.ts";
+import { readConfig } from "./config.ts";
+import { ConfigError } from "./config-error.ts";
 
 test("without settings everything runs here, on PGlite and this process's memory", () => {
   const config = readConfig({});
@@ -24,8 +25,36 @@ test("an empty setting is none", () => {
 test("a setting that cannot be read is named, and its value is not shown", () => {
   const read = () => readConfig({ DATABASE_URL: "mysql://root:hunter2@db", ATLANTIC_WEB_PORT: "99999" });
   expect(read).toThrow(ConfigError);
-  expect(read).toThrow(/ATLANTIC_WEB_PORT and DATABASE_URL cannot be read/);
+  expect(read).toThrow(/ATLANTIC_WEB_PORT cannot be read.*DATABASE_URL cannot be read.*leave them out/);
   expect(read).not.toThrow(/hunter2/);
+});
+
+test.each([
+  ["ATLANTIC_ROLES", "wbe", /web, gateway and worker, .* or exit alone/],
+  ["ATLANTIC_ROLES", "exit,web", /web, gateway and worker, .* or exit alone/],
+  ["ATLANTIC_WEB_PORT", "http", /from 0 to 65535/],
+  ["ATLANTIC_WEB_URL", "ftp://proxy.example", /https?:\/\//],
+  ["ATLANTIC_GATEWAY_PORT", "-1", /from 0 to 65535/],
+  ["ATLANTIC_GATEWAY_TLS_PORT", "70000", /from 0 to 65535/],
+  ["ATLANTIC_GATEWAY_PROCESSES", "many", /auto, or a number from 1 to 64/],
+  ["ATLANTIC_GATEWAY_PROCESS", "-1", /a number that the gateway itself gives/],
+  ["ATLANTIC_DRAIN_SECONDS", "1m", /seconds from 0 to 86400/],
+  ["ATLANTIC_EXIT_PORT", "x", /from 0 to 65535/],
+  ["ATLANTIC_QUOTA_STATUS", "402", /one of 403, 407/],
+  ["ATLANTIC_DEMONSTRATION", "no", /0 or 1/],
+  ["ATLANTIC_FIRST_ACCOUNT", "yes", /0 or 1/],
+  ["ATLANTIC_SIGN_UP", "shut", /one of open, closed/],
+  ["ATLANTIC_SIGN_UP_BYTES", "1GB", /a whole number of bytes/],
+  ["ATLANTIC_TRUSTED_PROXIES", "10.0.0.0/8,balancer", /addresses and networks/],
+  ["ATLANTIC_LOG", "loud", /one of silent, error, warn, info, debug/],
+  ["DATABASE_URL", "db.example", /postgres:\/\//],
+  ["REDIS_URL", "cache.example", /redis:\/\/ or rediss:\/\//],
+] as const)("%s that cannot be read (%s) is answered with what it takes", (name, value, takes) => {
+  const read = () => readConfig({ [name]: value });
+  expect(read).toThrow(ConfigError);
+  expect(read).toThrow(new RegExp(`^${name} cannot be read: it takes `));
+  expect(read).toThrow(takes);
+  expect(read).not.toThrow(/a text/);
 });
 
 test("TLS is on with a certificate, or where a port is asked for", () => {

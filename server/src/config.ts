@@ -1,54 +1,8 @@
 import { availableParallelism } from "node:os";
 import { dirname, join, resolve } from "node:path";
-import { z } from "zod";
+import { ConfigError } from "./config-error.ts";
+import { type Environment, type Role, readEnvironment } from "./environment.ts";
 import type { CertificateFiles } from "./gateway/tls/certificate.ts";
-
-const port = z.coerce.number().int().min(0).max(65_535);
-const flag = z.enum(["0", "1"]).transform((value) => value === "1");
-
-const roleNames = ["web", "gateway", "worker", "exit"] as const;
-const defaultRoles = ["web", "gateway", "worker"] as const;
-
-/** What a process of the server does: all of it by default. */
-type Role = (typeof roleNames)[number];
-
-const roles = z
-  .string()
-  .transform((text) => text.split(",").map((one) => one.trim()))
-  .pipe(z.array(z.enum(roleNames)).min(1))
-  // An exit shares nothing with the others: no database, and no accounts.
-  .refine((names) => !names.includes("exit") || names.length === 1);
-
-const environmentSchema = z.object({
-  ATLANTIC_DATA: z.string().min(1).optional(),
-  ATLANTIC_ROLES: roles.default([...defaultRoles]),
-  ATLANTIC_WEB_HOST: z.string().min(1).default("127.0.0.1"),
-  ATLANTIC_WEB_PORT: port.default(3000),
-  ATLANTIC_WEB_URL: z.url({ protocol: /^https?$/ }).optional(),
-  ATLANTIC_GATEWAY_HOST: z.string().min(1).default("127.0.0.1"),
-  ATLANTIC_GATEWAY_PORT: port.default(7777),
-  ATLANTIC_GATEWAY_TLS_PORT: port.optional(),
-  ATLANTIC_GATEWAY_TLS_CERT: z.string().min(1).optional(),
-  ATLANTIC_GATEWAY_TLS_KEY: z.string().min(1).optional(),
-  ATLANTIC_GATEWAY_PROCESSES: z
-    .union([z.literal("auto"), z.coerce.number().int().min(1).max(64)])
-    .default("auto"),
-  /** Set by the process that shares its port with others; people do not. */
-  ATLANTIC_GATEWAY_PROCESS: z.coerce.number().int().min(0).optional(),
-  ATLANTIC_ECHO_ADDRESS: z.string().optional(),
-  ATLANTIC_DRAIN_SECONDS: z.coerce.number().int().min(0).max(86_400).default(30),
-  ATLANTIC_EXIT_HOST: z.string().min(1).default("0.0.0.0"),
-  ATLANTIC_EXIT_PORT: port.default(7070),
-  ATLANTIC_QUOTA_STATUS: z.enum(["403", "407"]).default("403"),
-  ATLANTIC_DEMONSTRATION: flag.default(true),
-  ATLANTIC_FIRST_ACCOUNT: flag.default(false),
-  ATLANTIC_SIGN_UP: z.enum(["open", "closed"]).default("open"),
-  ATLANTIC_SIGN_UP_BYTES: z.coerce.bigint().min(0n).default(1_000_000_000n),
-  ATLANTIC_TRUSTED_PROXIES: z.string().default(""),
-  ATLANTIC_LOG: z.enum(["silent", "error", "warn", "info", "debug"]).default("warn"),
-  DATABASE_URL: z.url({ protocol: /^postgres(ql)?$/ }).optional(),
-  REDIS_URL: z.url({ protocol: /^rediss?$/ }).optional(),
-});
 
 /** Where the gateway listens, and in how many processes. */
 interface GatewayConfig {
@@ -103,21 +57,13 @@ export interface Config {
   readonly redisUrl: string | null;
 }
 
-/** A setting that cannot be read. The message is one sentence that names it and never shows its value. */
-export class ConfigError extends Error {
-  override readonly name = "ConfigError";
-}
-
 /**
  * Reads the configuration from environment variables.
  *
  * @throws ConfigError
  */
 export function readConfig(environment: Readonly<Record<string, string | undefined>>): Config {
-  const filled = Object.entries(environment).filter(([, value]) => value !== undefined && value !== "");
-  const parsed = environmentSchema.safeParse(Object.fromEntries(filled));
-  if (!parsed.success) throw new ConfigError(sentence(parsed.error));
-  const settings = parsed.data;
+  const settings = readEnvironment(environment);
   const repository = resolve(dirname(import.meta.filename), "../..");
   return {
     roles: new Set(settings.ATLANTIC_ROLES),
@@ -142,9 +88,7 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
     demonstration: settings.ATLANTIC_DEMONSTRATION,
     firstAccount: settings.ATLANTIC_FIRST_ACCOUNT,
     signUp: { open: settings.ATLANTIC_SIGN_UP === "open", allowanceBytes: settings.ATLANTIC_SIGN_UP_BYTES },
-    trustedProxies: settings.ATLANTIC_TRUSTED_PROXIES.split(",")
-      .map((one) => one.trim())
-      .filter(Boolean),
+    trustedProxies: settings.ATLANTIC_TRUSTED_PROXIES,
     logLevel: settings.ATLANTIC_LOG,
     databaseUrl: settings.DATABASE_URL ?? null,
     redisUrl: settings.REDIS_URL ?? null,
@@ -154,7 +98,7 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
 const TLS_PORT = 7778;
 
 /** With a certificate TLS is on; without one only where a port is asked for. */
-function gatewayTls(settings: z.infer<typeof environmentSchema>): GatewayTlsConfig | null {
+function gatewayTls(settings: Environment): GatewayTlsConfig | null {
   const {
     ATLANTIC_GATEWAY_TLS_CERT: certificate,
     ATLANTIC_GATEWAY_TLS_KEY: key,
@@ -172,7 +116,7 @@ function gatewayTls(settings: z.infer<typeof environmentSchema>): GatewayTlsConf
 }
 
 /** One process for each core; the embedded database belongs to one process, and so does a gateway on it. */
-function processCount(settings: z.infer<typeof environmentSchema>): number {
+function processCount(settings: Environment): number {
   if (settings.ATLANTIC_GATEWAY_PROCESS !== undefined) return 1;
   const wanted = settings.ATLANTIC_GATEWAY_PROCESSES;
   if (settings.DATABASE_URL !== undefined) return wanted === "auto" ? availableParallelism() : wanted;
@@ -180,11 +124,4 @@ function processCount(settings: z.infer<typeof environmentSchema>): number {
   throw new ConfigError(
     "ATLANTIC_GATEWAY_PROCESSES needs Postgres: set DATABASE_URL as well, or leave it out for one process.",
   );
-}
-
-function sentence(error: z.ZodError): string {
-  const names = [...new Set(error.issues.map((issue) => String(issue.path[0])))];
-  return `${names.join(" and ")} cannot be read: correct ${names.length === 1 ? "it" : "them"} or leave ${
-    names.length === 1 ? "it" : "them"
-  } out for the default.`;
 }

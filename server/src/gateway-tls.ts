@@ -1,6 +1,7 @@
 import { createHmac } from "node:crypto";
 import { join } from "node:path";
-import { type Config, ConfigError } from "./config.ts";
+import type { Config } from "./config.ts";
+import { ConfigError } from "./config-error.ts";
 import { CertificateError, ownCertificateFiles, readCertificate } from "./gateway/tls/certificate.ts";
 import type { TlsDoorOptions } from "./gateway/tls/tls-door.ts";
 import type { Secrets } from "./secrets.ts";

@@ -1,4 +1,4 @@
-import { ConfigError } from "./config.ts";
+import { ConfigError } from "./config-error.ts";
 import { DirectoryInUseError } from "./db/directory-lock.ts";
 
 /** Why the server cannot start: one sentence for people, with what to do. */
