@@ -60,6 +60,9 @@ function readText(path: string): string {
   try {
     return readFileSync(path, "utf8");
   } catch (cause) {
+    if (cause instanceof Error && "code" in cause && cause.code === "EACCES") {
+      throw new ClearError(`${path} may not be read by you: run this as its owner.`, { cause });
+    }
     throw new ClearError(`The companion has no configuration at ${path}: run npm start once.`, { cause });
   }
 }

@@ -1,5 +1,5 @@
 import { execFile } from "node:child_process";
-import { chmodSync, mkdirSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { DIRECT } from "@atlantic/shared/routing/route.ts";
@@ -108,6 +108,40 @@ test("what cannot be done is one sentence and exit code 1; what is not understoo
   const { code, out } = await atlantic("doctor");
   expect(code).toBe(1);
   expect(out).toContain("BAD   Exits");
+});
+
+test("the doctor looks at what it can where no companion runs, and says what it could not look at", async () => {
+  await companion.close();
+  const nothing = await atlantic("doctor");
+  expect(nothing).toMatchObject({ code: 1, err: "" });
+  expect(nothing.out).toContain("BAD   Companion: The companion is not running: start it with npm start.");
+  expect(nothing.out).toMatch(/BAD {3}Configuration: The companion has no configuration/);
+  expect(nothing.out).toMatch(/Native addon: /);
+  expect(nothing.out).toMatch(/warn {2}Not looked at: Which browsers are connected/);
+  const upstream = {
+    kind: "gateway",
+    host: "127.0.0.1",
+    port: exits.port,
+    username: "u",
+    password: "p",
+    apiUrl: "http://127.0.0.1:1",
+  };
+  mkdirSync(companion.paths.directory, { recursive: true });
+  writeFileSync(companion.paths.config, JSON.stringify({ upstream }), { mode: 0o644 });
+  chmodSync(companion.paths.config, 0o644);
+  const findings: { name: string; verdict: string; remedy: string | null }[] = JSON.parse(
+    (await atlantic("doctor", "--json")).out,
+  );
+  const verdicts = Object.fromEntries(findings.map(({ name, verdict }) => [name, verdict]));
+  expect(verdicts).toMatchObject({
+    Companion: "bad",
+    "Way to the exits": "good",
+    Exits: "bad",
+    Configuration: "warning",
+    "Not looked at": "warning",
+  });
+  rmSync(dirname(companion.paths.directory), { recursive: true });
+  companion = await startTestCompanion(exits.port);
 });
 
 test("the doctor warns of passwords of upstreams that others may read, and names the command that mends it", async () => {

@@ -1,11 +1,15 @@
 import { isProviderKind } from "@atlantic/shared/exits/adapters/provider-adapters.ts";
 import { countryCodeSchema } from "@atlantic/shared/exits/selector.ts";
 import { ClearError } from "../clear-error.ts";
-import { dataDirectory } from "../data-paths.ts";
+import { dataDirectory, pathsToSpeakTo, servicePaths } from "../data-paths.ts";
+import { examineAlone } from "../doctor/examine-alone.ts";
 import { examineProvider } from "../doctor/examine-provider.ts";
-import type { Finding } from "../doctor/finding.ts";
+import { examineServerFiles } from "../doctor/examine-server-files.ts";
+import { bad, type Finding } from "../doctor/finding.ts";
 import { type ConfiguredUpstream, readConfiguredUpstreams, upstreamsPath } from "../doctor/read-upstreams.ts";
-import { type CommandContext, show } from "./command-context.ts";
+import { meansService } from "../service/means-service.ts";
+import { type CommandContext, show, withCompanion } from "./command-context.ts";
+import { restoreLeftSettings } from "./system-proxy-command.ts";
 
 export interface ProviderOptions {
   readonly provider?: string;
@@ -17,8 +21,37 @@ export interface ProviderOptions {
 
 const marks = { good: "ok  ", warning: "warn", bad: "BAD " } as const;
 
+/** Looks at everything that can be looked at, with the companion's help where one answers. */
+export async function examineEverything(context: CommandContext): Promise<void> {
+  const findings = await askCompanion(context);
+  showFindings(context, [...findings, ...examineServerFiles(dataDirectory())]);
+}
+
+/** Where no companion answers, which is when one asks, what can be found out without it. */
+async function askCompanion(context: CommandContext): Promise<readonly Finding[]> {
+  try {
+    return await withCompanion((client) => client.request("doctor.run", {}));
+  } catch (error) {
+    if (!(error instanceof ClearError)) throw error;
+    const left = await leftSettings(context);
+    const paths = meansService() ? servicePaths : pathsToSpeakTo();
+    return [...(await examineAlone(paths, error.message)), ...left];
+  }
+}
+
+/** Puts the desktop's settings back that a killed companion left; that it cannot is a finding like others. */
+async function leftSettings(context: CommandContext): Promise<Finding[]> {
+  try {
+    await restoreLeftSettings(context);
+    return [];
+  } catch (error) {
+    if (!(error instanceof ClearError)) throw error;
+    return [bad("Desktop's proxy settings", error.message, "atlantic disconnect --system-proxy")];
+  }
+}
+
 /** Prints what was found; with something bad among it the command fails. */
-export function showFindings(context: CommandContext, findings: readonly Finding[]): void {
+function showFindings(context: CommandContext, findings: readonly Finding[]): void {
   show(context, findings, (list) => list.map(findingInWords).join("\n"));
   if (findings.some(({ verdict }) => verdict === "bad")) process.exitCode = 1;
 }

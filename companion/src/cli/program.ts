@@ -3,12 +3,10 @@ import { routeIdSchema } from "@atlantic/shared/routing/route.ts";
 import { Command } from "commander";
 import { ClearError } from "../clear-error.ts";
 import type { ControlClient } from "../control/control-client.ts";
-import { dataDirectory } from "../data-paths.ts";
-import { examineServerFiles } from "../doctor/examine-server-files.ts";
 import { VERSION } from "../version.ts";
 import { type CommandContext, show, withCompanion } from "./command-context.ts";
 import { addDns } from "./dns-command.ts";
-import { examineProviders, type ProviderOptions, showFindings } from "./doctor-command.ts";
+import { examineEverything, examineProviders, type ProviderOptions } from "./doctor-command.ts";
 import { explain } from "./explain-command.ts";
 import { type PairOptions, pair } from "./pair-command.ts";
 import { parseRoute, parseScope, type ScopeOptions } from "./parse-route.ts";
@@ -18,7 +16,6 @@ import { statusInWords } from "./show-status.ts";
 import {
   connectSystemProxy,
   disconnectSystemProxy,
-  restoreLeftSettings,
   type SystemProxyOptions,
   withSystemProxyOptions,
 } from "./system-proxy-command.ts";
@@ -76,7 +73,7 @@ export function program(print: (text: string) => void): Command {
     .option("--only-connect", "do not try sessions and disputed spellings")
     .action((options: ProviderOptions) =>
       options.provider === undefined
-        ? examine(context())
+        ? examineEverything(context())
         : examineProviders(context(), { ...options, provider: options.provider }),
     );
   root
@@ -216,14 +213,4 @@ async function rotate(context: CommandContext, client: ControlClient, id: string
       .map(({ routeId, address, problem }) => `${routeId}: ${address ?? problem ?? "new session"}`)
       .join("\n"),
   );
-}
-
-async function examine(context: CommandContext): Promise<void> {
-  try {
-    const findings = await withCompanion((client) => client.request("doctor.run", {}));
-    showFindings(context, [...findings, ...examineServerFiles(dataDirectory())]);
-  } catch (error) {
-    if (error instanceof ClearError) await restoreLeftSettings(context);
-    throw error;
-  }
 }

@@ -1,10 +1,11 @@
-import { existsSync } from "node:fs";
 import { connect, type Socket } from "node:net";
+import { dirname } from "node:path";
 import { descriptorOf, peerCredentials } from "@atlantic/native";
 import { type CompanionRequest, companionRequests } from "@atlantic/shared/control/messages.ts";
 import type { z } from "zod";
 import { ClearError } from "../clear-error.ts";
-import { PRODUCT } from "../service/service-files.ts";
+import { servicePaths } from "../data-paths.ts";
+import { meansService } from "../service/means-service.ts";
 import { ControlFailure } from "./control-failure.ts";
 import { LinePeer } from "./line-peer.ts";
 import { ownerToExpect } from "./trusted-socket.ts";
@@ -65,7 +66,7 @@ function expectedOwner(socketPath: string): number | undefined {
     owner = ownerToExpect(socketPath);
   } catch (cause) {
     const isForbidden = cause instanceof Error && "code" in cause && cause.code === "EACCES";
-    throw new ClearError(isForbidden ? NOT_IN_GROUP : notRunning(), { cause });
+    throw new ClearError(isForbidden ? forbidden(socketPath) : notRunning(), { cause });
   }
   if (owner === undefined) throw foreign(socketPath);
   return owner;
@@ -80,9 +81,15 @@ function isAnsweredBy(socket: Socket, owner: number | undefined): boolean {
   return peer === null || peer.uid === owner;
 }
 
-/** Who has the service installed does not start it with npm; who asks for a data directory does not mean it. */
+/** Who has the service installed does not start it with npm. */
 function notRunning(): string {
-  return !process.env.ATLANTIC_DATA && existsSync(PRODUCT) ? SERVICE_NOT_RUNNING : NOT_RUNNING;
+  return meansService() ? SERVICE_NOT_RUNNING : NOT_RUNNING;
+}
+
+/** Why a socket may not even be looked at. The group is the service's, and opens nobody's own data directory. */
+export function forbidden(socketPath: string): string {
+  if (socketPath === servicePaths.controlSocket) return NOT_IN_GROUP;
+  return `${dirname(socketPath)} is another user's, and closed to you: run this as that user, or set ATLANTIC_DATA to a data directory of your own.`;
 }
 
 function foreign(socketPath: string): ClearError {

@@ -16,12 +16,20 @@ export function examineProtection(view: ProtectionView | null): Finding[] {
   const platform = platformFinding();
   if (platform) return [platform];
   return [
-    kernelFinding(release(), view),
-    holderFinding(view),
-    deviceFinding(view),
+    ...machineFindings(view),
     capabilitiesFinding(view, readFileSync("/proc/self/status", "utf8")),
     ...(view ? [stateFinding(view)] : []),
   ];
+}
+
+/** What the protection would need of this machine; the rest only a running companion knows. */
+export function examineMachine(): Finding[] {
+  const platform = platformFinding();
+  return platform ? [platform] : machineFindings(null);
+}
+
+function machineFindings(view: ProtectionView | null): Finding[] {
+  return [kernelFinding(release(), view), holderFinding(view), deviceFinding(view)];
 }
 
 const simulatedRules: Partial<Record<NodeJS.Platform, string>> = {

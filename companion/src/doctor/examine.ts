@@ -38,7 +38,11 @@ export async function examine(parts: ExamineParts): Promise<Finding[]> {
   ];
 }
 
-async function upstreamFinding({ watch, config }: ExamineParts): Promise<Finding> {
+/** Whether the way to the exits is there; looks now. */
+export async function upstreamFinding({
+  watch,
+  config,
+}: Pick<ExamineParts, "watch" | "config">): Promise<Finding> {
   await watch.look();
   const { reachable, problem } = watch.health;
   const name = "Way to the exits";
@@ -47,7 +51,8 @@ async function upstreamFinding({ watch, config }: ExamineParts): Promise<Finding
   return bad(name, problem ?? `${place} is not reachable.`, "Start it: npm start.");
 }
 
-async function exitsFinding({ api, config }: ExamineParts): Promise<Finding> {
+/** Whether any exit is offered; asks the server. */
+export async function exitsFinding({ api, config }: Pick<ExamineParts, "api" | "config">): Promise<Finding> {
   const name = "Exits";
   if (config.upstream.kind === "provider")
     return good(name, "The provider has exits in every country it sells.");
@@ -73,7 +78,8 @@ function browsersFinding({ registry, pairings }: ExamineParts): Finding {
   return warning(name, detail, "Open one with npm run browser.");
 }
 
-function addressFinding({ config }: ExamineParts): Finding {
+/** Whether the address that sites see is checked. */
+export function addressFinding({ config }: Pick<ExamineParts, "config">): Finding {
   const name = "Address check";
   if (config.addressCheckUrl !== null)
     return good(name, `Addresses are checked at ${config.addressCheckUrl}.`);
@@ -81,7 +87,8 @@ function addressFinding({ config }: ExamineParts): Finding {
   return warning(name, detail, "Set addressCheckUrl in config.json to a page that answers it.");
 }
 
-function addonFinding(): Finding {
+/** Whether the native addon is there. */
+export function addonFinding(): Finding {
   const name = "Native addon";
   const state = addonState();
   if (state.kind === "loaded") return good(name, "Loaded: the kernel says who is at the control socket.");
