@@ -35,6 +35,12 @@ describe.each(databaseKinds)("the gateway in the server on %s", (kind) => {
     ]);
   });
 
+  test("ready-made lines ask for the echo site, which shows the address that it sees", async () => {
+    const { member } = await memberWithCredential();
+    const { curlHttp, curlSocks5 } = await member.api.proxy.connect.mutate({ exit: {} });
+    for (const line of [curlHttp, curlSocks5]) expect(line).toMatch(/' http:\/\/echo\.atlantic\.test\/$/);
+  });
+
   test("a request through the gateway is in the account: its connection, its bytes, its exit; and in no other", async () => {
     const { member, username, password } = await memberWithCredential();
     const seen = await askEcho(`${username}-cc-de`, password);

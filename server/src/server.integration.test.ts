@@ -223,7 +223,7 @@ describe("proxy.connect", () => {
     });
     expect(recipe.username).toBe(`${credential.username}-cc-us-city-new_york-sid-abc1-ttl-30`);
     expect(recipe.curlHttp).toContain(`http://${recipe.username}:••••@`);
-    expect(recipe.curlSocks5).toContain("socks5h://");
+    expect(recipe.curlSocks5).toMatch(/socks5h:\/\/.* https:\/\/example\.com\/$/);
     expect(JSON.stringify(recipe)).not.toContain(password);
   });
 });

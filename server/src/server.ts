@@ -21,6 +21,7 @@ import { openConfiguredCache, openConfiguredDatabase } from "./open-stores.ts";
 import { readSecrets, type Secrets } from "./secrets.ts";
 import { createServices } from "./services/services.ts";
 import { listenProblem } from "./start-error.ts";
+import { trialSite } from "./trial-site.ts";
 import { openUpstreamExplainer } from "./upstream-explainer.ts";
 import type { Job } from "./worker/job.ts";
 import { jobsWith } from "./worker/jobs.ts";
@@ -122,6 +123,7 @@ async function startWeb(parts: {
     gatewayAddress: gateway.address,
     now: () => new Date(),
     explainUpstreams: await openUpstreamExplainer(config),
+    trialSite: await trialSite(config, gateway.demonstration),
   });
   const app = createApp({
     auth,

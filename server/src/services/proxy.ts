@@ -33,20 +33,26 @@ export class ProxyService {
   readonly #db: Kysely<Schema>;
   readonly #gateway: LiveGateway;
   readonly #address: () => GatewayAddress;
+  readonly #trialSite: string;
   readonly #connections: ConnectionService;
   readonly #audit: AuditLog;
 
-  /** @param address asked each time: the port is known only when the gateway listens. */
+  /**
+   * @param parts.address asked each time: the port is known only when the gateway listens.
+   * @param parts.trialSite what ready-made lines ask for
+   */
   constructor(parts: {
     db: Kysely<Schema>;
     gateway: LiveGateway;
     address: () => GatewayAddress;
+    trialSite: string;
     connections: ConnectionService;
     audit: AuditLog;
   }) {
     this.#db = parts.db;
     this.#gateway = parts.gateway;
     this.#address = parts.address;
+    this.#trialSite = parts.trialSite;
     this.#connections = parts.connections;
     this.#audit = parts.audit;
   }
@@ -70,8 +76,8 @@ export class ProxyService {
       host,
       httpPort: port,
       socksPort: port,
-      curlHttp: `curl --proxy 'http://${authority}' https://example.com/`,
-      curlSocks5: `curl --proxy 'socks5h://${authority}' https://example.com/`,
+      curlHttp: `curl --proxy 'http://${authority}' ${this.#trialSite}`,
+      curlSocks5: `curl --proxy 'socks5h://${authority}' ${this.#trialSite}`,
     };
   }
 

@@ -41,6 +41,8 @@ export function createServices(parts: {
   now: () => Date;
   /** What the configured upstreams would be asked. Default: there are none. */
   explainUpstreams?: UpstreamExplainer;
+  /** What ready-made lines ask for. Default: a public site. */
+  trialSite?: string;
 }): Services {
   const { db, gateway, now } = parts;
   const audit = new AuditLog();
@@ -54,7 +56,14 @@ export function createServices(parts: {
     sessionSettings: new SessionSettingsService({ db, audit }),
     exits: new ExitService({ db }),
     explain: new ExplainService({ db, gateway, upstreams: parts.explainUpstreams ?? (() => []), now }),
-    proxy: new ProxyService({ db, gateway, address: parts.gatewayAddress, connections, audit }),
+    proxy: new ProxyService({
+      db,
+      gateway,
+      address: parts.gatewayAddress,
+      trialSite: parts.trialSite ?? "https://example.com/",
+      connections,
+      audit,
+    }),
     connections,
     usage: new UsageService({ db, gateway, now }),
     receipts: new ReceiptService({ db, key: new ReceiptKey(parts.credentialKey), now }),
