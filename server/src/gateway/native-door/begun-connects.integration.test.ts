@@ -76,9 +76,19 @@ describe.runIf(carrierEngine() !== null)("a client that is carried before it is 
 
   const target = () => `${here}:${port}`;
 
+  /** What the engine tells comes in order: whoever asks now is refused after all others were decided about. */
+  async function allAreDecidedAbout(): Promise<void> {
+    const client = await rawClient(fixture.gateway.port);
+    // A TLS greeting, which is refused at once.
+    client.send("\x16");
+    await client.ended();
+    client.socket.destroy();
+  }
+
   /** One after the other, until the next is carried in advance. */
   async function makeStand(target: string): Promise<void> {
     for (let count = 0; count < 3; count += 1) await end(await say(head(target)));
+    await allAreDecidedAbout();
   }
 
   async function end(client: RawClient): Promise<string> {
