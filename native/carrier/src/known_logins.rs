@@ -30,7 +30,7 @@ impl KnownLogins {
             return;
         };
         let logins = self.0.entry(listener).or_default();
-        if logins.len() >= MAX_LOGINS {
+        if logins.len() >= MAX_LOGINS && !logins.contains_key(&login) {
             logins.clear();
         }
         logins.insert(login, known);
@@ -94,6 +94,26 @@ mod tests {
         assert_eq!(logins.known_in(2, client, &said, 1), None);
         let other = "192.0.2.8".parse().expect("an address");
         assert_eq!(logins.known_in(1, other, &said, 1), None);
+    }
+
+    #[test]
+    fn renewing_one_of_the_most_that_are_known_forgets_none() {
+        let login = |number: usize| [1, 1, b'u', 2, (number >> 8) as u8, number as u8];
+        let order = |number: usize| {
+            let mut order = Vec::new();
+            put_u32(&mut order, 1_000);
+            put_bytes(&mut order, CLIENT.as_bytes());
+            put_bytes(&mut order, &login(number));
+            order
+        };
+        let client = CLIENT.parse().expect("an address");
+        let mut logins = KnownLogins::default();
+        for number in (0..MAX_LOGINS).chain([7]) {
+            logins.read(1, &mut Reader::new(&order(number)), 0);
+        }
+        assert_eq!(logins.known_in(1, client, &login(0), 1), Some(6));
+        logins.read(1, &mut Reader::new(&order(MAX_LOGINS)), 0);
+        assert_eq!(logins.known_in(1, client, &login(0), 1), None);
     }
 
     #[test]

@@ -65,7 +65,7 @@ impl StandingConnects {
             return;
         };
         let heads = self.of_listener.entry(listener).or_default();
-        if heads.len() >= MAX_HEADS {
+        if heads.len() >= MAX_HEADS && !heads.contains_key(&head) {
             heads.clear();
         }
         heads.insert(head, standing);
