@@ -14,6 +14,7 @@ import * as limits from "./2026-11-23-11-limits.ts";
 import * as changes from "./2026-11-23-12-changes.ts";
 import * as exitSessions from "./2026-11-23-13-exit-sessions.ts";
 import * as datagrams from "./2026-11-23-15-datagrams.ts";
+import * as onePassword from "./2026-11-30-01-one-password.ts";
 
 /** Every migration under its permanent name. A new one is added at the end; a released one is never edited. */
 const migrations: Record<string, Migration> = {
@@ -31,6 +32,7 @@ const migrations: Record<string, Migration> = {
   "2026-11-23-12-changes": changes,
   "2026-11-23-13-exit-sessions": exitSessions,
   "2026-11-23-15-datagrams": datagrams,
+  "2026-11-30-01-one-password": onePassword,
 };
 
 /**

@@ -123,6 +123,22 @@ describe.each(databaseKinds)("accounts on %s", (kind) => {
     expect(entries).toHaveLength(1);
   });
 
+  test("of several first passwords that are set at the same moment one holds", async () => {
+    const { internalAdapter } = await auth.$context;
+    const email = "hasty@example.test";
+    const { id } = await internalAdapter.createUser({ email, name: "H" }, { method: "first-account" });
+    const entered = await post("/sign-in/once", { token: await createSignInToken(internalAdapter, id) });
+    const cookie = entered.headers.getSetCookie()[0]?.split(";")[0] ?? "";
+    const answers = await Promise.all(
+      Array.from({ length: 4 }, (_, n) =>
+        post("/set-password", { newPassword: `the password number ${n}` }, cookie),
+      ),
+    );
+    expect(answers.map(({ status }) => status).sort()).toEqual([200, 400, 400, 400]);
+    const { db } = database;
+    expect(await db.selectFrom("account").select("id").where("userId", "=", id).execute()).toHaveLength(1);
+  });
+
   test("an entry of the audit log that was changed behind its back is found", async () => {
     const { db } = database;
     const audit = new AuditLog();

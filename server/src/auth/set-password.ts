@@ -23,11 +23,11 @@ export function setFirstPassword() {
           const userId = session.user.id;
           if (await internalAdapter.findCredentialAccount(userId)) throw refusal("PASSWORD_ALREADY_SET");
           const hash = await password.hash(newPassword);
-          await internalAdapter.linkAccount({
-            userId,
-            providerId: "credential",
-            accountId: userId,
-            password: hash,
+          const credential = { userId, providerId: "credential", accountId: userId, password: hash };
+          await internalAdapter.linkAccount(credential).catch(async (cause: unknown) => {
+            // The database takes one: another request may have been sooner by a moment.
+            if (await internalAdapter.findCredentialAccount(userId)) throw refusal("PASSWORD_ALREADY_SET");
+            throw cause;
           });
           return context.json({ status: true });
         },
