@@ -3,6 +3,7 @@ import { join } from "node:path";
 import type { Kysely } from "kysely";
 import { z } from "zod";
 import type { Auth } from "./auth/auth.ts";
+import { verifyPassword } from "./auth/password-hash.ts";
 import { createSignInToken } from "./auth/sign-in-once.ts";
 import type { Schema } from "./db/schema.ts";
 import { grantAllowance } from "./services/allowance.ts";
@@ -15,6 +16,8 @@ const ALLOWANCE_BYTES = 10_000_000_000n;
 const fileSchema = z.object({
   userId: z.string(),
   email: z.string(),
+  /** Of an earlier version: one that nobody was ever shown. */
+  password: z.string().nullish(),
   credential: z.object({ username: z.string(), password: z.string() }),
 });
 type FirstAccountFile = z.infer<typeof fileSchema>;
@@ -53,14 +56,27 @@ export async function openFirstAccount(parts: Parts): Promise<FirstAccount | nul
   };
 }
 
-async function knownAccount({ db, directory }: Parts): Promise<FirstAccountFile | null> {
+async function knownAccount(parts: Parts): Promise<FirstAccountFile | null> {
+  const { db, directory } = parts;
   const account = await readFile(fileIn(directory), "utf8")
     .then((text) => fileSchema.parse(JSON.parse(text)))
     // Missing, or spoilt: it is established anew.
     .catch(() => null);
   if (account === null) return null;
   const user = await db.selectFrom("user").select("id").where("id", "=", account.userId).executeTakeFirst();
-  return user === undefined ? null : account;
+  if (user === undefined) return null;
+  if (account.password) await forgetUnshownPassword(parts, account.userId, account.password);
+  return account;
+}
+
+/** Without it the owner can set one; with it they would be asked for a password that they never saw. */
+async function forgetUnshownPassword({ db }: Parts, userId: string, password: string): Promise<void> {
+  const passwords = db.selectFrom("account").select(["id", "password"]).where("userId", "=", userId);
+  for (const { id, password: hash } of await passwords.execute()) {
+    if (hash !== null && (await verifyPassword({ hash, password }))) {
+      await db.deleteFrom("account").where("id", "=", id).execute();
+    }
+  }
 }
 
 /** Takes up where an earlier start may have been cut off: the account can be there without its file. */
