@@ -1,13 +1,14 @@
 import { once } from "node:events";
 import { readdirSync } from "node:fs";
 import { connect, createServer, type Server, type Socket } from "node:net";
-import { afterEach, expect, onTestFinished, test } from "vitest";
+import { afterEach, expect, onTestFinished, test, vi } from "vitest";
 import { addonState } from "../addon.ts";
 import type { DialError } from "../dial-error.ts";
 import { type DialPlan, dialPlan } from "../dial-plan.ts";
 import type { CarriedConnection, CarriedTotals, CarryOptions } from "./carried-connection.ts";
 import { type CarrierEngine, carrierEngine, handleOfAllowance } from "./engine.ts";
 import type { CarrierOutcome } from "./protocol.ts";
+import { SharedAllowance } from "./shared-allowance.ts";
 
 const opened: (Server | Socket)[] = [];
 
@@ -419,6 +420,35 @@ function theEngineCarries(engine: CarrierEngine): void {
     expect(outcome).toBe("quota_exhausted");
     expect(totals.receivedBytes).toBe(2_234_567);
     expect(allowance.remaining).toBe(0);
+  });
+
+  test("who waits on this thread for more than there is comes first, and nothing spins meanwhile", async () => {
+    const port = await target((socket) => socket.on("error", () => {}).write(Buffer.alloc(3_000_000)));
+    const allowance = engine.createAllowance(0, { onLow: () => {}, onDry: () => {} });
+    allowance.add(100_000);
+    const handle = handleOfAllowance(allowance) ?? 0;
+    const plan = { addresses: ["127.0.0.1"], port };
+    const { port: at, stories } = door((client) => client.carry(plan, { ...usual, allowance: handle }));
+    const client = await clientOf(at);
+    let got = -"welcome\n".length;
+    client.on("data", (bytes: Buffer) => {
+      got += bytes.length;
+    });
+    client.write("wish");
+    await expect.poll(() => got, { interval: 2 }).toBe(100_000);
+    const taken = allowance.take(50_000);
+    const told = vi.spyOn(SharedAllowance.prototype, "reportReturned");
+    allowance.add(10_000);
+    // The two threads answered each other without an end: what the engine cannot get yet, it asked for again.
+    for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setTimeout(resolve, 1));
+    expect(told.mock.calls.length).toBeLessThan(50);
+    told.mockRestore();
+    expect(allowance.remaining).toBe(10_000);
+    allowance.add(100_000);
+    expect(await taken).toBe(true);
+    await expect.poll(() => got, { interval: 2 }).toBe(160_000);
+    allowance.close();
+    await (await storyOf(stories)).closed;
   });
 
   test.each(["used up", "cut for it"])("what was charged arrives before a flow is reset: %s", async (how) => {

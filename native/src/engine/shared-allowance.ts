@@ -50,7 +50,7 @@ export class SharedAllowance implements Allowance {
   add(bytes: number): void {
     this.#state.add(bytes);
     this.#serve();
-    if (this.#state.isWaitedFor) this.#wake();
+    if (this.#waiting.length === 0 && this.#state.isWaitedFor) this.#wake();
   }
 
   reclaim(): number {
@@ -74,10 +74,10 @@ export class SharedAllowance implements Allowance {
     if (!this.#closed) this.#events.onDry();
   }
 
-  /** Bytes came back while somebody waits here. */
+  /** Bytes came back while somebody waits here. Until that is served the engine's flows get nothing: they are let be. */
   reportReturned(): void {
     this.#serve();
-    this.#wake();
+    if (this.#waiting.length === 0) this.#wake();
   }
 
   #serve(): void {
