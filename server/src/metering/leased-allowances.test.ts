@@ -132,3 +132,23 @@ test("a lease that is answered when all was lost meanwhile is given back, and an
   expect((await opening).remaining).toBe(LEASE_LEAST_BYTES);
   expect(store.heldBytes).toBe(LEASE_LEAST_BYTES);
 });
+
+test("what may have been given back is spent no more, whether the answer came or not", async () => {
+  const store = new StoreInMemory();
+  const allowances = start(store);
+  const allowance = await allowances.of(USER);
+  const giveBack = store.giveBack.bind(store);
+  const { promise: broken, resolve: isBroken } = Promise.withResolvers<void>();
+  store.giveBack = async (userId, bytes) => {
+    await giveBack(userId, bytes);
+    store.giveBack = giveBack;
+    isBroken();
+    throw new Error("The line broke before the answer came.");
+  };
+  for (let second = 0; second < 4; second += 1) allowances.sweep();
+  await broken;
+  await new Promise((resolve) => setImmediate(resolve));
+  expect([store.heldBytes, allowance.remaining]).toEqual([0, 0]);
+  expect(await allowance.take(1_000)).toBe(true);
+  expect(store.heldBytes).toBe(LEASE_LEAST_BYTES);
+});

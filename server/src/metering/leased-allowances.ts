@@ -339,8 +339,8 @@ class LeasedAccount {
     if (left === 0) return;
     await this.#parts.store.giveBack(this.#userId, left).catch((error: unknown) => {
       this.#parts.logger.error({ err: error }, "a lease was not given back");
-      this.#addedBytes += left;
-      if (!this.#ended) this.allowance.add(left);
+      // It may have been all the same: nobody spends it, and what is held of it yet is found with the unheard ones.
+      this.#unheardBytes += left;
     });
   }
 
