@@ -4,6 +4,7 @@ use std::io::{self, ErrorKind, Read, Write};
 use std::os::fd::AsFd;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -21,11 +22,26 @@ const LOOK_AROUND: Duration = Duration::from_millis(500);
 /// Of troubles that nobody was there to hear, this many of the last are kept.
 const MOST_UNHEARD: usize = 100;
 
+/// How long one that was killed may listen yet.
+const DYING: Duration = Duration::from_secs(1);
+
 struct Client {
     stream: UnixStream,
     bytes: Vec<u8>,
     /// What could not be written yet.
     waiting: Vec<u8>,
+}
+
+/// Whether another holder listens there. One that was killed does for a moment yet, until the kernel has put it away.
+fn is_taken(path: &Path) -> bool {
+    let until = Instant::now() + DYING;
+    while UnixStream::connect(path).is_ok() {
+        if Instant::now() >= until {
+            return true;
+        }
+        thread::sleep(DYING / 10);
+    }
+    false
 }
 
 pub struct Server {
@@ -38,7 +54,7 @@ pub struct Server {
 impl Server {
     /// Listens at `path`, which only its owner may use. Fails when another holder listens there.
     pub fn listen(path: &Path, table: &str) -> io::Result<Self> {
-        if UnixStream::connect(path).is_ok() {
+        if is_taken(path) {
             return Err(io::Error::new(
                 ErrorKind::AddrInUse,
                 "another holder listens there",
@@ -244,4 +260,26 @@ fn obey(Request { id, order }: Request, holder: &mut Holder) -> (Said, Vec<Troub
 /// The same user as this process, or root. The socket's permissions say the same; this outlives a mistake in them.
 fn is_trusted(stream: &UnixStream) -> bool {
     sockopt::socket_peercred(stream.as_fd()).is_ok_and(|peer| peer.uid.is_root() || peer.uid == geteuid())
+}
+
+#[cfg(test)]
+#[allow(clippy::expect_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_that_listens_for_a_moment_yet_is_waited_for_and_one_that_stays_is_not_displaced() {
+        let path = std::env::temp_dir().join(format!("atlantic-holder-{}", std::process::id()));
+        let dying = UnixListener::bind(&path).expect("a socket");
+        let end = thread::spawn(move || {
+            thread::sleep(DYING / 4);
+            drop(dying);
+        });
+        let living = Server::listen(&path, "test").expect("the place is free in the end");
+        end.join().expect("it has ended");
+        let refused = Server::listen(&path, "test").map(|_| ());
+        assert_eq!(refused.map_err(|error| error.kind()), Err(ErrorKind::AddrInUse));
+        drop(living);
+        std::fs::remove_file(&path).expect("it was there");
+    }
 }
