@@ -2,7 +2,7 @@ import type { Browser, BrowserContext, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type RunningServer, startServer } from "./running-server.ts";
 import { askThrough, openTunnel, runSocks5Line } from "./through-gateway.ts";
-import { openBrowser, openPage, signIn, signUp, submitUntilLetIn } from "./web-browser.ts";
+import { openBrowser, openPage, signIn, signUp, submitUntil, submitUntilLetIn } from "./web-browser.ts";
 
 /** The first account, once its owner has set a password. */
 const OWNER = { email: "owner@atlantic.local", password: "the owner's own sentence" };
@@ -215,8 +215,7 @@ describe("signing in and out", () => {
       await page.keyboard.type(person.email);
       await page.keyboard.press("Tab");
       await page.keyboard.type("the wrong password");
-      await page.keyboard.press("Enter");
-      await page.getByText("The email or the password is wrong.").waitFor();
+      await submitUntil(page, page.getByText("The email or the password is wrong."));
       await page.getByLabel("Password").fill(person.password);
       await submitUntilLetIn(page);
       await page.getByRole("heading", { name: "Exits", exact: true, level: 1 }).waitFor();

@@ -1,4 +1,4 @@
-import { type Browser, type BrowserContext, chromium, type Page } from "playwright-core";
+import { type Browser, type BrowserContext, chromium, type Locator, type Page } from "playwright-core";
 
 /** Debian's Chromium, as every test of the page uses it. */
 export function openBrowser(): Promise<Browser> {
@@ -48,12 +48,16 @@ export async function signIn(
 }
 
 /** Presses Enter in the password field, again when the server says that there were too many attempts. */
-export async function submitUntilLetIn(page: Page): Promise<void> {
+export function submitUntilLetIn(page: Page): Promise<void> {
+  return submitUntil(page, page.getByRole("navigation", { name: "Pages" }));
+}
+
+/** The same until another answer is shown. */
+export async function submitUntil(page: Page, answer: Locator): Promise<void> {
   const limited = page.getByText("Too many attempts.");
-  const inside = page.getByRole("navigation", { name: "Pages" });
   do {
     await page.getByLabel("Password").press("Enter");
-    await page.getByRole("button", { name: "Sign in", disabled: false }).or(inside).first().waitFor();
-    await limited.or(inside).first().waitFor();
+    await page.getByRole("button", { name: "Sign in", disabled: false }).or(answer).first().waitFor();
+    await limited.or(answer).first().waitFor();
   } while (await limited.isVisible());
 }
