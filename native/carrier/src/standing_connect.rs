@@ -1,6 +1,6 @@
-//! What JavaScript has decided for requests in advance, CONNECT's and SOCKS5's: who comes from the same address and says the same bytes
-//! as somebody before is carried at once, and JavaScript hears of it together with others. A decision is for so many
-//! clients and for a short time, so that no more than that can come of it while JavaScript is busy.
+//! What JavaScript has decided for requests in advance, CONNECT's and SOCKS5's: who comes from the same address and says
+//! the same bytes as somebody before is carried at once, and JavaScript hears of it together with others. A decision is
+//! for so many clients and for a short time, so that no more than that can come of it while JavaScript is busy.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -91,11 +91,6 @@ impl StandingConnects {
             (used, heads.get_mut(&[login, said.get(..used)?].concat())?)
         };
         // What a client of SOCKS5 says in one piece may end as a header section does: nobody has answered its login yet.
-        let is_socks = matches!(standing.reply, Reply::EndsInAddress(_));
-        if is_socks == login.is_empty() {
-            return None;
-        }
-        // A header section may be what somebody says by SOCKS5, byte for byte: who has not logged in is answered otherwise.
         let is_socks = matches!(standing.reply, Reply::EndsInAddress(_));
         if is_socks == login.is_empty() {
             return None;
