@@ -1,18 +1,18 @@
-import { once } from "node:events";
 import { createServer, type Server } from "node:net";
 import { carrierEngine, createAllowance, type DialPlan } from "@atlantic/native";
-import { ProxyError, proxyErrorOf } from "@atlantic/shared/errors.ts";
+import { ProxyError } from "@atlantic/shared/errors.ts";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import type { GatewayCredential } from "../credential.ts";
 import { type FlowLimits, noFlowLimits } from "../flow-limits.ts";
 import type { CheckedTarget } from "../target-guard.ts";
+import { allAreDecidedAbout, direct, exitBy, LATE, proxyAt, standStill } from "../testing/begun-clients.ts";
 import { type GatewayFixture, startGatewayFixture } from "../testing/gateway-fixture.ts";
+import { listen, portOf } from "../testing/listen.ts";
 import { type RawClient, rawClient } from "../testing/raw-client.ts";
 import type { ChosenExit } from "../upstreams/upstream.ts";
 
 const here = "127.0.0.1";
-/** On a slow machine a decision may have ended before it is made use of: then it is tried again. */
-const LATE = { timeout: 25_000 };
+const EVERYWHERE = "0.0.0.0";
 const secret = { serverName: "proxy.test" };
 const head = (target: string) =>
   `CONNECT ${target} HTTP/1.1\r\nHost: ${target}\r\nProxy-Authorization: Basic ${btoa("user:password")}\r\n\r\n`;
@@ -39,7 +39,7 @@ describe.runIf(carrierEngine() !== null)("a client that is carried before it is 
       socket.pipe(socket);
     });
     silent = createServer((socket) => void socket.on("error", () => {}).resume());
-    port = await listen(origin);
+    port = await listen(origin, 0, EVERYWHERE);
     fixture = await startGatewayFixture({
       credentials: { verify: () => verify(), forget: () => {} },
       upstreams: [{ name: "any", places: [], choose: () => exit }],
@@ -47,7 +47,7 @@ describe.runIf(carrierEngine() !== null)("a client that is carried before it is 
       targets: { allow: ["127.0.0.0/8"], lookup: () => addresses },
       guard: { strangersAtOnce: 6, strangersPerSecond: 1e6, connections: 6 },
     });
-    await listen(silent);
+    await listen(silent, 0, EVERYWHERE);
     const { id } = await fixture.database.db
       .selectFrom("proxy_credentials")
       .select("id")
@@ -76,19 +76,10 @@ describe.runIf(carrierEngine() !== null)("a client that is carried before it is 
 
   const target = () => `${here}:${port}`;
 
-  /** What the engine tells comes in order: whoever asks now is refused after all others were decided about. */
-  async function allAreDecidedAbout(): Promise<void> {
-    const client = await rawClient(fixture.gateway.port);
-    // A TLS greeting, which is refused at once.
-    client.send("\x16");
-    await client.ended();
-    client.socket.destroy();
-  }
-
   /** One after the other, until the next is carried in advance. */
   async function makeStand(target: string): Promise<void> {
     for (let count = 0; count < 3; count += 1) await end(await say(head(target)));
-    await allAreDecidedAbout();
+    await allAreDecidedAbout(fixture.gateway.port);
   }
 
   async function end(client: RawClient): Promise<string> {
@@ -242,33 +233,3 @@ describe.runIf(carrierEngine() !== null)("a client that is carried before it is 
     expect(fixture.gateway.countOpen()).toBe(0);
   });
 });
-
-/** A moment in which the engine's thread goes on and this one does not. */
-function standStill(): void {
-  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 100);
-}
-
-function exitBy(upstream: string, plan: ChosenExit["plan"]): ChosenExit {
-  const nowhere = { country: null, city: null, label: null, address: null };
-  return { upstream, key: upstream, ...nowhere, plan, explain: proxyErrorOf };
-}
-
-function direct({ addresses, addressPort }: CheckedTarget): DialPlan {
-  return { addresses, port: addressPort };
-}
-
-function proxyAt(port: number, { host, port: to }: CheckedTarget, tls?: typeof secret): DialPlan {
-  const proxy = { protocol: "connect" as const, target: { host, port: to }, ...(tls && { tls }) };
-  return { addresses: [here], port, proxy };
-}
-
-async function listen(server: Server): Promise<number> {
-  server.listen(0, "0.0.0.0");
-  await once(server, "listening");
-  return portOf(server);
-}
-
-function portOf(server: Server): number {
-  const address = server.address();
-  return typeof address === "object" && address ? address.port : 0;
-}

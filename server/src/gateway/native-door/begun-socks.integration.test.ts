@@ -1,18 +1,15 @@
-import { once } from "node:events";
 import { createServer, type Server } from "node:net";
-import { carrierEngine, createAllowance, type DialPlan } from "@atlantic/native";
-import { proxyErrorOf } from "@atlantic/shared/errors.ts";
+import { carrierEngine, createAllowance } from "@atlantic/native";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import type { GatewayCredential } from "../credential.ts";
 import { type FlowLimits, noFlowLimits } from "../flow-limits.ts";
-import type { CheckedTarget } from "../target-guard.ts";
+import { allAreDecidedAbout, direct, exitBy, LATE, proxyAt, standStill } from "../testing/begun-clients.ts";
 import { type GatewayFixture, startGatewayFixture } from "../testing/gateway-fixture.ts";
+import { listen, portOf } from "../testing/listen.ts";
 import { type RawClient, rawClient } from "../testing/raw-client.ts";
 import type { ChosenExit } from "../upstreams/upstream.ts";
 
-const here = "127.0.0.1";
-/** On a slow machine a decision may have ended before it is made use of: then it is tried again. */
-const LATE = { timeout: 25_000 };
+const EVERYWHERE = "0.0.0.0";
 const GREETING = Buffer.from([5, 1, 2]);
 const LOGIN = Buffer.from([1, 4, ...Buffer.from("user"), 8, ...Buffer.from("password")]);
 const LOGGED_IN = Buffer.from([5, 2, 1, 0]);
@@ -39,8 +36,8 @@ describe.runIf(carrierEngine() !== null)("a client of SOCKS5 that is carried und
       socket.pipe(socket);
     });
     silent = createServer((socket) => void socket.on("error", () => {}).resume());
-    const port = await listen(origin);
-    await listen(silent);
+    const port = await listen(origin, 0, EVERYWHERE);
+    await listen(silent, 0, EVERYWHERE);
     request = Buffer.from([5, 1, 0, 1, 127, 0, 0, 1, port >> 8, port & 0xff]);
     fixture = await startGatewayFixture({
       credentials: { verify: () => verify(), forget: () => {} },
@@ -80,15 +77,6 @@ describe.runIf(carrierEngine() !== null)("a client of SOCKS5 that is carried und
     client.send(Buffer.concat([request, Buffer.from(early)]));
   }
 
-  /** What the engine tells comes in order: whoever asks now is refused after all others were decided about. */
-  async function allAreDecidedAbout(): Promise<void> {
-    const client = await rawClient(fixture.gateway.port);
-    // A TLS greeting, which is refused at once.
-    client.send("\x16");
-    await client.ended();
-    client.socket.destroy();
-  }
-
   /** One after the other, until the next is carried in advance. */
   async function makeStand(): Promise<void> {
     for (let count = 0; count < 4; count += 1) {
@@ -98,7 +86,7 @@ describe.runIf(carrierEngine() !== null)("a client of SOCKS5 that is carried und
       client.socket.end();
       await client.ended();
     }
-    await allAreDecidedAbout();
+    await allAreDecidedAbout(fixture.gateway.port);
   }
 
   it("goes by another exit that is chosen, and is told its address, when its own has not answered", async () => {
@@ -172,33 +160,4 @@ async function toldItsPort(client: RawClient): Promise<void> {
   const heard = await client.until((bytes) => bytes.subarray(REPLY_END).includes("."));
   expect(heard[LOGGED_IN.length + 1]).toBe(0);
   expect(heard.subarray(REPLY_END).toString()).toMatch(`by ${heard.readUInt16BE(REPLY_END - 2)}.`);
-}
-
-/** A moment in which the engine's thread goes on and this one does not. */
-function standStill(): void {
-  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 100);
-}
-
-function exitBy(upstream: string, plan: ChosenExit["plan"]): ChosenExit {
-  const nowhere = { country: null, city: null, label: null, address: null };
-  return { upstream, key: upstream, ...nowhere, plan, explain: proxyErrorOf };
-}
-
-function direct({ addresses, addressPort }: CheckedTarget): DialPlan {
-  return { addresses, port: addressPort };
-}
-
-function proxyAt(port: number, { host, port: to }: CheckedTarget): DialPlan {
-  return { addresses: [here], port, proxy: { protocol: "connect", target: { host, port: to } } };
-}
-
-async function listen(server: Server): Promise<number> {
-  server.listen(0, "0.0.0.0");
-  await once(server, "listening");
-  return portOf(server);
-}
-
-function portOf(server: Server): number {
-  const address = server.address();
-  return typeof address === "object" && address ? address.port : 0;
 }

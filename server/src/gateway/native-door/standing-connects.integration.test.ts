@@ -8,6 +8,7 @@ import type { OpenDatabase } from "../../db/open.ts";
 import { openTemporaryDatabase } from "../../db/testing/temporary-database.ts";
 import { createAccount, type TestAccount } from "../testing/gateway-fixture.ts";
 import { type LimitedGateway, startLimitedGateway } from "../testing/limited-gateway.ts";
+import { listen } from "../testing/listen.ts";
 import { type RawClient, rawClient } from "../testing/raw-client.ts";
 
 describe.runIf(carrierEngine() !== null)("CONNECT requests that are alike", () => {
@@ -164,13 +165,6 @@ function answerLength(socket: Socket): void {
   });
   socket.on("end", () => socket.end(`heard ${heard}`));
   socket.on("error", () => {});
-}
-
-async function listen(server: Server, port = 0): Promise<number> {
-  server.listen(port, "127.0.0.1");
-  await once(server, "listening");
-  const address = server.address();
-  return typeof address === "object" && address ? address.port : 0;
 }
 
 async function closed(client: RawClient): Promise<void> {

@@ -1,4 +1,3 @@
-import { once } from "node:events";
 import { createServer, type Server } from "node:net";
 import { carrierEngine } from "@atlantic/native";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
@@ -6,6 +5,7 @@ import type { OpenDatabase } from "../../db/open.ts";
 import { openTemporaryDatabase } from "../../db/testing/temporary-database.ts";
 import { createAccount, type TestAccount } from "../testing/gateway-fixture.ts";
 import { type LimitedGateway, startLimitedGateway } from "../testing/limited-gateway.ts";
+import { listen } from "../testing/listen.ts";
 import { type RawClient, rawClient } from "../testing/raw-client.ts";
 
 const GREETING = Buffer.from([5, 1, 2]);
@@ -176,10 +176,3 @@ describe.runIf(carrierEngine() !== null)("SOCKS5 requests that are alike", () =>
     expect((await rows()).filter(({ outcome }) => outcome === null)).toEqual([]);
   });
 });
-
-async function listen(server: Server): Promise<number> {
-  server.listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const address = server.address();
-  return typeof address === "object" && address ? address.port : 0;
-}
