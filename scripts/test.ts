@@ -1,6 +1,6 @@
 import { readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { join, relative } from "node:path";
 import { z } from "zod";
 import { buildIfStale, chromeExtension, webPage } from "./build.ts";
 import { ensurePackages } from "./debian-packages.ts";
@@ -10,7 +10,7 @@ import { repository } from "./settings.ts";
 /**
  * `npm test`: lint, types, dead code, native code, unit, integration and end-to-end tests, in this order, all of them
  * even when one fails. What cannot run here is listed with its reason; with CI=true it counts as a failure.
- * At the end stands how long each took.
+ * At the end stands how long each took, and what failed.
  */
 
 interface Tally {
@@ -22,11 +22,22 @@ const reportSchema = z.object({
   numPassedTests: z.int(),
   numFailedTests: z.int(),
   numPendingTests: z.int(),
-  success: z.boolean(),
+  testResults: z.array(
+    z.object({
+      name: z.string(),
+      status: z.string(),
+      message: z.string(),
+      assertionResults: z.array(
+        z.object({ fullName: z.string(), status: z.string(), failureMessages: z.array(z.string()) }),
+      ),
+    }),
+  ),
 });
 
 const total: Tally = { passed: 0, failed: 0 };
 const notRun: string[] = [];
+/** Said once more at the end: the log of everything is long, and often only its end is kept. */
+const failures: string[] = [];
 const took: string[] = [];
 const bin = (name: string) => join(repository, "node_modules/.bin", name);
 process.env.PATH = `${join(repository, "node_modules/.bin")}:${process.env.PATH ?? ""}`;
@@ -45,6 +56,7 @@ await runVitest("integration");
 await runVitest("pages", "e2e");
 
 process.stdout.write(`\n${took.join(", ")}\n`);
+for (const line of failures) process.stdout.write(`failed: ${line}\n`);
 for (const line of notRun) process.stdout.write(`not run: ${line}\n`);
 if (process.env.CI === "true") total.failed += notRun.length;
 process.stdout.write(`${total.passed} passed, ${total.failed} failed\n`);
@@ -66,7 +78,7 @@ async function timed<Result>(name: string, run: () => Promise<Result>): Promise<
 function count(passed: boolean, name: string): void {
   if (passed) total.passed += 1;
   else total.failed += 1;
-  if (!passed) process.stdout.write(`FAILED: ${name}\n`);
+  if (!passed) failures.push(name);
 }
 
 async function checkNative(): Promise<void> {
@@ -100,6 +112,21 @@ async function checkBuild(): Promise<void> {
   }
 }
 
+/** Each test that failed with the first line of why, and each file that failed outside of its tests. */
+function failuresIn({ testResults }: z.infer<typeof reportSchema>): string[] {
+  return testResults.flatMap(({ name, status, message, assertionResults }) => {
+    const file = relative(repository, name);
+    const failed = assertionResults.filter((test) => test.status === "failed");
+    if (status === "failed" && failed.length === 0)
+      return [`${file}: ${firstLine(message) || "a hook of it"}`];
+    return failed.map((test) => `${file}: ${test.fullName}: ${firstLine(test.failureMessages[0])}`);
+  });
+}
+
+function firstLine(text = ""): string {
+  return text.split("\n", 1)[0] ?? "";
+}
+
 async function runVitest(...projects: readonly string[]): Promise<void> {
   const name = projects.join(" and ");
   process.stdout.write(`\n# ${name} tests\n`);
@@ -118,6 +145,9 @@ async function runVitest(...projects: readonly string[]): Promise<void> {
     total.passed += report.numPassedTests;
     // A file that could not even be loaded fails the run without counting a test.
     total.failed += Math.max(report.numFailedTests, code === 0 ? 0 : 1);
+    const found = failuresIn(report);
+    failures.push(...found);
+    if (code !== 0 && found.length === 0) failures.push(`${name} tests: an error outside of them, see above`);
     if (report.numPendingTests > 0) notRun.push(`${report.numPendingTests} ${name} tests were skipped`);
   } catch {
     count(false, `${name} tests ended without a report`);
