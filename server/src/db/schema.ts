@@ -158,6 +158,7 @@ interface ProxyConnectionTable {
   sent_bytes: Count;
   received_bytes: Count;
   requests: Count;
+  /** Of the last event, once it is closed; 0 where one event was all of it: no event is stored then, this row is it. */
   last_seq: Generated<number>;
   /** Counted and not charged: of attempts that failed by our or the upstream's fault. */
   uncharged_sent_bytes: Count;

@@ -13,6 +13,7 @@ export interface CountedTotals {
 
 /** A connection as it stands in the database. */
 export interface Standing extends Readonly<CountedTotals> {
+  /** 0 of a closed connection: its row is its only event. */
   readonly lastSeq: number;
   readonly closed: boolean;
 }
@@ -50,6 +51,8 @@ export class ConnectionState implements CountedTotals {
   record: ConnectionRecord;
   /** Whether an event of the batch said something new. */
   touched = false;
+  /** Whether one event was all of it: its row says what the event said, and no event is stored beside it. */
+  isWhole: boolean;
   sent: number;
   received: number;
   requests: number;
@@ -76,6 +79,7 @@ export class ConnectionState implements CountedTotals {
     this.tls = from.tls;
     this.lastSeq = from.lastSeq;
     this.closed = from.closed;
+    this.isWhole = from.closed && from.lastSeq === 0;
   }
 
   /** Takes over what the event says; totals never fall. @returns what it added */
@@ -101,6 +105,7 @@ export class ConnectionState implements CountedTotals {
     this.unchargedSent = unchargedSent;
     this.unchargedReceived = unchargedReceived;
     this.tls = tls;
+    this.isWhole = !this.stored && !this.touched && end !== undefined;
     this.touched = true;
     this.lastSeq = event.seq;
     this.record = event.connection;

@@ -11,7 +11,7 @@ export interface FoldedBatch {
   /** Stored ones whose rows have to change: those that ended, and those that another exit carries now. */
   readonly ended: readonly ConnectionState[];
   readonly moved: readonly ConnectionState[];
-  /** The events that were not known and that no later one had overtaken. */
+  /** The events to be stored: that were not known, that no later one had overtaken, and that are not all of a connection. */
   readonly events: readonly UsageEvent[];
   readonly hours: readonly HourlyUsage[];
   /** Connections that somebody else closed: their events count no more. */
@@ -45,14 +45,14 @@ export function foldBatch(
       state = new ConnectionState(connection, standing);
       states.set(connection.id, state);
     }
-    if (event.seq <= state.lastSeq) continue;
+    if (state.isWhole || event.seq <= state.lastSeq) continue;
     if (state.closed) {
       closedElsewhere.add(connection.id);
       continue;
     }
     if (!state.touched && !state.stored) begun.push(state);
     const added = state.advance(event);
-    fresh.push(event);
+    if (!state.isWhole) fresh.push(event);
     hours.add(chain.userId, event, added, event.end?.failed === true);
     if (event.recordChanged && state.stored) moved.add(state);
     if (event.end) {

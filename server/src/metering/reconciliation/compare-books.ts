@@ -4,7 +4,8 @@ import type { Difference } from "./difference.ts";
 
 /**
  * What events add to each account and hour from a moment on: the rise of a connection's totals belongs to the hour in
- * which it was counted. Events that are kept no more are in `pruned_usage`.
+ * which it was counted. Of a connection that was one event its row is that event; events that are kept no more are in
+ * `pruned_usage`.
  */
 const eventHours = (from: Date) => sql`
   select user_id, hour, sum(sent) as sent, sum(received) as received, sum(requests) as requests,
@@ -24,6 +25,10 @@ const eventHours = (from: Date) => sql`
       window totals as (partition by connection_id order by seq)
     ) r join proxy_connections c on c.id = r.connection_id
     where r.at >= ${from}
+    union all
+    select user_id, date_trunc('hour', closed_at, 'UTC'), sent_bytes, received_bytes, requests,
+      uncharged_sent_bytes + uncharged_received_bytes, tls_bytes
+    from proxy_connections where closed_at >= ${from} and last_seq = 0
     union all
     select user_id, hour, sent_bytes, received_bytes, requests, uncharged_bytes, tls_bytes
     from pruned_usage where hour >= ${from}

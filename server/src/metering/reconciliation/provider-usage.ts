@@ -92,6 +92,10 @@ async function bytesOf(
   const { rows } = await sql<{ bytes: bigint }>`
     select coalesce(sum(rise) filter (where at >= ${new Date(from)} and at < ${new Date(until)}), 0)::int8 as bytes
     from (
+      select closed_at as at, sent_bytes + received_bytes + uncharged_sent_bytes + uncharged_received_bytes as rise
+      from proxy_connections
+      where closed_at >= ${new Date(from)} and closed_at < ${new Date(until)} and last_seq = 0 and upstream = ${upstream}
+      union all
       select e.at, total - lag(total, 1, 0::int8) over (partition by e.connection_id order by e.seq) as rise
       from (
         select connection_id, seq, at, sent_bytes_total + received_bytes_total

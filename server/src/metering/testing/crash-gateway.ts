@@ -55,8 +55,11 @@ async function stored(since: number, fully: boolean) {
       (select coalesce(sum(sent_bytes + received_bytes), 0)::text from proxy_connections) as connections,
       (select coalesce(sum(sent_bytes + received_bytes), 0)::text from proxy_usage) as hours,
       (select coalesce(sum(used_bytes), 0)::text from traffic_balances) as balances,
-      (select coalesce(sum(sent_bytes_total + received_bytes_total), 0)::text from (
-        select distinct on (connection_id) * from usage_events order by connection_id, seq desc
+      (select coalesce(sum(bytes), 0)::text from (
+        (select distinct on (connection_id) sent_bytes_total + received_bytes_total as bytes
+          from usage_events order by connection_id, seq desc)
+        union all
+        select sent_bytes + received_bytes from proxy_connections where closed_at is not null and last_seq = 0
       ) last) as events
   `.execute(db);
   const differences = fully ? (await reconcile(db, new Date(), { log: logger })).differences : [];
