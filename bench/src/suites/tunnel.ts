@@ -170,19 +170,22 @@ async function connections(
 
 async function manyConnections(context: SuiteContext, field: TunnelField): Promise<Row[]> {
   context.progress(MANY_CASE);
-  const run = await field.connections(field.ours(), { count: MANY, threads: CLIENTS });
-  context.keep(MANY_CASE, run);
-  const whole = run.perSecond.slice(0, -1);
-  const [first = 0] = whole;
-  const slowest = Math.min(...whole) / first;
-  const last = (whole.at(-1) ?? 0) / first;
+  // Single seconds differ by a fifth without a cause: only rounds tell a trend from that.
+  const perSecond: number[][] = [];
+  for (let round = 0; round < context.rounds; round++) {
+    const run = await field.connections(field.ours(), { count: MANY, threads: CLIENTS });
+    perSecond.push(run.perSecond.slice(0, -1));
+  }
+  context.keep(MANY_CASE, perSecond);
+  const toFirst = (rateOf: (seconds: readonly number[]) => number) =>
+    perSecond.map((seconds) => rateOf(seconds) / (seconds[0] ?? 0));
   return [
     makeRow({
       ...base(MANY_CASE),
       metric: "last second's rate to the first's",
       unit: "",
       better: "higher",
-      ours: [last],
+      ours: toFirst((seconds) => seconds.at(-1) ?? 0),
       bar: { of: "ours", atLeast: 0.9 },
     }),
     makeRow({
@@ -190,7 +193,7 @@ async function manyConnections(context: SuiteContext, field: TunnelField): Promi
       metric: "slowest second's rate to the first's",
       unit: "",
       better: "higher",
-      ours: [slowest],
+      ours: toFirst((seconds) => Math.min(...seconds)),
     }),
   ];
 }
