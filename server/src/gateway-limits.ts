@@ -26,6 +26,8 @@ export interface GatewayLimitsPart {
   readonly flowLimits: FlowLimitSource;
   /** From now on what changes takes effect on this gateway's open flows. To be ended before the gateway. */
   follow(limited: LimitedGateway): Promise<{ close(): Promise<void> }>;
+  /** What this process holds of balances: accounts, bytes, and when it was last renewed, ms since 1970. */
+  held(): { readonly accounts: number; readonly bytes: number; readonly renewedAt: number };
   /** Gives the leases back. To be called when the last usage is written. */
   close(): Promise<void>;
 }
@@ -64,6 +66,10 @@ export async function openGatewayLimits(parts: {
           await changes.close();
         },
       };
+    },
+    held: () => {
+      const held = allowances.held();
+      return { ...held, renewedAt: performance.timeOrigin + held.renewedAt };
     },
     close: () => allowances.close(),
   };

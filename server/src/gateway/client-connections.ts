@@ -36,6 +36,7 @@ export class ClientConnections {
       if (kind === "socks5") connection = new SocksConnection(socket, client, context);
       else if (kind === "http") connection = new HttpConnection(socket, client, context);
       else {
+        context.told(kind);
         socket.end(errorAnswer(kind, { requestId: "-", close: true, head: false }));
         socket.once("end", () => socket.destroySoon());
       }

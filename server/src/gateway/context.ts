@@ -1,3 +1,4 @@
+import type { ProxyError } from "@atlantic/shared/errors.ts";
 import type { Logger } from "pino";
 import type { Authenticator } from "./authenticator.ts";
 import type { FlowOpening } from "./flow-opener.ts";
@@ -14,6 +15,8 @@ export interface GatewayContext {
   readonly pool: UpstreamPool;
   readonly limits: GatewayLimits;
   readonly logger: Logger;
+  /** Counts an error that a client is told. */
+  readonly told: (error: ProxyError) => void;
   /** Milliseconds, at most a second late: for time-outs, which then cost no system call. */
   readonly now: () => number;
   /** Changes when what a connection remembers of its credential is no longer to be believed. */

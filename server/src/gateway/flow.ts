@@ -116,6 +116,12 @@ export class OpenFlows {
   readonly #byCredential = new Map<string, Set<Flow>>();
   readonly #countByUser = new Map<string, number>();
   readonly #waitingForNone: (() => void)[] = [];
+  readonly #onEnd: (flow: Flow) => void;
+
+  /** @param onEnd told of each flow that has ended */
+  constructor(onEnd: (flow: Flow) => void = () => {}) {
+    this.#onEnd = onEnd;
+  }
 
   open(record: ConnectionRecord): Flow {
     const flow = new Flow(record, (ended) => this.#remove(ended));
@@ -137,6 +143,7 @@ export class OpenFlows {
     const left = this.count(userId) - 1;
     if (left > 0) this.#countByUser.set(userId, left);
     else this.#countByUser.delete(userId);
+    this.#onEnd(flow);
     if (this.#byId.size === 0) for (const resolve of this.#waitingForNone.splice(0)) resolve();
   }
 

@@ -10,10 +10,11 @@ import { OpenFlows } from "./flow.ts";
 import { unlimitedFlows } from "./flow-limits.ts";
 import { FlowOpener } from "./flow-opener.ts";
 import { type FrontDoor, openFrontDoor } from "./front-door.ts";
+import { GatewayTally } from "./gateway-tally.ts";
 import { UpstreamPool } from "./http/upstream-pool.ts";
 import { ConnectionGuard } from "./limits/connection-guard.ts";
 import { refuseOpenProxy } from "./limits/open-proxy-check.ts";
-import { DEFAULT_LIMITS, type Gateway, type GatewayOptions } from "./options.ts";
+import { DEFAULT_LIMITS, type Gateway, type GatewayCounts, type GatewayOptions } from "./options.ts";
 import type { SessionBeginning } from "./shared-sessions.ts";
 import { TargetGuard } from "./target-guard.ts";
 import { TlsDoor } from "./tls/tls-door.ts";
@@ -35,7 +36,8 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
 
 class RunningGateway implements Gateway {
   readonly #options: GatewayOptions;
-  readonly #flows = new OpenFlows();
+  readonly #tally = new GatewayTally();
+  readonly #flows = new OpenFlows((flow) => this.#tally.ended(flow));
   readonly #pool = new UpstreamPool();
   readonly #providerConnections = new ProviderConnections();
   readonly #guard: TargetGuard;
@@ -83,6 +85,7 @@ class RunningGateway implements Gateway {
       pool: this.#pool,
       limits,
       logger: options.logger,
+      told: (error) => this.#tally.told(error),
       now: () => this.#now,
       credentialEpoch: () => this.#credentialEpoch,
       native: options.native ?? true,
@@ -200,6 +203,10 @@ class RunningGateway implements Gateway {
         this.#problem ??
         (this.#door?.isOpen ? this.#options.usage.problem() : "The gateway does not listen."),
     };
+  }
+
+  counts(): GatewayCounts {
+    return { ...this.#tally.read(this.#flows.all()), upstreams: this.#upstreams.counts() };
   }
 
   async drain(deadlineMs: number): Promise<void> {

@@ -3,11 +3,13 @@ import type { Logger } from "pino";
 import type { ConnectionRecord, UsageRecorder } from "../metering/usage-recorder.ts";
 import type { CredentialVerifier } from "./credential.ts";
 import type { FlowLimitSource } from "./flow-limits.ts";
+import type { FlowCounts } from "./gateway-tally.ts";
 import type { ConnectionGuardLimits } from "./limits/connection-guard.ts";
 import type { SessionBeginning, SharedSessions } from "./shared-sessions.ts";
 import type { TargetRules } from "./target-guard.ts";
 import type { TlsDoorOptions } from "./tls/tls-door.ts";
 import type { Upstream } from "./upstreams/upstream.ts";
+import type { UpstreamCounts } from "./upstreams/watched-upstream.ts";
 
 /** What a gateway is made of. The composition root builds the parts; the gateway owns only its sockets. */
 export interface GatewayOptions {
@@ -98,6 +100,8 @@ export interface Gateway {
   /** What this process knows of a sticky session, without beginning it. */
   peekSession(credentialId: string, username: GatewayUsername): SessionBeginning | undefined;
   health(): GatewayHealth;
+  /** What this process has counted since it began. Asks every open connection: not for each of them. */
+  counts(): GatewayCounts;
   /**
    * Stops listening and lets what is open end by itself: tunnels, and answers under way. Clients between two requests
    * are closed. Resolves when nothing is open any more, or after `deadlineMs`; `close` is still to be called.
@@ -114,4 +118,9 @@ export interface GatewayHealth {
   readonly problem: string | null;
   /** How each upstream fares, by name: see docs/failover.md. */
   readonly upstreams: ReadonlyMap<string, "up" | "resting" | "on trial">;
+}
+
+/** What can be counted of a gateway's process: plain numbers, and no name that a client has chosen. */
+export interface GatewayCounts extends FlowCounts {
+  readonly upstreams: readonly UpstreamCounts[];
 }

@@ -125,6 +125,7 @@ export class Route {
     const rule = failoverRule(error.code);
     const upstream = this.#upstreams[this.#at];
     upstream?.health?.found(rule.finding);
+    if (upstream) upstream.attempts.failed[rule.finding] += 1;
     this.#hops ??= [];
     this.#hops.push({ upstream: this.#exit?.upstream ?? "", error });
     if (this.#wish.session?.mustStay) {
@@ -142,8 +143,10 @@ export class Route {
 
   /** The exit of now has reached the target. */
   succeeded(): void {
-    const { name, health } = this.#upstreams[this.#at] ?? {};
-    health?.found("well");
+    const upstream = this.#upstreams[this.#at];
+    const name = upstream?.name;
+    upstream?.health?.found("well");
+    if (upstream) upstream.attempts.reached += 1;
     const session = this.#session;
     if (session === undefined || name === undefined || session.upstream === name) return;
     if (session.upstream !== undefined) this.#moved = true;

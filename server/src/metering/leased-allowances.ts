@@ -130,6 +130,13 @@ export class LeasedAllowances {
     for (const account of this.#accounts.values()) account.suspend();
   }
 
+  /** How many accounts are open here, what is left of their leases, and when those were renewed, by the clock. */
+  held(): { readonly accounts: number; readonly bytes: number; readonly renewedAt: number } {
+    let bytes = 0;
+    for (const account of this.#accounts.values()) bytes += account.leftBytes;
+    return { accounts: this.#accounts.size, bytes, renewedAt: this.#renewedAt };
+  }
+
   /** Gives everything back. Usage has to be written before. */
   async close(): Promise<void> {
     clearInterval(this.#sweeper);
@@ -192,6 +199,11 @@ class LeasedAccount {
   /** Whether nothing flows through it any more. */
   get ended(): boolean {
     return this.#ended;
+  }
+
+  /** What is left of its leases, what may not be spent at the moment among it. */
+  get leftBytes(): number {
+    return this.allowance.remaining + this.#heldBack;
   }
 
   /** Resolves when the store has answered all that was asked of it so far. */

@@ -123,6 +123,14 @@ export class StoredUsage implements UsageRecorder {
     return this.#problem ?? (isSilent ? NOT_WRITTEN : null);
   }
 
+  /** How many connections have something to be written, and when the database last took or answered, ms since 1970. */
+  backlog(): { readonly connections: number; readonly answeredAt: number } {
+    return {
+      connections: this.#changed().length,
+      answeredAt: performance.timeOrigin + this.#answeredAt,
+    };
+  }
+
   /** Waits for a flush that is under way and writes what has come since. */
   async flush(): Promise<void> {
     while (this.#flushing) await this.#flushing.catch(() => {});

@@ -481,6 +481,7 @@ export class HttpConnection implements ClientConnection, ExchangeListener {
     if (this.#phase === "closing" || this.#phase === "tunnel") return;
     if (error.code === "internal") this.#context.logger.error({ err: error.cause ?? error }, "http failed");
     const request = this.#request;
+    this.#context.told(error);
     const requestId = this.#standing?.admitted.flow.record.id ?? randomUUID();
     this.#leave(error.code, true);
     const close = request === undefined || !mayGoOn(request, error) || this.#clientEnded;

@@ -73,7 +73,9 @@ export class Http2Connection implements ClientConnection {
     try {
       this.#open(stream, readStreamRequest(raw));
     } catch (error) {
-      refuse(stream, proxyErrorOf(error));
+      const reason = proxyErrorOf(error);
+      this.#parts.context.told(reason);
+      refuse(stream, reason);
     }
   }
 

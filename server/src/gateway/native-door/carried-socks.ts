@@ -65,6 +65,7 @@ export class CarriedSocks implements CarriedClientListener, SocksDialogueListene
   }
 
   onRefused(lastWords: Buffer, error: ProxyError | undefined): void {
+    if (error) this.#door.context.told(error);
     if (error?.code === "internal") {
       this.#door.context.logger.error({ err: error.cause ?? error }, "socks5 failed");
     }

@@ -205,7 +205,9 @@ export class CarriedTunnel implements CarriedClientListener, ClientConnection {
     flow.onCut((reason) => flow.finish(reason));
     const onSocket = (socket: Socket) => {
       this.#dialByHand(admitted, socket).catch((error) => {
-        if (!socket.destroyed) socket.end(this.#words.refused(proxyErrorOf(error)));
+        const reason = proxyErrorOf(error);
+        this.#door.context.told(reason);
+        if (!socket.destroyed) socket.end(this.#words.refused(reason));
         socket.resume();
         socket.setTimeout(LINGER_MS, () => socket.destroy());
         socket.once("end", () => socket.destroySoon());
@@ -249,6 +251,7 @@ export class CarriedTunnel implements CarriedClientListener, ClientConnection {
     if (this.#refusedFor) return;
     const error = proxyErrorOf(thrown);
     this.#refusedFor = error;
+    this.#door.context.told(error);
     if (this.#begun) this.#door.standing.withdraw();
     if (error.code === "internal") {
       this.#door.context.logger.error({ err: error.cause ?? error }, "tunnel failed");

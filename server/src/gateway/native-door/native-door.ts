@@ -141,6 +141,7 @@ export class NativeDoor implements Door {
   }
 
   #refuse(client: CarriedConnection, error: ProxyError): void {
+    this.context.told(error);
     const answer = errorAnswer(error, { requestId: "-", close: true, head: false });
     client.refuse(Buffer.from(answer), LINGER_MS);
   }

@@ -71,6 +71,7 @@ export class SocksConnection implements ClientConnection, SocksDialogueListener 
   }
 
   onRefused(lastWords: Buffer, error: ProxyError | undefined): void {
+    if (error) this.#context.told(error);
     if (error?.code === "internal") this.#logFailure(error);
     if (lastWords.length === 0) this.destroy();
     else this.#finish(lastWords);
@@ -120,6 +121,7 @@ export class SocksConnection implements ClientConnection, SocksDialogueListener 
   }
 
   #refuse(error: ProxyError): void {
+    this.#context.told(error);
     if (error.code === "internal") this.#logFailure(error);
     this.#finish(refusalOf(error));
   }

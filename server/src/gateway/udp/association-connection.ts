@@ -209,6 +209,7 @@ class AssociationConnection implements ClientConnection {
   #refuse(error: ProxyError): void {
     const { socket, context } = this.#wish;
     if (error.code === "internal") context.logger.error({ err: error.cause ?? error }, "association failed");
+    context.told(error);
     const { socks } = proxyErrors[error.code];
     this.#deadline = context.now() + LINGER_MS;
     socket.end(

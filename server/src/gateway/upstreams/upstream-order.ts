@@ -1,5 +1,5 @@
 import type { Upstream } from "./upstream.ts";
-import { type WatchedUpstream, watchUpstream } from "./watched-upstream.ts";
+import { type UpstreamCounts, type WatchedUpstream, watchUpstream } from "./watched-upstream.ts";
 
 const none: readonly WatchedUpstream[] = [];
 
@@ -22,5 +22,15 @@ export class UpstreamOrder {
   /** How each upstream fares, by name. */
   states(): ReadonlyMap<string, "up" | "resting" | "on trial"> {
     return new Map(this.#all.map(({ name, health }) => [name, health?.state ?? "up"]));
+  }
+
+  /** How each upstream fares, and what became of the attempts. */
+  counts(): UpstreamCounts[] {
+    return this.#all.map(({ name, health, attempts: { reached, failed } }) => ({
+      name,
+      state: health?.state ?? "up",
+      reached,
+      failed: { ...failed },
+    }));
   }
 }
