@@ -2,6 +2,7 @@ import { existsSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { COMPANION_NODE_FLAGS } from "../companion/src/node-flags.ts";
+import { SERVER_NODE_FLAGS } from "../server/src/node-flags.ts";
 import { buildIfStale, chromeExtension, webPage } from "./build.ts";
 import { writeCompanionConfig } from "./companion-config.ts";
 import { companionMessageSchema, type ServerReady, serverMessageSchema } from "./messages.ts";
@@ -63,8 +64,7 @@ async function start(settings: Settings): Promise<void> {
       startPart({
         name: "The server",
         entry: "server/src/main.ts",
-        // PGlite's WebAssembly, compiled by the quick compiler alone: a fifth less memory and start-up time.
-        nodeFlags: ["--liftoff-only"],
+        nodeFlags: SERVER_NODE_FLAGS,
         env,
         message: serverMessageSchema,
         onTrouble,

@@ -4,6 +4,7 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { serverReady } from "@atlantic/lab/src/server-ready.ts";
 import { startTemporaryPostgres } from "@atlantic/server/src/db/testing/temporary-postgres.ts";
+import { SERVER_NODE_FLAGS } from "@atlantic/server/src/node-flags.ts";
 import { z } from "zod";
 import type { ServerReady } from "../../../scripts/messages.ts";
 import type { Credential } from "../load/load.ts";
@@ -27,8 +28,7 @@ export async function startOurServer(
   databaseUrl = "",
   processes = 1,
 ): Promise<OurServer> {
-  // As `npm start` runs it.
-  const flags = ["--disable-warning=ExperimentalWarning", "--liftoff-only"];
+  const flags = ["--disable-warning=ExperimentalWarning", ...SERVER_NODE_FLAGS];
   const child = spawn(...pinned(core, [process.execPath, ...flags, entry]), {
     stdio: ["ignore", "ignore", "inherit", "ipc"],
     env: { ...process.env, ...ourEnvironment(data, databaseUrl, processes) },
