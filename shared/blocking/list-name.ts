@@ -17,10 +17,9 @@ function isAscii(text: string): boolean {
   return true;
 }
 
+/** What an address could hold beside its host, which alone would be left. */
+const NO_NAME = /[/\\?#@:%]/;
+
 function toAscii(text: string): string | undefined {
-  try {
-    return new URL(`http://${text}`).hostname;
-  } catch {
-    return undefined;
-  }
+  return NO_NAME.test(text) ? undefined : URL.parse(`http://${text}`)?.hostname;
 }

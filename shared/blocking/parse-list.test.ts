@@ -22,6 +22,7 @@ test.each([
   ["a.example.", { ...plain, name: "a.example", self: true, below: false }],
   ["*.a.example", { ...plain, name: "a.example", self: false, below: true }],
   ["||*.a.example^", { ...plain, name: "a.example", self: false, below: true }],
+  ["0.0.0.0 a.example ## why ##", { ...plain, name: "a.example", self: true, below: false }],
   ["0.0.0.0 a.example # why", { ...plain, name: "a.example", self: true, below: false }],
   [":: a.example", { ...plain, name: "a.example", self: true, below: false }],
 ])("%s is one rule of a name", (line, rule) => {
@@ -33,7 +34,8 @@ test("a line of hosts syntax may hold several names, and the machine's own names
     "a.example",
     "b.example",
   ]);
-  expect(parseListLine("127.0.0.1 localhost")).toEqual({ kind: "silent" });
+  for (const line of ["127.0.0.1 localhost", "255.255.255.255 broadcasthost", "fe80::1%lo0 localhost"])
+    expect(parseListLine(line), line).toEqual({ kind: "silent" });
 });
 
 test("conditions are kept", () => {
@@ -64,6 +66,9 @@ describe("what says nothing of names is counted by its reason", () => {
     ["*", "not a name"],
     ["||*^", "not a name"],
     ["-ab-", "not a name"],
+    ["||é@a.example^", "not a name"],
+    ["0.0.0.0 bücher.example:80", "not a name"],
+    ["0.0.0.0 é/a.example", "not a name"],
   ])("%s", (line, because) => {
     expect(parseListLine(line)).toEqual({ kind: "not understood", because });
   });

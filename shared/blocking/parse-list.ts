@@ -57,7 +57,8 @@ const TYPES: Readonly<Record<string, number>> = {
 export function parseListLine(text: string): ListLine {
   const line = text.trim();
   if (line === "" || line.startsWith("!") || /^#(?!#)/.test(line) || /^\[[^\]]*\]$/.test(line)) return SILENT;
-  if (/#@?[$?%]*#/.test(line)) return notUnderstood("hides parts of pages");
+  const isHosts = BLACK_HOLES.has(/^\S+(?=\s)/.exec(line)?.[0] ?? "");
+  if (!isHosts && /#@?[$?%]*#/.test(line)) return notUnderstood("hides parts of pages");
   if (/^\S+\s/.test(line)) return parseHosts(line);
   return parseAdblock(line);
 }
@@ -65,16 +66,17 @@ export function parseListLine(text: string): ListLine {
 function parseHosts(line: string): ListLine {
   const [address = "", ...names] = withoutComment(line).split(/\s+/);
   if (names.length === 0) return parseAdblock(address);
-  if (!/^[0-9a-fA-F.:%]+$/.test(address)) return notUnderstood("not a name");
+  if (!/^[0-9a-fA-F.:]+(%\w+)?$/.test(address)) return notUnderstood("not a name");
+  const others = names.filter((text) => !OWN_NAMES.has(text.toLowerCase()));
+  if (others.length === 0) return SILENT;
   if (!BLACK_HOLES.has(address)) return notUnderstood("answers with another address");
   const rules: ListRule[] = [];
-  for (const text of names) {
-    if (OWN_NAMES.has(text.toLowerCase())) continue;
+  for (const text of others) {
     const name = listName(text);
     if (name === undefined) return notUnderstood("not a name");
     rules.push({ ...BLOCK, name, self: true, below: false });
   }
-  return rules.length === 0 ? SILENT : { kind: "rules", rules };
+  return { kind: "rules", rules };
 }
 
 function withoutComment(line: string): string {
