@@ -1,6 +1,7 @@
 import { mkdirSync, renameSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { BUILT_IN_LISTS } from "@atlantic/shared/blocking/built-in-list.ts";
+import { isUnderstood } from "@atlantic/shared/blocking/urls/rule-applies.ts";
 import { indexRules } from "@atlantic/shared/blocking/urls/rule-index.ts";
 import { addressRules } from "./address-rules.ts";
 import { builtAddressRules, builtRuleset, rulesetStamp, rulesetsOf, stampPath } from "./ensure-rulesets.ts";
@@ -21,6 +22,11 @@ for (const list of BUILT_IN_LISTS) {
   write(builtAddressRules(list), indexRules(rules));
   console.log(`Built the rules about addresses of ${list} for firefox: ${rules.length} rules.`);
 }
+const beyond = rulesetsOf("chrome").flatMap((id) =>
+  rulesets.chrome[id].filter((rule) => !isUnderstood(rule)),
+);
+for (const { condition } of beyond)
+  console.log(`Left out for firefox, for it is not understood: ${condition.regexFilter}`);
 write(stampPath(), stamp);
 
 /** Beside and renamed, so that whoever reads it at the same time finds it whole. */

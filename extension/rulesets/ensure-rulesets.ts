@@ -18,6 +18,7 @@ const SOURCES = [
   "../rulesets",
   "../../shared/blocking/rulesets",
   "../../shared/blocking/urls",
+  "../../shared/blocking/urls/expressions",
   "../../shared/blocking/shared-suffix.ts",
   "../src/engine/rulesets.ts",
   "../../package-lock.json",
@@ -70,8 +71,8 @@ export function rulesetStamp(): string {
 }
 
 function filesIn(folder: string): string[] {
-  return readdirSync(folder)
-    .filter((name) => !name.includes(".test."))
-    .sort()
-    .map((name) => join(folder, name));
+  return readdirSync(folder, { withFileTypes: true })
+    .filter((entry) => entry.isFile() && !entry.name.includes(".test."))
+    .map(({ name }) => join(folder, name))
+    .sort();
 }

@@ -1,10 +1,12 @@
 import { readFileSync } from "node:fs";
 import { isDeepStrictEqual } from "node:util";
-import { BUILT_IN_LISTS } from "@atlantic/shared/blocking/built-in-list.ts";
+import { BUILT_IN_LISTS, type BuiltInList } from "@atlantic/shared/blocking/built-in-list.ts";
 import { type DnrRule, readRules } from "@atlantic/shared/blocking/rulesets/dnr-rule.ts";
 import { RULE_WEIGHT } from "@atlantic/shared/blocking/rulesets/rule-weight.ts";
+import { tokensOfExpression } from "@atlantic/shared/blocking/urls/expressions/read-expression.ts";
+import { isUnderstood } from "@atlantic/shared/blocking/urls/rule-applies.ts";
 import { RuleIndex } from "@atlantic/shared/blocking/urls/rule-index.ts";
-import { tokensOfUrl } from "@atlantic/shared/blocking/urls/url-tokens.ts";
+import { tokenHash, tokensOfUrl } from "@atlantic/shared/blocking/urls/url-tokens.ts";
 import { beforeAll, describe, expect, it } from "vitest";
 import { listOfRuleset, type RulesetId } from "../src/engine/rulesets.ts";
 import {
@@ -28,6 +30,11 @@ function readBuilt(family: Family, ids: readonly RulesetId[]): DnrRule[] {
   return ids.flatMap((id) => readRules(JSON.parse(readFileSync(builtRuleset(family, id), "utf8"))));
 }
 
+function openBuilt(list: BuiltInList): RuleIndex | undefined {
+  const bytes = readFileSync(builtAddressRules(list));
+  return RuleIndex.open((at, length) => new Uint8Array(bytes.subarray(at, at + length)), bytes.length);
+}
+
 it("Firefox, which looks at every rule for every request, has few, and most of the names", () => {
   const rules = (family: Family) => readBuilt(family, rulesetsOf("firefox"));
   const names = (family: Family) =>
@@ -37,8 +44,7 @@ it("Firefox, which looks at every rule for every request, has few, and most of t
 });
 
 it.each(BUILT_IN_LISTS)("what %s says of addresses the extension finds by itself in Firefox", (list) => {
-  const bytes = readFileSync(builtAddressRules(list));
-  const index = RuleIndex.open((at, length) => new Uint8Array(bytes.subarray(at, at + length)), bytes.length);
+  const index = openBuilt(list);
   const ids = rulesetsOf("chrome").filter((id) => listOfRuleset(id) === list);
   const rules = readBuilt("chrome", ids).filter(({ condition }) => ADDRESS.test(condition.urlFilter ?? ""));
   expect(rules.length).toBeGreaterThan(500);
@@ -49,6 +55,22 @@ it.each(BUILT_IN_LISTS)("what %s says of addresses the extension finds by itself
     return !found.some((one) => isDeepStrictEqual(one, rule));
   });
   expect(missed).toEqual([]);
+});
+
+it("every regular expression of a list is understood, and found by the words that it needs in Firefox", () => {
+  const missed = BUILT_IN_LISTS.map((list) => {
+    const index = openBuilt(list);
+    const ids = rulesetsOf("chrome").filter((id) => listOfRuleset(id) === list);
+    return readBuilt("chrome", ids).filter((rule) => {
+      const { regexFilter, isUrlFilterCaseSensitive } = rule.condition;
+      if (regexFilter === undefined) return false;
+      const found: DnrRule[] = [];
+      const words = tokensOfExpression(regexFilter, isUrlFilterCaseSensitive);
+      index?.forEach(words.map(tokenHash), (one) => found.push(one));
+      return !isUnderstood(rule) || !found.some((one) => isDeepStrictEqual(one, rule));
+    });
+  });
+  expect(missed).toEqual(BUILT_IN_LISTS.map(() => []));
 });
 
 describe.each(everyRuleset)("the ruleset $id for $family", ({ family, id }) => {

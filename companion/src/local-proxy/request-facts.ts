@@ -1,11 +1,8 @@
 import type { IncomingHttpHeaders } from "node:http";
 import type { ResourceType } from "@atlantic/shared/blocking/rulesets/dnr-rule.ts";
+import { hostOf, isThirdParty } from "@atlantic/shared/blocking/urls/request-site.ts";
 import type { UrlRequest } from "@atlantic/shared/blocking/urls/rule-applies.ts";
 import { urlText } from "@atlantic/shared/blocking/urls/url-pattern.ts";
-import { siteOfHost } from "@atlantic/shared/routing/site.ts";
-
-/** Longer addresses are looked at as far as this. */
-const MAX_URL_LENGTH = 4_096;
 
 /** Fetch Metadata, which browsers send to few plain sites (W3C Fetch Metadata §2.1). */
 const byDestination: Readonly<Record<string, readonly ResourceType[]>> = {
@@ -53,13 +50,14 @@ export function requestFacts(
 ): UrlRequest {
   const [only = null, another] = sites.filter((site) => site !== "");
   const initiator = hostOf(headers.referer) ?? (another === undefined ? only : null);
+  const host = hostOf(url.href) ?? "";
   return {
-    url: urlText(url.href.slice(0, MAX_URL_LENGTH)),
-    host: url.hostname,
+    url: urlText(url.href),
+    host,
     method,
     types: typesOf(url, headers),
     initiator,
-    isThirdParty: initiator === null ? null : siteOfHost(initiator) !== siteOfHost(url.hostname),
+    isThirdParty: initiator === null ? null : isThirdParty(host, initiator),
   };
 }
 
@@ -75,9 +73,4 @@ function typesOf(
   if (accept.startsWith("image/")) return ["image"];
   if (headers["x-requested-with"] === "XMLHttpRequest") return ["xmlhttprequest"];
   return byEnding.find(([ending]) => ending.test(pathname))?.[1] ?? ANY_PART;
-}
-
-function hostOf(referer: string | undefined): string | null {
-  const page = referer === undefined ? null : URL.parse(referer);
-  return page?.hostname || null;
 }

@@ -21,7 +21,9 @@ const unsure: readonly ResourceType[] = ["script", "image"];
 it.each<[string, DnrCondition, Partial<UrlRequest>, "yes" | "no" | "perhaps"]>([
   ["its pattern", { urlFilter: "/ad.js" }, {}, "yes"],
   ["another pattern", { urlFilter: "/other" }, {}, "no"],
-  ["a regular expression", { regexFilter: ".*" }, {}, "no"],
+  ["a regular expression", { regexFilter: "\\/[a-z]{2}\\.js$" }, {}, "yes"],
+  ["another regular expression", { regexFilter: "\\/[a-z]{3}\\.js$" }, {}, "no"],
+  ["a regular expression that is not understood", { regexFilter: "(?=.)" }, {}, "no"],
   ["its name", { requestDomains: ["shop.test"] }, {}, "yes"],
   ["a name that only ends alike", { requestDomains: ["op.test"] }, {}, "no"],
   ["an excepted name", { excludedRequestDomains: ["shop.test"] }, {}, "no"],
@@ -41,6 +43,13 @@ it.each<[string, DnrCondition, Partial<UrlRequest>, "yes" | "no" | "perhaps"]>([
     "perhaps",
   ],
   ["all pages but its own", { excludedInitiatorDomains: ["news.test"] }, {}, "no"],
+  ["some page's site, on a page without a host", { initiatorDomains: ["a.test"] }, { initiator: "" }, "no"],
+  [
+    "all pages but one, on a page without a host",
+    { excludedInitiatorDomains: ["a.test"] },
+    { initiator: "" },
+    "yes",
+  ],
   ["third parties", { domainType: "thirdParty" }, {}, "yes"],
   ["third parties, on its own site", { domainType: "thirdParty" }, { isThirdParty: false }, "no"],
   [

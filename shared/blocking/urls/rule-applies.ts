@@ -1,4 +1,5 @@
-import type { DnrCondition, ResourceType } from "../rulesets/dnr-rule.ts";
+import type { DnrCondition, DnrRule, ResourceType } from "../rulesets/dnr-rule.ts";
+import { readExpression } from "./expressions/read-expression.ts";
 import { readPattern, type UrlPattern, type UrlText } from "./url-pattern.ts";
 
 /** What is known of a request. Where something is not, rules that ask for it apply perhaps. */
@@ -8,7 +9,7 @@ export interface UrlRequest {
   readonly method: string;
   /** The kinds that it may be of. */
   readonly types: readonly ResourceType[];
-  /** The host of the page or frame that asks; null when nobody knows. */
+  /** The host of the page or frame that asks; empty when it has none, null when nobody knows. */
   readonly initiator: string | null;
   /** Whether that is of another site; null when nobody knows. */
   readonly isThirdParty: boolean | null;
@@ -19,11 +20,10 @@ export type Applies = "yes" | "no" | "perhaps";
 /** Patterns that were read, as long as their rules are kept. */
 const patterns = new WeakMap<DnrCondition, UrlPattern>();
 
-/** Whether a rule of declarativeNetRequest is about a request. Regular expressions are about none here. */
+/** Whether a rule of declarativeNetRequest is about a request. One whose expression is not understood is about none. */
 export function ruleApplies(condition: DnrCondition, request: UrlRequest): Applies {
   const { requestDomains, excludedRequestDomains, requestMethods } = condition;
   const { host, method } = request;
-  if (condition.regexFilter !== undefined) return "no";
   // What costs least comes first, for a request is held against hundreds of rules.
   const type = ofTypes(condition, request);
   if (type === "no") return "no";
@@ -38,16 +38,25 @@ export function ruleApplies(condition: DnrCondition, request: UrlRequest): Appli
   return type === "yes" && party === "yes" && page === "yes" ? "yes" : "perhaps";
 }
 
+/** Whether a rule has no regular expression, or one that is understood here. */
+export function isUnderstood({ condition: { regexFilter, isUrlFilterCaseSensitive } }: DnrRule): boolean {
+  return regexFilter === undefined || readExpression(regexFilter, isUrlFilterCaseSensitive) !== undefined;
+}
+
 /** Whether an address fits the pattern of a rule; every address does where there is none. */
 export function fitsRule(condition: DnrCondition, url: UrlText): boolean {
-  const { urlFilter, isUrlFilterCaseSensitive } = condition;
-  if (urlFilter === undefined) return true;
   let fits = patterns.get(condition);
   if (fits === undefined) {
-    fits = readPattern(urlFilter, isUrlFilterCaseSensitive);
+    fits = readCondition(condition);
     patterns.set(condition, fits);
   }
   return fits(url);
+}
+
+function readCondition({ urlFilter, regexFilter, isUrlFilterCaseSensitive }: DnrCondition): UrlPattern {
+  if (regexFilter !== undefined)
+    return readExpression(regexFilter, isUrlFilterCaseSensitive) ?? (() => false);
+  return urlFilter === undefined ? () => true : readPattern(urlFilter, isUrlFilterCaseSensitive);
 }
 
 /** Without kinds of its own a rule is for all but pages. */

@@ -1,5 +1,6 @@
 import type { DnrRule } from "../rulesets/dnr-rule.ts";
 import { EVERY_TYPE } from "../rulesets/resource-types.ts";
+import { tokensOfExpression } from "./expressions/read-expression.ts";
 import { NO_TOKEN, tokenHash, tokensOfPattern } from "./url-tokens.ts";
 
 /**
@@ -41,8 +42,12 @@ export function indexRules(rules: readonly DnrRule[]): Uint8Array {
 }
 
 /** The words that an address has which a rule is about: one list for each of the names it is about. */
-function tokensOf({ condition }: DnrRule): string[][] {
-  const own = tokensOfPattern(condition.urlFilter ?? "");
+function tokensOf({ condition }: DnrRule): (readonly string[])[] {
+  const { urlFilter = "", regexFilter, isUrlFilterCaseSensitive } = condition;
+  const own =
+    regexFilter === undefined
+      ? tokensOfPattern(urlFilter)
+      : tokensOfExpression(regexFilter, isUrlFilterCaseSensitive);
   if (own.length > 0) return [own];
   return condition.requestDomains?.map((name) => tokensOfPattern(`||${name}^`)) ?? [];
 }

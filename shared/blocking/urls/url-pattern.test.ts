@@ -17,12 +17,16 @@ describe("patterns of addresses", () => {
     ["^ad^", "http://a.test/?ad=1"],
     ["-ad^", "http://a.test/x-ad"],
     ["||test", "http://a.test/"],
+    ["||ads.test^", "http://me@ads.test/"],
+    ["||ads.test^", "http://me:x.y@ads.test/"],
   ])("%s fits %s", (pattern, url) => expect(fits(pattern, url)).toBe(true));
 
   it.each([
     ["||ads.test^", "http://noads.test/"],
     ["||ads.test^", "http://ads.test.evil/"],
     ["||ads.test^", "http://a.test/?u=http://ads.test/"],
+    ["||ads.test^", "http://ads.test@a.test/"],
+    ["||ads.test^", "http://a.test/@ads.test/"],
     ["|http://a.test/|", "http://a.test/b"],
     ["/ad/*.gif|", "http://a.test/ad/1.gif?x"],
     ["^ad^", "http://a.test/?bad=1"],
@@ -32,6 +36,13 @@ describe("patterns of addresses", () => {
   it("know cases where they say so", () => {
     expect(fits("/Ad", "http://a.test/Ad", true)).toBe(true);
     expect(fits("/Ad", "http://a.test/ad", true)).toBe(false);
+  });
+
+  it("do not take the place where a long address is cut for its end", () => {
+    const long = (end: string) => `http://a.test/${"x".repeat(4_096)}${end}`;
+    expect(fits("x|", long("y"))).toBe(false);
+    expect(fits("xx^", long("y"))).toBe(false);
+    expect(fits("/xx", long("y"))).toBe(true);
   });
 
   it("mean what the same regular expression means", () => {

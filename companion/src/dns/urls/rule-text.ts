@@ -3,7 +3,14 @@ import { EVERY_TYPE } from "@atlantic/shared/blocking/rulesets/resource-types.ts
 
 /** A rule as filter lists write it, for people. */
 export function ruleText({ action, condition }: DnrRule): string {
-  const { urlFilter, requestDomains, initiatorDomains, excludedInitiatorDomains, resourceTypes } = condition;
+  const {
+    urlFilter,
+    regexFilter,
+    requestDomains,
+    initiatorDomains,
+    excludedInitiatorDomains,
+    resourceTypes,
+  } = condition;
   const types = resourceTypes?.length === EVERY_TYPE.length ? [] : (resourceTypes ?? []);
   const domains = [
     ...(initiatorDomains ?? []),
@@ -15,7 +22,8 @@ export function ruleText({ action, condition }: DnrRule): string {
     ...(action.type === "allowAllRequests" ? ["document"] : types),
     ...(domains.length > 0 ? [`domain=${shortened(domains)}`] : []),
   ];
-  const pattern = urlFilter ?? `||${shortened(requestDomains ?? ["*"])}^`;
+  const expression = regexFilter === undefined ? undefined : `/${regexFilter}/`;
+  const pattern = urlFilter ?? expression ?? `||${shortened(requestDomains ?? ["*"])}^`;
   const exception = action.type === "block" ? "" : "@@";
   return `${exception}${pattern}${modifiers.length > 0 ? `$${modifiers.join(",")}` : ""}`;
 }

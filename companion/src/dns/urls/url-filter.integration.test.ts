@@ -59,6 +59,17 @@ it("a request is blocked by the list that is in use, with its rule as lists writ
   expect(blocking("http://cdn.test/ads/x.js", onNews)).toBeUndefined();
 });
 
+it("a regular expression blocks the addresses that fit it, and why tells of it", () => {
+  const regexFilter = "\\/ad[sx]?\\/[0-9]{3}\\.js$";
+  write("ads", [block({ regexFilter }), block({ regexFilter: "(?=\\/news)" })]);
+  expect(blocking("http://a.test/ads/123.js")).toBe(`ads /${regexFilter}/`);
+  expect(blocking("http://a.test/ads/1234.js")).toBeUndefined();
+  expect(blocking("http://a.test/news/123.js")).toBeUndefined();
+  expect(filter.fitting("http://a.test/ADX/123.js").map(({ rule }) => ruleText(rule))).toEqual([
+    `/${regexFilter}/`,
+  ]);
+});
+
 it("the stronger rule counts, of two as strong the exception, and in doubt the exception too", () => {
   write("ads", [
     block({ urlFilter: "/ad/" }),

@@ -10,9 +10,6 @@ import { tokensOfUrl } from "@atlantic/shared/blocking/urls/url-tokens.ts";
 import { builtInUrlsPath } from "../lists/built-in-lists.ts";
 import { RuleFile } from "./rule-file.ts";
 
-/** Longer addresses are looked at as far as this. */
-const MAX_URL_LENGTH = 4_096;
-
 /** Says which plain requests are blocked by their whole address. Its files are opened when the first request needs them. */
 export class UrlFilter {
   readonly #files = new Map<BuiltInList, RuleFile | undefined>();
@@ -33,12 +30,13 @@ export class UrlFilter {
 
   /** The rules that an address fits on any page, for some kind of request; the strongest first. */
   fitting(url: string): ListedRule[] {
-    const text = urlText(url.slice(0, MAX_URL_LENGTH));
+    const text = urlText(url);
     const found: ListedRule[] = [];
     this.#each(tokensOfUrl(text.text), (rule, list) => {
-      const { urlFilter, initiatorDomains } = rule.condition;
+      const { urlFilter, regexFilter, initiatorDomains } = rule.condition;
       if (rule.action.type === "allowAllRequests" || initiatorDomains !== undefined) return;
-      if (urlFilter !== undefined && fitsRule(rule.condition, text)) found.push({ list, rule });
+      const hasPattern = urlFilter !== undefined || regexFilter !== undefined;
+      if (hasPattern && fitsRule(rule.condition, text)) found.push({ list, rule });
     });
     return found.sort((a, b) => b.rule.priority - a.rule.priority);
   }

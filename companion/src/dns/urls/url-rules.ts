@@ -3,10 +3,11 @@ import type { DnrRule } from "@atlantic/shared/blocking/rulesets/dnr-rule.ts";
 import { nameOf } from "@atlantic/shared/blocking/rulesets/merge-names.ts";
 import { EVERY_TYPE } from "@atlantic/shared/blocking/rulesets/resource-types.ts";
 import { takenRules } from "@atlantic/shared/blocking/rulesets/taken-rules.ts";
+import { isUnderstood } from "@atlantic/shared/blocking/urls/rule-applies.ts";
 
 /**
- * What of a rule the local proxy has use for. Whole names are blocked by the lists of names; regular expressions are left
- * out, because this engine could be kept busy by an address that was made for them.
+ * What of a rule the local proxy has use for. Whole names are blocked by the lists of names; regular expressions that are
+ * not understood are left out.
  */
 export function urlRules(rule: DnrRule, list: BuiltInList): DnrRule[] {
   const taken = takenRules(rule, list);
@@ -15,7 +16,7 @@ export function urlRules(rule: DnrRule, list: BuiltInList): DnrRule[] {
   const whole = page && { ...page, condition: { ...page.condition, resourceTypes: [...EVERY_TYPE] } };
   return (whole ? [whole] : taken)
     .map(({ action, priority, condition }) => ({ action, priority, condition }))
-    .filter((one) => one.condition.regexFilter === undefined && !isOfNames(one));
+    .filter((one) => isUnderstood(one) && !isOfNames(one));
 }
 
 function isOfNames(rule: DnrRule): boolean {

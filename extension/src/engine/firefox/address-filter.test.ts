@@ -77,6 +77,51 @@ describe("an address", () => {
     expect(await blocks({ unfiltered: ["blog.test"] }, { ...ad, ...inFrame })).toBe(true);
   });
 
+  it("is a third party on a page that has no origin, such as a frame in a sandbox, and that is on no site", async () => {
+    const filter = await filtering({
+      ads: [
+        rule({ urlFilter: "/ads/", domainType: "thirdParty" }),
+        rule({ urlFilter: "/ads/of-news", initiatorDomains: ["news.test"] }, 2, "allow"),
+        rule({ urlFilter: "/banner/", excludedInitiatorDomains: ["blog.test"] }),
+      ],
+    });
+    const inSandbox = (url: string) =>
+      filter.blocks({ url, method: "GET", type: "script", frameAncestors: [{ url: "https://news.test/" }] });
+    expect(inSandbox("https://cdn.test/ads/1.js")).toBe(true);
+    expect(inSandbox("https://cdn.test/ads/of-news.js")).toBe(true);
+    expect(inSandbox("https://cdn.test/banner/1.js")).toBe(true);
+    await filter.set({ ...EVERYTHING, unfiltered: ["news.test"] });
+    expect(inSandbox("https://cdn.test/ads/1.js")).toBe(false);
+  });
+
+  it("is a third party to its neighbour below a name that anybody may register at", async () => {
+    const filter = await filtering({ ads: [rule({ urlFilter: "/ads/", domainType: "thirdParty" })] });
+    const blocks = (url: string) => filter.blocks(seen(url, { documentUrl: "https://alice.github.io/" }));
+    expect(blocks("https://bob.github.io/ads/1.js")).toBe(true);
+    expect(blocks("https://www.alice.github.io/ads/1.js")).toBe(false);
+  });
+
+  it("is of a name, and its page of a site, with a full stop after them as well", async () => {
+    const filter = await filtering({
+      ads: [
+        rule({ urlFilter: "/ads/", requestDomains: ["cdn.test"] }),
+        rule({ urlFilter: "/fine", initiatorDomains: ["news.test"] }, 1, "allow"),
+      ],
+    });
+    expect(filter.blocks(seen("https://cdn.test./ads/1.js"))).toBe(true);
+    const onNews = { documentUrl: "https://www.news.test./" };
+    expect(filter.blocks(seen("https://cdn.test/ads/fine.js", onNews))).toBe(false);
+  });
+
+  it("is blocked by a regular expression, whatever the length of the address", async () => {
+    const filter = await filtering({
+      ads: [rule({ regexFilter: "^https:\\/\\/[a-z]{3}\\.test\\/(?:[0-9a-z]+\\/)*[0-9]{2}\\.js$" })],
+    });
+    expect(filter.blocks(seen("https://cdn.test/a/1/42.js"))).toBe(true);
+    expect(filter.blocks(seen("https://cdn.test/a/1/4.js"))).toBe(false);
+    expect(filter.blocks(seen(`https://cdn.test/${"a/".repeat(1_000)}x.js`))).toBe(false);
+  });
+
   it("of a harmful page is not opened, whatever the person let through", async () => {
     const harmful = rule(
       { urlFilter: "||docs.test/forms/1^", resourceTypes: ["main_frame"] },
@@ -112,6 +157,16 @@ describe("while the first rules are on their way", () => {
     await set;
     expect(await verdict).toBe(true);
     expect(filter.beginning).toBeNull();
+  });
+
+  it("or those of another list, the person's words hold at once", async () => {
+    const rules = reading({ ads: [rule({ urlFilter: "/ads/" })] });
+    const filter = new AddressFilter((list) => (list === "ads" ? rules(list) : new Promise(() => {})));
+    await filter.set({ ...EVERYTHING, lists: ["ads"] });
+    void filter.set({ ...EVERYTHING, lists: ["ads", "tracking"], unfiltered: ["news.test"] });
+    await expect.poll(() => filter.blocks(seen("https://cdn.test/ads/1.js"))).toBe(false);
+    const onBlog = { documentUrl: "https://blog.test/" };
+    expect(filter.blocks(seen("https://cdn.test/ads/1.js", onBlog))).toBe(true);
   });
 
   it("requests go on when they do not come, or cannot be read", async () => {
@@ -150,6 +205,9 @@ const anyRule = fc
   .record({
     type: fc.constantFrom("block", "block", "block", "allow", "allowAllRequests"),
     priority: fc.integer({ min: 1, max: 3 }),
+    regexFilter: rarely(
+      fc.constantFrom("ad.*1", "^https:\\/\\/[a-c]\\.test\\/[ad-]+$", "\\/(ad|b)\\/", "(A|x)[-/]"),
+    ),
     urlFilter: fc.constantFrom(
       undefined,
       "/ad",
@@ -171,16 +229,28 @@ const anyRule = fc
     frames: fc.constantFrom(["main_frame", "sub_frame"], ["main_frame"], ["sub_frame"]),
   })
   .map(({ type, priority, frames, ...condition }) => {
-    const said = Object.fromEntries(Object.entries(condition).filter(([, value]) => value !== undefined));
+    const { urlFilter, regexFilter, ...others } = condition;
+    // There may be one or the other.
+    const pattern = regexFilter === undefined ? { urlFilter } : { regexFilter };
+    const all = Object.entries({ ...others, ...pattern });
+    const said = Object.fromEntries(all.filter(([, value]) => value !== undefined));
     const whole = type === "allowAllRequests" ? { resourceTypes: frames } : {};
     return rule({ ...said, ...whole }, priority, type);
   });
 
 const anyRequest = fc
-  .record({ url: urlOf, page: urlOf, around: fc.array(urlOf, { maxLength: 2 }), type })
-  .map(({ url, page, around, type }): SeenRequest => {
-    if (type === "main_frame") return { url, method: "GET", type, originUrl: page };
+  .record({
+    url: urlOf,
+    page: urlOf,
+    around: fc.array(urlOf, { maxLength: 2 }),
+    type,
+    isOfNobody: fc.integer({ max: 4, min: 0 }).map((one) => one === 0),
+  })
+  .map(({ url, page, around, type, isOfNobody }): SeenRequest => {
     const ancestors = around.map((one) => ({ url: one }));
+    if (isOfNobody)
+      return { url, method: "GET", type, frameAncestors: type === "main_frame" ? [] : ancestors };
+    if (type === "main_frame") return { url, method: "GET", type, originUrl: page };
     const frameAncestors = type === "sub_frame" ? [{ url: page }, ...ancestors] : ancestors;
     return { url, method: "GET", type, documentUrl: page, originUrl: page, frameAncestors };
   });
@@ -219,8 +289,8 @@ it("blocks what Chrome's documentation of declarativeNetRequest says is blocked"
 function isBlocked(request: SeenRequest, rules: readonly DnrRule[]): boolean {
   const { url, type, documentUrl, originUrl, frameAncestors = [] } = request;
   const around = frameAncestors.map((frame) => frame.url);
-  const documents =
-    type === "main_frame" ? [] : type === "sub_frame" ? around : [documentUrl ?? "", ...around];
+  const own = documentUrl === undefined || type === "sub_frame" ? [] : [documentUrl];
+  const documents = type === "main_frame" ? [] : [...own, ...around];
   const strengths = (of: readonly DnrRule[], wanted: "block" | "exception") =>
     Math.max(
       0,
@@ -228,7 +298,7 @@ function isBlocked(request: SeenRequest, rules: readonly DnrRule[]): boolean {
         .filter(({ action }) => (action.type === "block") === (wanted === "block"))
         .map((one) => one.priority),
     );
-  const own = rules.filter((one) => isAbout(one, url, type, documentUrl ?? originUrl));
+  const fitting = rules.filter((one) => isAbout(one, url, type, documentUrl ?? originUrl));
   const whole = documents.map((document, index) => {
     const isTop = index === documents.length - 1;
     const excepting = rules.filter(({ action }) => action.type === "allowAllRequests");
@@ -237,8 +307,8 @@ function isBlocked(request: SeenRequest, rules: readonly DnrRule[]): boolean {
     );
     return strengths(about, "exception");
   });
-  const block = strengths(own, "block");
-  return block > 0 && block > Math.max(0, strengths(own, "exception"), ...whole);
+  const block = strengths(fitting, "block");
+  return block > 0 && block > Math.max(0, strengths(fitting, "exception"), ...whole);
 }
 
 /** What led to a page is not known any more when its parts are asked for: an exception is as good as if it fitted. */
@@ -253,7 +323,7 @@ function isAbout({ condition }: DnrRule, url: string, type: string, initiator: s
   const within = (name: string, domains: readonly string[] = []) =>
     domains.some((domain) => `.${name}`.endsWith(`.${domain}`));
   const site = (name: string) => name.split(".").slice(-2).join(".");
-  const { resourceTypes, requestDomains, initiatorDomains, domainType, urlFilter } = condition;
+  const { resourceTypes, requestDomains, initiatorDomains, domainType, urlFilter, regexFilter } = condition;
   return (
     (resourceTypes === undefined ? type !== "main_frame" : resourceTypes.some((one) => one === type)) &&
     (requestDomains === undefined || within(hostname, requestDomains)) &&
@@ -261,7 +331,8 @@ function isAbout({ condition }: DnrRule, url: string, type: string, initiator: s
     (initiatorDomains === undefined || within(asking, initiatorDomains)) &&
     !within(asking, condition.excludedInitiatorDomains) &&
     (domainType === undefined || (domainType === "firstParty") === (site(hostname) === site(asking))) &&
-    (urlFilter === undefined || expression(urlFilter).test(url))
+    (urlFilter === undefined || expression(urlFilter).test(url)) &&
+    (regexFilter === undefined || new RegExp(regexFilter, "i").test(url))
   );
 }
 

@@ -41,7 +41,7 @@ export class AddressFilter {
   }
 
   /**
-   * One after the other, so that the last stays; until its rules are there, those before it hold.
+   * One after the other, so that the last stays; until the rules of its lists are there, those before them hold.
    * @throws Error when the rules cannot be read
    */
   set(filter: BrowserFilter): Promise<void> {
@@ -56,12 +56,13 @@ export class AddressFilter {
   }
 
   async #apply(filter: BrowserFilter): Promise<void> {
+    // The person's words hold at once, and where the rules cannot be read.
+    this.#words = readRules(filterRules(filter));
     const lists = filter.isOn ? filter.lists : [];
     const opened = lists.map(
       async (list) => [list, this.#indexes.get(list) ?? (await this.#open(list))] as const,
     );
     this.#indexes = new Map(await Promise.all(opened));
-    this.#words = readRules(filterRules(filter));
   }
 
   async #open(list: BuiltInList): Promise<RuleIndex> {

@@ -1,0 +1,19 @@
+import { getDomain } from "tldts";
+
+/** The host of an address as rules name hosts: without the last full stop. Null where there is none. */
+export function hostOf(url: string | undefined): string | null {
+  const host = url === undefined ? undefined : URL.parse(url)?.hostname;
+  return host?.replace(/\.$/, "") || null;
+}
+
+/**
+ * Whether two hosts are of different sites as browsers' filters see it: names that anybody may register below are apart
+ * (the Public Suffix List, private entries with it), as `alice.github.io` and `bob.github.io` are.
+ */
+export function isThirdParty(host: string, initiator: string): boolean {
+  return siteOf(host) !== siteOf(initiator);
+}
+
+function siteOf(host: string): string {
+  return getDomain(host, { allowPrivateDomains: true }) ?? host;
+}
