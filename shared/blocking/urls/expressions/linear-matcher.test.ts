@@ -21,6 +21,8 @@ describe("an expression", () => {
     ["(ad|banner)+[.-]", "http://a.test/adbanner-1", true],
     ["a^b", "ab", false],
     ["a|", "", true],
+    ["(?:^a){0,2}$", "aa", true],
+    ["(?:^a)?$", "ba", true],
   ])("%s of %s: %s", (text, url, expected) => expect(matcher(text).fits(url)).toBe(expected));
 
   it("knows cases where it says so", () => {

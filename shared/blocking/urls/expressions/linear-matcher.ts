@@ -46,7 +46,7 @@ export class LinearMatcher {
     for (let at = 0; at < text.length; at++) {
       if (state.isFound) return true;
       // Nothing leads anywhere any more: the expression holds at the beginning alone.
-      if (state.characters.length === 0) return false;
+      if (state.characters.length === 0 && !state.isFoundAtEnd) return false;
       const kind = this.#kinds[Math.min(text.charCodeAt(at), OTHERS)] ?? 0;
       state = state.next[kind] ?? this.#step(state, kind);
     }
