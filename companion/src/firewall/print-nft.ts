@@ -84,18 +84,18 @@ function printBase({ type, hook, priority, policy }: Base): string {
 }
 
 function printLinks(egress: Egress, links: readonly FilteredLink[]): string[] {
-  return links.map(({ name, internal }) =>
-    block(`chain ${linkChain(name)}`, [
-      `    type filter hook egress device "${name}" priority 0; policy ${egress.policy};`,
+  return links.map((link) =>
+    block(`chain ${linkChain(link)}`, [
+      `    type filter hook egress device "${link.name}" priority 0; policy ${egress.policy};`,
       `    jump ${egress.chain}`,
-      ...(internal ? egress.internal.map((rule) => printRule(rule, "netdev")) : []),
+      ...(link.internal ? egress.internal.map((rule) => printRule(rule, "netdev")) : []),
     ]),
   );
 }
 
-/** The name of a link's own chain: a chain's name is longer than a link's may be, but not as free. */
-export function linkChain(link: string): string {
-  return `link_${Buffer.from(link).toString("hex")}`;
+/** The name of a link's own chain: a chain's name is longer than a link's may be, but not as free. As the holder does it. */
+export function linkChain({ name, internal }: FilteredLink): string {
+  return `link_${Buffer.from(name).toString("hex")}${internal ? "_in" : ""}`;
 }
 
 function block(head: string, lines: readonly string[]): string {

@@ -19,9 +19,7 @@ impl Abilities {
             let mut messages = vec![nft::new_table(family, &name, owned)];
             messages.extend(more);
             messages.push(nft::delete_table(family, &name));
-            socket
-                .transact(&nft::batch_begin(), &messages, &nft::batch_end())
-                .is_ok()
+            nft::transact(socket, &messages).is_ok()
         };
         let egress = can(Family::Netdev, false, vec![nft::empty_egress_chain(&name, "lo")]);
         Self {

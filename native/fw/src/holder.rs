@@ -8,8 +8,10 @@ use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::io;
 use std::path::PathBuf;
+use std::time::Instant;
 
 use rustix::net::netlink::NETFILTER;
+use serde::Serialize;
 
 use crate::abilities::Abilities;
 use crate::control_groups::{ControlGroups, GroupNumbers};
@@ -33,10 +35,13 @@ pub struct Options {
 }
 
 /// What `inspect` tells.
+#[derive(Serialize)]
 pub struct Inspection {
     pub generation: u32,
     pub digest: String,
+    /// The kernel has what it should have, on every link.
     pub intact: bool,
+    /// The kernel has rules of ours.
     pub blocking: bool,
 }
 
@@ -58,7 +63,11 @@ pub struct Holder {
     pub groups: ControlGroups,
     pub abilities: Abilities,
     held: Option<Held>,
-    /// The file could not be written: it is tried again, and told once.
+    /// Something failed, so that the kernel may not have what it should: it is looked at again.
+    doubtful: bool,
+    /// What was told last of a failure that goes on.
+    told: Option<String>,
+    /// The file could not be written or removed: it is tried again, and told once.
     unsaved: Cell<bool>,
 }
 
@@ -75,6 +84,8 @@ impl Holder {
             groups: ControlGroups::open()?,
             abilities,
             held: None,
+            doubtful: false,
+            told: None,
             unsaved: Cell::new(false),
         })
     }
@@ -83,22 +94,30 @@ impl Holder {
         self.held.is_some()
     }
 
+    /// Whether the rules that should be in force were put there, and nothing has failed since.
+    pub fn is_settled(&self) -> bool {
+        !self.doubtful
+    }
+
     /// Takes up what a holder before this one left: its rules again, or at least its tables.
-    /// `fallback` are the rules where there should be some and nobody knows which.
+    /// `fallback` are the rules where there should be some and nobody knows which, or they are refused.
     pub fn take_over(&mut self, block: bool, fallback: RuleSet) -> Vec<Trouble> {
-        let known = state::read(&self.options.state);
-        let outcome = match known {
-            Ok(Some(state)) if self.is_of_now(&state) => self.load(state, How::Anew),
-            Ok(None) if !block && !self.tables_there() => return Vec::new(),
+        let state = match state::read(&self.options.state) {
+            Ok(Some(state)) if self.is_of_now(&state) => state,
             Ok(None) if !block => return self.claim(),
-            _ => self.load(state_of(fallback, Default::default()), How::Anew),
+            _ => state_of(fallback.clone(), Default::default()),
         };
-        match outcome {
-            Ok(troubles) => troubles,
-            Err(reason) => vec![Trouble::failed(format!(
-                "Rules could not be put in place again: {reason}"
-            ))],
-        }
+        let fallback = state_of(fallback, state.before.clone());
+        // Held from here on, whatever becomes of it: what cannot be put in force now is tried again.
+        self.held = Some(Held::unseen(state.clone()));
+        let reason = match self.load(state, How::Anew) {
+            Ok(troubles) => return troubles,
+            Err(reason) => reason,
+        };
+        let message = format!("The rules that should hold could not be put in place: {reason}");
+        let mut troubles = vec![Trouble::failed(message)];
+        troubles.extend(self.load(fallback, How::Anew).unwrap_or_default());
+        troubles
     }
 
     fn is_of_now(&self, state: &State) -> bool {
@@ -137,20 +156,17 @@ impl Holder {
             replace(&mut state.rules.inet.sets, set)?;
             replace(&mut state.rules.egress.sets, set)?;
         }
-        let troubles = self.save(&state);
-        if let Err(failure) = self.transact(&messages) {
-            self.keep_what_holds();
-            return Err(sentence(&failure));
-        }
+        let troubles = self.write_down(Some(&state));
+        let made = self.change(&messages).inspect_err(|_| self.keep_what_holds())?;
         if let Some(held) = &mut self.held {
             held.state = state;
         }
-        self.expect(|key| sets.iter().any(|set| is_set(key, set)));
+        self.expect(made, |key| sets.iter().any(|set| is_set(key, set)));
         Ok(troubles)
     }
 
     /// Takes all rules away, and puts the kernel's settings back.
-    pub fn open_up(&mut self) -> Result<(), String> {
+    pub fn open_up(&mut self) -> Result<Vec<Trouble>, String> {
         let messages: Vec<Message> = self
             .present()
             .map_err(|failure| sentence(&failure))?
@@ -161,30 +177,39 @@ impl Holder {
         if let Some(mut held) = self.held.take() {
             settings::release(&mut held.state.before);
         }
-        state::remove(&self.options.state)
-            .map_err(|error| format!("The rules are gone, but not their file: {error}"))
+        self.doubtful = false;
+        Ok(self.write_down(None))
     }
 
-    pub fn inspect(&mut self) -> Result<Inspection, String> {
-        let generation = self.generation()?;
-        let actual = self.read_back()?;
-        let intact = self.is_intact(&actual)?;
-        Ok(Inspection {
-            generation,
-            digest: digest_of(&actual),
-            intact,
-            blocking: self.held.is_some(),
-        })
-    }
-
-    fn tables_there(&mut self) -> bool {
-        self.present().is_ok_and(|families| !families.is_empty())
+    /// Looks at what the kernel has. A link that has just come is covered first.
+    pub fn inspect(&mut self) -> Result<(Inspection, Vec<Trouble>), String> {
+        let noticed = Instant::now();
+        let mut troubles = Vec::new();
+        loop {
+            let generation = self.generation()?;
+            let links = self.filtered_links()?;
+            let actual = self.read_back()?;
+            let covered = self.bare(&links, &actual).is_empty();
+            if !covered && troubles.is_empty() {
+                troubles = self.cover_links(noticed);
+                if !troubles.is_empty() {
+                    continue;
+                }
+            }
+            let inspection = Inspection {
+                generation,
+                digest: digest_of(&actual),
+                intact: covered && self.is_intact(&actual, &links),
+                blocking: !actual.is_empty(),
+            };
+            return Ok((inspection, troubles));
+        }
     }
 
     fn present(&mut self) -> Result<Vec<Family>, Failure> {
         let mut all = Vec::new();
         for family in FAMILIES {
-            if nft::table_exists(&mut self.requests, family, &self.options.table)? {
+            if nft::table_flags(&mut self.requests, family, &self.options.table)?.is_some() {
                 all.push(family);
             }
         }
@@ -195,14 +220,32 @@ impl Holder {
         nft::generation(&mut self.requests).map_err(|failure| sentence(&failure))
     }
 
-    /// What was changed just now is right as the kernel has it. All else is as it was: others may have changed that.
-    fn expect(&mut self, is_changed: impl Fn(&str) -> bool) {
-        // Without it, what was changed counts as changed by others.
-        let actual = self.read_back().unwrap_or_default();
+    /// What was changed just now is right as it was made. All else is as it was: others may have changed that.
+    fn expect(&mut self, made: Digests, is_changed: impl Fn(&str) -> bool) {
         if let Some(held) = &mut self.held {
+            held.expected.retain(|key, _| !is_changed(key));
             held.expected
-                .extend(actual.into_iter().filter(|(key, _)| is_changed(key)));
+                .extend(made.into_iter().filter(|(key, _)| is_changed(key)));
         }
+    }
+
+    /// Changes rules in one transaction, and tells what the kernel has made of it.
+    fn change(&mut self, messages: &[Message]) -> Result<Digests, String> {
+        let before = self.generation()?;
+        self.transact(messages).map_err(|failure| sentence(&failure))?;
+        Ok(self.made_since(before))
+    }
+
+    /// What the kernel has after one transaction of ours: nothing where others may have had a hand in it, or it cannot be
+    /// read. Then it counts as changed by others, and is looked at again.
+    fn made_since(&mut self, before: u32) -> Digests {
+        let made = self.read_back().unwrap_or_default();
+        let alone = self.abilities.owned || self.generation() == Ok(following(before));
+        if alone && !made.is_empty() {
+            return made;
+        }
+        self.doubtful = true;
+        Digests::new()
     }
 
     fn read_back(&mut self) -> Result<Digests, String> {
@@ -210,31 +253,65 @@ impl Holder {
     }
 
     fn transact(&mut self, messages: &[Message]) -> Result<(), Failure> {
-        self.requests
-            .transact(&nft::batch_begin(), messages, &nft::batch_end())
+        let outcome = nft::transact(&mut self.requests, messages);
+        // Where the answer was lost it may have happened all the same.
+        self.doubtful |= outcome.is_err();
+        outcome
     }
 
     /// The file says again what is in force, after something else could not be put in force.
     fn keep_what_holds(&self) {
         // What cannot be written now was told when it was first tried.
-        match &self.held {
-            Some(held) => drop(state::write(&self.options.state, &held.state)),
-            None => drop(state::remove(&self.options.state)),
-        }
+        drop(self.write_down(self.held.as_ref().map(|held| &held.state)));
     }
 
-    /// A full disk must not keep rules from being loaded: it is told, and they are loaded.
-    fn save(&self, state: &State) -> Vec<Trouble> {
-        let written = state::write(&self.options.state, state);
+    /// A full disk must not keep rules from being loaded or taken away: it is told, and they are.
+    fn write_down(&self, state: Option<&State>) -> Vec<Trouble> {
+        let path = &self.options.state;
+        let (written, problem) = match state {
+            Some(state) => (
+                state::write(path, state),
+                "The rules hold, but their file cannot be written: until it can, rules that somebody takes away while their holder is dead cannot be put back",
+            ),
+            None => (
+                state::remove(path),
+                "The rules are gone, but not their file: until it is, whoever holds them next puts them back",
+            ),
+        };
         let was_unsaved = self.unsaved.replace(written.is_err());
         match written {
             Err(error) if !was_unsaved => vec![Trouble::unsaved(format!(
-                "The rules hold, but {} cannot be written ({error}): until it can, rules that somebody takes away while their holder is dead cannot be put back.",
-                self.options.state.display()
+                "{problem} ({}: {error}).",
+                path.display()
             ))],
             _ => Vec::new(),
         }
     }
+
+    /// One that goes on is told once.
+    fn failed(&mut self, message: String) -> Option<Trouble> {
+        self.doubtful = true;
+        let is_new = self.told.as_ref() != Some(&message);
+        self.told = Some(message.clone());
+        is_new.then(|| Trouble::failed(message))
+    }
+}
+
+impl Held {
+    /// What becomes of it in the kernel is not known yet.
+    fn unseen(state: State) -> Self {
+        Self {
+            state,
+            expected: Digests::new(),
+            groups: GroupNumbers::default(),
+            lost: BTreeSet::new(),
+        }
+    }
+}
+
+/// The kernel's count of changes goes on after its last number with one.
+fn following(generation: u32) -> u32 {
+    generation.wrapping_add(1).max(1)
 }
 
 fn state_of(rules: RuleSet, before: settings::Before) -> State {
@@ -287,6 +364,11 @@ fn sentence(failure: &Failure) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_count_of_changes_begins_anew_with_one() {
+        assert_eq!([0, 7, u32::MAX].map(following), [1, 8, 1]);
+    }
 
     #[test]
     fn a_set_is_not_replaced_by_one_of_another_kind() {

@@ -16,7 +16,8 @@ const GROUPS: u32 = 1 | 1 << 23;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Link {
     pub index: u32,
-    pub name: String,
+    /// As the kernel has it: any bytes, and no text necessarily.
+    pub name: Vec<u8>,
     pub loopback: bool,
     /// Leads to containers or virtual machines of this one.
     pub internal: bool,
@@ -43,12 +44,13 @@ fn link_of(reply: &Reply) -> Option<Link> {
     }
     let header = reply.body.get(..HEADER)?;
     let attributes = Attributes::new(reply.body.get(HEADER..)?);
+    let name = attributes.get(IFLA_IFNAME)?;
     let kind = attributes
         .get(IFLA_LINKINFO)
         .and_then(|info| Attributes::new(info).text(IFLA_INFO_KIND));
     Some(Link {
         index: u32::from_ne_bytes(header.get(4..8)?.try_into().ok()?),
-        name: attributes.text(IFLA_IFNAME)?.to_owned(),
+        name: name.strip_suffix(&[0]).unwrap_or(name).to_owned(),
         loopback: u16::from_ne_bytes([header[2], header[3]]) == ARPHRD_LOOPBACK,
         internal: matches!(kind, Some("bridge" | "veth")),
     })

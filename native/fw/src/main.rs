@@ -64,9 +64,6 @@ fn run(
         .map_err(|error| format!("Cannot listen at {}: {error}", socket.display()))?;
     let mut holder = Holder::open(options).map_err(|error| format!("Cannot speak to the kernel: {error}"))?;
     let troubles = holder.take_over(block, blocked);
-    if let Err(error) = readiness::tell(std::env::var_os("NOTIFY_SOCKET").as_deref()) {
-        eprintln!("systemd cannot be told that the rules are there: {error}");
-    }
     let _ = writeln!(io::stdout(), "ready");
     server
         .run(&mut holder, troubles)

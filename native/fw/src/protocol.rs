@@ -47,10 +47,8 @@ pub enum Said {
     },
     State {
         id: u32,
-        generation: u32,
-        digest: String,
-        intact: bool,
-        blocking: bool,
+        #[serde(flatten)]
+        inspection: Inspection,
     },
     Trouble {
         trouble: Trouble,
@@ -66,22 +64,6 @@ impl Said {
             egress: abilities.egress,
             blocking,
             pid: std::process::id(),
-        }
-    }
-
-    pub fn state(id: u32, inspection: Inspection) -> Self {
-        let Inspection {
-            generation,
-            digest,
-            intact,
-            blocking,
-        } = inspection;
-        Self::State {
-            id,
-            generation,
-            digest,
-            intact,
-            blocking,
         }
     }
 

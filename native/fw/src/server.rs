@@ -1,7 +1,9 @@
 //! Waits for daemons and for the kernel, on one thread.
 
+use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind, Read, Write};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 use std::thread;
@@ -14,6 +16,7 @@ use rustix::process::{geteuid, umask};
 
 use crate::holder::Holder;
 use crate::protocol::{LONGEST, Order, Request, Said, take_piece};
+use crate::readiness;
 use crate::trouble::Trouble;
 
 const MOST_CLIENTS: usize = 16;
@@ -22,26 +25,43 @@ const LOOK_AROUND: Duration = Duration::from_millis(500);
 /// Of troubles that nobody was there to hear, this many of the last are kept.
 const MOST_UNHEARD: usize = 100;
 
-/// How long one that was killed may listen yet.
+/// How long one that was killed may be there yet.
 const DYING: Duration = Duration::from_secs(1);
+/// Above all other descriptors: the kernel closes them in their order.
+const LAST: i32 = 64;
 
 struct Client {
     stream: UnixStream,
     bytes: Vec<u8>,
     /// What could not be written yet.
     waiting: Vec<u8>,
+    /// It has asked something: it is a daemon that hears what it is told.
+    has_asked: bool,
 }
 
-/// Whether another holder listens there. One that was killed does for a moment yet, until the kernel has put it away.
-fn is_taken(path: &Path) -> bool {
+/// Takes the place that one holder at a time may have. One that was killed has it for a moment yet, until the kernel has
+/// put it away, with all that it held.
+fn take_place(path: &Path) -> io::Result<OwnedFd> {
+    let file: File = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .open(path)?;
     let until = Instant::now() + DYING;
-    while UnixStream::connect(path).is_ok() {
-        if Instant::now() >= until {
-            return true;
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(rustix::io::fcntl_dupfd_cloexec(&file, LAST)?),
+            Err(TryLockError::Error(error)) => return Err(error),
+            Err(TryLockError::WouldBlock) if Instant::now() < until => thread::sleep(DYING / 20),
+            Err(TryLockError::WouldBlock) => {
+                return Err(io::Error::new(
+                    ErrorKind::AddrInUse,
+                    "another holder listens there",
+                ));
+            }
         }
-        thread::sleep(DYING / 10);
     }
-    false
 }
 
 pub struct Server {
@@ -49,17 +69,14 @@ pub struct Server {
     clients: Vec<Client>,
     unheard: Vec<Trouble>,
     table: String,
+    /// As long as this is there no other holder listens.
+    _place: OwnedFd,
 }
 
 impl Server {
     /// Listens at `path`, which only its owner may use. Fails when another holder listens there.
     pub fn listen(path: &Path, table: &str) -> io::Result<Self> {
-        if is_taken(path) {
-            return Err(io::Error::new(
-                ErrorKind::AddrInUse,
-                "another holder listens there",
-            ));
-        }
+        let place = take_place(&path.with_extension("lock"))?;
         match std::fs::remove_file(path) {
             Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
             _ => {}
@@ -74,13 +91,25 @@ impl Server {
             clients: Vec::new(),
             unheard: Vec::new(),
             table: table.to_owned(),
+            _place: place,
         })
     }
 
+    /// Tells systemd as soon as the rules are there: the network waits for that.
     pub fn run(mut self, holder: &mut Holder, first: Vec<Trouble>) -> io::Result<()> {
         self.tell(first);
         let mut looked = Instant::now();
+        let mut is_awaited = true;
         loop {
+            if is_awaited && holder.is_settled() {
+                is_awaited = false;
+                if let Err(error) = readiness::tell(std::env::var_os("NOTIFY_SOCKET").as_deref()) {
+                    let _ = writeln!(
+                        io::stderr(),
+                        "systemd cannot be told that the rules are there: {error}"
+                    );
+                }
+            }
             let ready = self.wait(holder, LOOK_AROUND.saturating_sub(looked.elapsed()))?;
             let mut troubles = Vec::new();
             if ready.rules {
@@ -96,6 +125,9 @@ impl Server {
             self.clients.retain_mut(|client| {
                 !is_ready.next().unwrap_or(false) || client.serve(holder, &mut troubles).is_ok()
             });
+            if self.is_heard() {
+                self.unheard.clear();
+            }
             // Also while there is no pause.
             if looked.elapsed() >= LOOK_AROUND {
                 troubles.extend(holder.look_around());
@@ -149,9 +181,12 @@ impl Server {
             stream,
             bytes: Vec::new(),
             waiting: Vec::new(),
+            has_asked: false,
         };
         let mut said = vec![Said::hello(&self.table, holder.abilities, holder.is_blocking())];
-        said.extend(self.unheard.drain(..).map(|trouble| Said::Trouble { trouble }));
+        // Kept until it asks something: it may only want to know whether somebody listens.
+        let unheard = self.unheard.iter().cloned();
+        said.extend(unheard.map(|trouble| Said::Trouble { trouble }));
         if said.iter().all(|each| client.say(each).is_ok()) {
             self.clients.push(client);
         }
@@ -165,13 +200,17 @@ impl Server {
                 trouble: trouble.clone(),
             };
             self.clients.retain_mut(|client| client.say(&said).is_ok());
-            if self.clients.is_empty() {
+            if !self.is_heard() {
                 if self.unheard.len() == MOST_UNHEARD {
                     self.unheard.remove(0);
                 }
                 self.unheard.push(trouble);
             }
         }
+    }
+
+    fn is_heard(&self) -> bool {
+        self.clients.iter().any(|client| client.has_asked)
     }
 }
 
@@ -191,6 +230,7 @@ impl Client {
         let open = self.receive()?;
         while let Some(piece) = take_piece(&mut self.bytes).map_err(io::Error::other)? {
             let request: Request = serde_json::from_slice(&piece)?;
+            self.has_asked = true;
             let (answer, more) = obey(request, holder);
             troubles.extend(more);
             self.say(&answer)?;
@@ -242,14 +282,11 @@ fn obey(Request { id, order }: Request, holder: &mut Holder) -> (Said, Vec<Troub
     let outcome = match order {
         Order::Apply { rules } => holder.apply(*rules),
         Order::Swap { sets } => holder.swap(sets),
-        Order::Open {} => holder.open_up().map(|()| Vec::new()),
-        Order::Inspect {} => {
-            let answer = match holder.inspect() {
-                Ok(inspection) => Said::state(id, inspection),
-                Err(reason) => Said::Refused { id, reason },
-            };
-            return (answer, Vec::new());
-        }
+        Order::Open {} => holder.open_up(),
+        Order::Inspect {} => match holder.inspect() {
+            Ok((inspection, troubles)) => return (Said::State { id, inspection }, troubles),
+            Err(reason) => Err(reason),
+        },
     };
     match outcome {
         Ok(troubles) => (Said::Done { id }, troubles),
@@ -268,9 +305,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_that_listens_for_a_moment_yet_is_waited_for_and_one_that_stays_is_not_displaced() {
+    fn one_that_is_there_for_a_moment_yet_is_waited_for_and_one_that_stays_is_not_displaced() {
         let path = std::env::temp_dir().join(format!("atlantic-holder-{}", std::process::id()));
-        let dying = UnixListener::bind(&path).expect("a socket");
+        let dying = take_place(&path.with_extension("lock")).expect("a place");
         let end = thread::spawn(move || {
             thread::sleep(DYING / 4);
             drop(dying);
@@ -281,5 +318,6 @@ mod tests {
         assert_eq!(refused.map_err(|error| error.kind()), Err(ErrorKind::AddrInUse));
         drop(living);
         std::fs::remove_file(&path).expect("it was there");
+        std::fs::remove_file(path.with_extension("lock")).expect("it was there");
     }
 }

@@ -1,11 +1,9 @@
 //! Puts rules in force: in the place of others where nobody sees it, else all anew.
 
-use std::collections::BTreeSet;
-
 use crate::abilities::Abilities;
 use crate::control_groups::GroupNumbers;
 use crate::links::{self, Link};
-use crate::netlink::{Failure, Message};
+use crate::netlink::Message;
 use crate::nft::{self, Contents, Digests, Family};
 use crate::rules::RuleSet;
 use crate::state::State;
@@ -14,33 +12,15 @@ use crate::trouble::{Kind, Trouble};
 use super::link_chains::{is_filtered, link_chain_in};
 use super::{Held, Holder, sentence};
 
-/// A link may go, or another change the rules, between looking and loading: then it is tried again.
-const ATTEMPTS: usize = 5;
-
 /// How rules are put in the place of others.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum How {
     /// What is the same stays, and so do hooks.
     InPlace,
-    /// Whatever is there goes.
+    /// Whatever is there goes, but for the chains of links, which are filled anew.
     Anew,
-}
-
-enum LoadError {
-    Refused(Failure),
-    Wrong(String),
-}
-
-impl From<Failure> for LoadError {
-    fn from(failure: Failure) -> Self {
-        Self::Refused(failure)
-    }
-}
-
-impl From<String> for LoadError {
-    fn from(reason: String) -> Self {
-        Self::Wrong(reason)
-    }
+    /// These as well: others may have tied to them what cannot be taken away otherwise.
+    FromNothing,
 }
 
 impl Holder {
@@ -52,15 +32,16 @@ impl Holder {
         let groups = self
             .groups
             .numbers(&state.rules, &known.unwrap_or_default(), all_there)?;
-        let mut troubles = self.save(&state);
+        let mut troubles = self.write_down(Some(&state));
         let expected = self
             .put_in_force(&state.rules, &groups, how)
             .inspect_err(|_| self.keep_what_holds())?;
+        self.doubtful = expected.is_empty();
+        self.told = None;
         self.held = Some(Held {
-            state,
             expected,
             groups,
-            lost: BTreeSet::new(),
+            ..Held::unseen(state)
         });
         troubles.extend(
             self.check_settings()
@@ -69,49 +50,43 @@ impl Holder {
         );
         if let Some(held) = &self.held {
             // With the settings as they were found.
-            troubles.extend(self.save(&held.state));
+            troubles.extend(self.write_down(Some(&held.state)));
         }
         Ok(troubles)
     }
 
-    /// Loads rules, and tells what the kernel has made of them: nothing where others may have had a hand in it.
+    /// Loads rules, and tells what the kernel has made of them: nothing where others may have had a hand in it. A link may
+    /// go, or another change the rules, between looking and loading: then it is tried again.
     fn put_in_force(&mut self, rules: &RuleSet, groups: &GroupNumbers, how: How) -> Result<Digests, String> {
-        let mut failure = String::new();
-        for attempt in 0..ATTEMPTS {
-            let how = if attempt == 0 { how } else { How::Anew };
-            let before = self.generation()?;
-            match self.load_once(rules, groups, how) {
-                Ok(()) => {
-                    let made = self.read_back().unwrap_or_default();
-                    let alone = self.abilities.owned || self.generation() == Ok(before.wrapping_add(1));
-                    return Ok(if alone { made } else { Digests::new() });
-                }
-                Err(LoadError::Refused(refusal)) => failure = sentence(&refusal),
-                Err(LoadError::Wrong(reason)) => return Err(reason),
-            }
+        let mut outcome = self.load_once(rules, groups, how);
+        for how in [How::Anew, How::Anew, How::Anew, How::FromNothing] {
+            outcome = outcome.or_else(|_| self.load_once(rules, groups, how));
         }
-        Err(failure)
+        outcome
     }
 
-    fn load_once(&mut self, rules: &RuleSet, groups: &GroupNumbers, how: How) -> Result<(), LoadError> {
+    fn load_once(&mut self, rules: &RuleSet, groups: &GroupNumbers, how: How) -> Result<Digests, String> {
         let table = self.options.table.clone();
-        let links: Vec<Link> = links::list(&mut self.routes)?
-            .into_iter()
-            .filter(|link| is_filtered(link, rules))
-            .collect();
+        let mut links = links::list(&mut self.routes).map_err(|failure| sentence(&failure))?;
+        links.retain(|link| is_filtered(link, rules));
         if how == How::InPlace
             && let Some(messages) = self.update(rules, groups, &links)?
         {
-            return Ok(self.transact(&messages)?);
+            return self.change(&messages);
         }
-        let present = self.present()?;
+        let present = self.present().map_err(|failure| sentence(&failure))?;
         // Of a holder before this one: ours from now on where that can be, else made anew.
-        let has_links = present.contains(&Family::Netdev)
-            && (self.held.is_some() || !self.abilities.owned || self.claim_links().is_ok());
+        let has_links = how != How::FromNothing
+            && present.contains(&Family::Netdev)
+            && self
+                .transact(&[nft::new_table(Family::Netdev, &table, self.abilities.owned)])
+                .is_ok();
+        // Whatever others change from here on is found out.
+        let before = self.generation()?;
         let mut messages = Vec::new();
         for (family, contents) in tables(rules, self.abilities) {
             if family == Family::Netdev && has_links {
-                let there = nft::snapshot(&mut self.requests, &table)?;
+                let there = self.read_back()?;
                 messages.extend(nft::empty_but_links(family, &table, &there, &links));
             } else {
                 if present.contains(&family) {
@@ -126,7 +101,8 @@ impl Holder {
                 messages.extend(nft::egress_chain(&table, &rules.egress, link, groups)?);
             }
         }
-        Ok(self.transact(&messages)?)
+        self.transact(&messages).map_err(|failure| sentence(&failure))?;
+        Ok(self.made_since(before))
     }
 
     /// What turns the rules in force into others; None where they must be made anew. Only of tables that nobody else
@@ -145,7 +121,8 @@ impl Holder {
         let differs = from.egress.chain != rules.egress.chain
             || from.egress.policy != rules.egress.policy
             || from.egress.internal != rules.egress.internal
-            || held.groups.changes_rules(groups, from);
+            || held.groups.changes_rules(groups, from)
+            || held.expected.is_empty();
         if differs {
             return Ok(None);
         }
@@ -167,10 +144,7 @@ impl Holder {
             .keys()
             .filter_map(|key| link_chain_in(key))
             .collect();
-        let wanted: Vec<String> = links
-            .iter()
-            .map(|link| nft::link_chain_name(&link.name))
-            .collect();
+        let wanted: Vec<String> = links.iter().map(nft::link_chain_name).collect();
         for chain in there
             .iter()
             .filter(|chain| !wanted.iter().any(|name| name == *chain))
@@ -179,7 +153,7 @@ impl Holder {
         }
         for link in links
             .iter()
-            .filter(|link| !there.contains(&nft::link_chain_name(&link.name).as_str()))
+            .filter(|link| !there.contains(&nft::link_chain_name(link).as_str()))
         {
             all.extend(nft::egress_chain(table, &rules.egress, link, groups)?);
         }
@@ -193,7 +167,7 @@ impl Holder {
         let messages: Vec<Message> = match self.present() {
             Ok(families) => families
                 .into_iter()
-                .map(|each| nft::claim_table(each, &self.options.table))
+                .map(|each| nft::new_table(each, &self.options.table, true))
                 .collect(),
             Err(failure) => return vec![Trouble::failed(sentence(&failure))],
         };
@@ -204,10 +178,6 @@ impl Holder {
                 sentence(&failure)
             ))],
         }
-    }
-
-    fn claim_links(&mut self) -> Result<(), Failure> {
-        self.transact(&[nft::claim_table(Family::Netdev, &self.options.table.clone())])
     }
 }
 

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use crate::control_groups::GroupNumbers;
-use crate::links;
+use crate::links::Link;
 use crate::netlink::Attributes;
 use crate::nft::{self, Digests, Family};
 use crate::rules::NamedSet;
@@ -12,30 +12,29 @@ use crate::trouble::{Kind, Trouble};
 
 use super::link_chains::{chain_key, link_chain_in};
 use super::loading::How;
-use super::{Holder, is_set, sentence};
+use super::{Holder, is_set};
+
+const SOMEBODY: &str = "another program";
 
 impl Holder {
     /// Somebody changed rules, ours or not.
     pub fn rules_changed(&mut self) -> Vec<Trouble> {
         let noticed = Instant::now();
-        let changer = match self.rule_events.events() {
-            Ok(replies) => replies
-                .iter()
-                .filter(|reply| reply.kind == nft::GENERATION_EVENT)
-                .map(|reply| Attributes::new(reply.body.get(4..).unwrap_or(&[])))
-                .find(|event| event.u32(nft::NFTA_GEN_PROC_PID) != Some(std::process::id()))
-                .map(|event| {
-                    event
-                        .text(nft::NFTA_GEN_PROC_NAME)
-                        .unwrap_or("another program")
-                        .to_owned()
-                }),
+        let mut changer = None;
+        let heard = self.rule_events.events(|reply| {
+            let event = Attributes::new(reply.body.get(4..).unwrap_or(&[]));
+            let is_ours = event.u32(nft::NFTA_GEN_PROC_PID) == Some(std::process::id());
+            if reply.kind == nft::GENERATION_EVENT && !is_ours && changer.is_none() {
+                changer = Some(event.text(nft::NFTA_GEN_PROC_NAME).unwrap_or(SOMEBODY).to_owned());
+            }
+        });
+        if heard.is_err() {
             // So much has happened that some was lost.
-            Err(_) => Some("another program".to_owned()),
-        };
-        match (changer, &self.held) {
-            (Some(changer), Some(_)) => self.restore(&changer, noticed),
-            _ => Vec::new(),
+            changer.get_or_insert_with(|| SOMEBODY.to_owned());
+        }
+        match changer {
+            Some(changer) => self.restore(&format!("{changer} changed the firewall's rules"), noticed),
+            None => Vec::new(),
         }
     }
 
@@ -43,16 +42,9 @@ impl Holder {
     pub fn links_changed(&mut self) -> Vec<Trouble> {
         let noticed = Instant::now();
         // What was lost or heard makes no difference: all links are looked at.
-        let _ = self.link_events.events();
+        let _ = self.link_events.events(drop);
         let mut troubles = self.check_settings();
-        if self.abilities.egress && self.held.is_some() {
-            match self.cover_links(noticed) {
-                Ok(more) => troubles.extend(more),
-                Err(reason) => troubles.push(Trouble::failed(format!(
-                    "A link has no rules of its own, raw frames could leave by it: {reason}"
-                ))),
-            }
-        }
+        troubles.extend(self.cover_links(noticed));
         troubles
     }
 
@@ -71,9 +63,9 @@ impl Holder {
         };
         match outcome {
             Ok(()) => Vec::new(),
-            Err(reason) => vec![Trouble::failed(format!(
+            Err(reason) => Vec::from_iter(self.failed(format!(
                 "Control groups changed, and the rules do not know it: {reason}"
-            ))],
+            ))),
         }
     }
 
@@ -86,22 +78,25 @@ impl Holder {
         for set in &sets {
             messages.extend(nft::swap(Family::Inet, &self.options.table, set, &now)?);
         }
-        self.transact(&messages).map_err(|failure| sentence(&failure))?;
+        let made = self.change(&messages)?;
         if let Some(held) = &mut self.held {
             held.groups = now;
         }
-        self.expect(|key| sets.iter().any(|set| is_set(key, set)));
+        self.expect(made, |key| sets.iter().any(|set| is_set(key, set)));
         Ok(())
     }
 
-    /// Looks at what the kernel tells of only in part: settings and control groups.
+    /// Looks at what the kernel tells of only in part, settings and control groups, and again at what failed before.
     pub fn look_around(&mut self) -> Vec<Trouble> {
+        let noticed = Instant::now();
         let mut troubles = self.check_settings();
         troubles.extend(self.groups_changed());
-        if self.unsaved.get()
-            && let Some(held) = &self.held
-        {
-            troubles.extend(self.save(&held.state));
+        if std::mem::take(&mut self.doubtful) {
+            troubles.extend(self.restore("The firewall's rules were not all as they should be", noticed));
+            troubles.extend(self.cover_links(noticed));
+        }
+        if self.unsaved.get() {
+            troubles.extend(self.write_down(self.held.as_ref().map(|held| &held.state)));
         }
         troubles
     }
@@ -122,9 +117,13 @@ impl Holder {
             .collect()
     }
 
-    fn restore(&mut self, changer: &str, noticed: Instant) -> Vec<Trouble> {
+    /// Puts the rules back where they are not as they were made. `cause` is what became of them.
+    fn restore(&mut self, cause: &str, noticed: Instant) -> Vec<Trouble> {
+        let looked = self
+            .filtered_links()
+            .and_then(|links| Ok((self.read_back()?, links)));
         // What cannot be read back counts as changed.
-        if self.read_back().and_then(|actual| self.is_intact(&actual)) == Ok(true) {
+        if looked.is_ok_and(|(actual, links)| self.is_intact(&actual, &links)) {
             return Vec::new();
         }
         let Some(held) = &self.held else { return Vec::new() };
@@ -133,16 +132,14 @@ impl Holder {
                 let open_ms = noticed.elapsed().as_secs_f64() * 1000.0;
                 troubles.push(Trouble {
                     kind: Kind::Changed,
-                    message: format!(
-                        "{changer} changed the firewall's rules. They were back {open_ms:.1} ms after that was noticed."
-                    ),
+                    message: format!("{cause}. They were back {open_ms:.1} ms after that was noticed."),
                     open_ms: Some(open_ms),
                 });
                 troubles
             }
-            Err(reason) => vec![Trouble::failed(format!(
-                "{changer} changed the firewall's rules, and they could not be put back: {reason}"
-            ))],
+            Err(reason) => {
+                Vec::from_iter(self.failed(format!("{cause}, and they could not be put back: {reason}")))
+            }
         }
     }
 
@@ -150,17 +147,16 @@ impl Holder {
         let Some(held) = &self.held else { return Vec::new() };
         match self.load(held.state.clone(), How::Anew) {
             Ok(troubles) => troubles,
-            Err(reason) => vec![Trouble::failed(format!(
-                "{cause}, and the rules do not know it: {reason}"
-            ))],
+            Err(reason) => {
+                Vec::from_iter(self.failed(format!("{cause}, and the rules do not know it: {reason}")))
+            }
         }
     }
 
     /// Whether the kernel has what it should have. What becomes of a chain whose link is gone depends on the kernel.
-    pub(super) fn is_intact(&mut self, actual: &Digests) -> Result<bool, String> {
-        let links = links::list(&mut self.routes).map_err(|failure| sentence(&failure))?;
+    pub(super) fn is_intact(&self, actual: &Digests, links: &[Link]) -> bool {
         let Some(held) = &self.held else {
-            return Ok(actual.is_empty());
+            return actual.is_empty();
         };
         let present: Vec<String> = links.iter().map(chain_key).collect();
         let missing = held.expected.iter().any(|(key, digest)| {
@@ -168,6 +164,6 @@ impl Holder {
             matters && actual.get(key) != Some(digest)
         });
         let foreign = actual.keys().any(|key| !held.expected.contains_key(key));
-        Ok(!held.expected.is_empty() && !missing && !foreign)
+        !held.expected.is_empty() && !missing && !foreign
     }
 }

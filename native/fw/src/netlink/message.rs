@@ -6,7 +6,8 @@ pub const NLM_F_DUMP: u16 = 0x300;
 pub const NLM_F_CREATE: u16 = 0x400;
 pub const NLM_F_APPEND: u16 = 0x800;
 
-const HEADER: usize = 16;
+/// Length of the netlink header.
+pub const HEADER: usize = 16;
 const NESTED: u16 = 0x8000;
 
 /// A message that is being written. Attributes are aligned to four bytes, as netlink wants them.
@@ -36,11 +37,8 @@ impl Message {
     }
 
     /// A text, ended by a zero byte.
-    pub fn text(&mut self, kind: u16, value: &str) -> &mut Self {
-        let mut bytes = Vec::with_capacity(value.len() + 1);
-        bytes.extend_from_slice(value.as_bytes());
-        bytes.push(0);
-        self.bytes(kind, &bytes)
+    pub fn text(&mut self, kind: u16, value: impl AsRef<[u8]>) -> &mut Self {
+        self.bytes(kind, &[value.as_ref(), &[0]].concat())
     }
 
     /// nf_tables writes its numbers in network order.
@@ -84,9 +82,4 @@ impl Message {
             self.bytes.push(0);
         }
     }
-}
-
-/// Length of the netlink header.
-pub const fn header_length() -> usize {
-    HEADER
 }

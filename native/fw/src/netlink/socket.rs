@@ -2,14 +2,16 @@
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::time::Duration;
 
+use rustix::io::Errno;
 use rustix::net::netlink::SocketAddrNetlink;
 use rustix::net::{
     AddressFamily, Protocol, RecvFlags, SendFlags, SocketFlags, SocketType, bind, recv, sendto, socket_with,
     sockopt,
 };
 
-use super::message::{Message, NLM_F_ACK, NLM_F_DUMP, header_length};
+use super::message::{HEADER, Message, NLM_F_ACK, NLM_F_DUMP};
 
 const NLMSG_ERROR: u16 = 2;
 const NLMSG_DONE: u16 = 3;
@@ -20,6 +22,10 @@ const BUFFER: usize = 4 << 20;
 const READ_AT_ONCE: usize = 128 << 10;
 /// Others may change what is listed while it is listed.
 const ATTEMPTS: usize = 20;
+/// The kernel answers at once, or the answer was lost: whoever waited on would wait for ever.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// Messages that are heard in one go: whoever never stops making some does not keep the holder from all else.
+const MOST_AT_ONCE: usize = 100_000;
 
 /// The kernel refused a request.
 #[derive(Debug)]
@@ -35,8 +41,8 @@ impl From<io::Error> for Failure {
     }
 }
 
-impl From<rustix::io::Errno> for Failure {
-    fn from(error: rustix::io::Errno) -> Self {
+impl From<Errno> for Failure {
+    fn from(error: Errno) -> Self {
         io::Error::from(error).into()
     }
 }
@@ -76,6 +82,7 @@ impl Socket {
         // Without the privilege for the forced size the ordinary one must do.
         let _ = sockopt::set_socket_send_buffer_size_force(&fd, BUFFER);
         let _ = sockopt::set_socket_recv_buffer_size_force(&fd, BUFFER);
+        sockopt::set_socket_timeout(&fd, sockopt::Timeout::Recv, Some(PATIENCE))?;
         Ok(Self {
             fd,
             sequence: 0,
@@ -87,7 +94,7 @@ impl Socket {
     pub fn ask(&mut self, request: &Message, flags: u16) -> Result<Vec<Reply>, Failure> {
         let sequence = self.next_sequence();
         self.send(&request.finish(sequence, flags))?;
-        self.answers(sequence)
+        self.drained(|socket| socket.answers(sequence))
     }
 
     /// Lists what is asked for; again when something changed meanwhile.
@@ -112,8 +119,8 @@ impl Socket {
             let index = Some(index);
             return Err(Failure { error, index });
         }
-        let mut bytes = begin.finish(self.next_sequence(), 0);
-        let first = self.sequence + 1;
+        let first = self.next_sequence();
+        let mut bytes = begin.finish(first, 0);
         for (index, message) in messages.iter().enumerate() {
             // One acknowledgement, of the last, tells that the whole is done; errors come for each.
             let flags = if index + 1 == messages.len() { NLM_F_ACK } else { 0 };
@@ -122,28 +129,47 @@ impl Socket {
         let last = self.sequence;
         bytes.extend(end.finish(self.next_sequence(), 0));
         self.send(&bytes)?;
-        self.acknowledged(first, last)
+        self.drained(|socket| socket.acknowledged(first, last))
     }
 
-    /// Messages that have come by themselves; empty when there are none now.
-    pub fn events(&mut self) -> io::Result<Vec<Reply>> {
-        let mut all = Vec::new();
-        while let Some(replies) = self.receive(RecvFlags::DONTWAIT)? {
-            all.extend(replies);
+    /// Hears what has come by itself and is there now. An error: some of it was lost.
+    pub fn events(&mut self, mut hear: impl FnMut(Reply)) -> io::Result<()> {
+        let mut outcome = Ok(());
+        for _ in 0..MOST_AT_ONCE {
+            match self.receive(RecvFlags::DONTWAIT) {
+                Ok(Some(replies)) => replies.into_iter().for_each(&mut hear),
+                Ok(None) => break,
+                Err(error) => outcome = Err(error),
+            }
         }
-        Ok(all)
+        outcome
     }
 
+    /// After a failure nothing that was answered is of use, and while the socket is full nothing more is answered.
+    fn drained<T>(&mut self, wait: impl FnOnce(&mut Self) -> Result<T, Failure>) -> Result<T, Failure> {
+        let outcome = wait(self);
+        if outcome.is_err() {
+            let _ = self.events(drop);
+        }
+        outcome
+    }
+
+    /// `first` is the number of what begins the transaction: what is refused as a whole is refused under it.
     fn acknowledged(&mut self, first: u32, last: u32) -> Result<(), Failure> {
         loop {
-            let Some(replies) = self.receive(RecvFlags::empty())? else {
-                continue;
+            let replies = match self.wait() {
+                // More was refused than there is room to say; what is there says enough.
+                Err(error) if error.raw_os_error() == Some(Errno::NOBUFS.raw_os_error()) => continue,
+                replies => replies?,
             };
             for reply in replies.iter().filter(|reply| reply.kind == NLMSG_ERROR) {
+                let place = reply.sequence.wrapping_sub(first);
+                if place > last.wrapping_sub(first) {
+                    // About a transaction before this one.
+                    continue;
+                }
                 if let Some(error) = error_of(reply) {
-                    // The others' answers are of no use any more.
-                    let _ = self.events();
-                    let index = reply.sequence.checked_sub(first).map(|index| index as usize);
+                    let index = (place as usize).checked_sub(1);
                     return Err(Failure { error, index });
                 }
                 if reply.sequence == last {
@@ -158,17 +184,18 @@ impl Socket {
         let mut all = Vec::new();
         let mut interrupted = false;
         loop {
-            let Some(replies) = self.receive(RecvFlags::empty())? else {
-                continue;
-            };
-            for reply in replies.into_iter().filter(|reply| reply.sequence == sequence) {
+            for reply in self
+                .wait()?
+                .into_iter()
+                .filter(|reply| reply.sequence == sequence)
+            {
                 interrupted |= reply.interrupted;
                 match reply.kind {
                     NLMSG_DONE if interrupted => {
                         return Err(io::Error::from(io::ErrorKind::Interrupted).into());
                     }
-                    NLMSG_DONE => return Ok(all),
-                    NLMSG_ERROR => match error_of(&reply) {
+                    // The end of a list says whether it is whole.
+                    NLMSG_DONE | NLMSG_ERROR => match error_of(&reply) {
                         Some(error) => return Err(error.into()),
                         None => return Ok(all),
                     },
@@ -183,6 +210,11 @@ impl Socket {
         Ok(())
     }
 
+    fn wait(&mut self) -> io::Result<Vec<Reply>> {
+        self.receive(RecvFlags::empty())?
+            .ok_or_else(|| io::Error::new(io::ErrorKind::TimedOut, "the kernel does not answer"))
+    }
+
     fn receive(&mut self, flags: RecvFlags) -> io::Result<Option<Vec<Reply>>> {
         let length = match recv(&self.fd, &mut self.buffer[..], flags | RecvFlags::TRUNC) {
             // Whoever waited for what it said would wait for ever.
@@ -190,8 +222,8 @@ impl Socket {
                 return Err(io::Error::other("the kernel says more at once than is read"));
             }
             Ok((length, _)) => length,
-            Err(rustix::io::Errno::AGAIN) => return Ok(None),
-            Err(rustix::io::Errno::INTR) => return Ok(Some(Vec::new())),
+            Err(Errno::AGAIN) => return Ok(None),
+            Err(Errno::INTR) => return Ok(Some(Vec::new())),
             Err(error) => return Err(error.into()),
         };
         Ok(Some(split(&self.buffer[..length])))
@@ -205,11 +237,11 @@ impl Socket {
 
 fn split(mut bytes: &[u8]) -> Vec<Reply> {
     let mut replies = Vec::new();
-    while let Some(head) = bytes.get(..header_length()) {
+    while let Some(head) = bytes.get(..HEADER) {
         let word = |at: usize| u32::from_ne_bytes([head[at], head[at + 1], head[at + 2], head[at + 3]]);
         let length = word(0) as usize;
         let half = |at: usize| u16::from_ne_bytes([head[at], head[at + 1]]);
-        let Some(body) = bytes.get(header_length()..length) else {
+        let Some(body) = bytes.get(HEADER..length) else {
             break;
         };
         replies.push(Reply {
@@ -286,7 +318,46 @@ mod tests {
         let (mut socket, kernel) = pair()?;
         say(&kernel, LISTED, NLM_F_DUMP_INTR, 1)?;
         say(&kernel, NLMSG_ERROR, 0, 5)?;
-        assert!(socket.acknowledged(4, 5).is_ok());
+        assert!(socket.acknowledged(3, 5).is_ok());
+        Ok(())
+    }
+
+    /// As the kernel does: an error's number comes first.
+    fn refuse(kernel: &OwnedFd, kind: u16, code: i32, sequence: u32) -> io::Result<()> {
+        let message = Message::new(kind, 0, &(-code).to_ne_bytes()).finish(sequence, 0);
+        rustix::net::send(kernel, &message, SendFlags::empty())?;
+        Ok(())
+    }
+
+    #[test]
+    fn a_refusal_of_what_was_asked_before_refuses_nothing_now_also_where_the_numbers_begin_anew()
+    -> io::Result<()> {
+        let (mut socket, kernel) = pair()?;
+        refuse(&kernel, NLMSG_ERROR, 1, u32::MAX - 2)?;
+        say(&kernel, NLMSG_ERROR, 0, 1)?;
+        assert!(socket.acknowledged(u32::MAX, 1).is_ok());
+        refuse(&kernel, NLMSG_ERROR, 1, 3)?;
+        let refused = socket.acknowledged(3, 5).err();
+        assert!(
+            refused.is_some_and(|failure| failure.index.is_none()),
+            "as a whole"
+        );
+        refuse(&kernel, NLMSG_ERROR, 1, 5)?;
+        let refused = socket.acknowledged(3, 5).err();
+        assert_eq!(refused.and_then(|failure| failure.index), Some(1));
+        Ok(())
+    }
+
+    #[test]
+    fn a_list_that_ends_with_an_error_is_no_list_and_the_rest_is_put_away() -> io::Result<()> {
+        let (mut socket, kernel) = pair()?;
+        say(&kernel, LISTED, 0, 1)?;
+        refuse(&kernel, NLMSG_DONE, Errno::MSGSIZE.raw_os_error(), 1)?;
+        say(&kernel, LISTED, 0, 1)?;
+        let outcome = socket.drained(|socket| socket.answers(1));
+        let refused = outcome.err().and_then(|failure| failure.error.raw_os_error());
+        assert_eq!(refused, Some(Errno::MSGSIZE.raw_os_error()));
+        assert!(socket.receive(RecvFlags::DONTWAIT)?.is_none());
         Ok(())
     }
 }

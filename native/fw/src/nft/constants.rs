@@ -31,6 +31,7 @@ pub const NFTA_GEN_PROC_NAME: u16 = 3;
 
 pub const NFTA_TABLE_NAME: u16 = 1;
 pub const NFTA_TABLE_FLAGS: u16 = 2;
+pub const NFT_TABLE_F_DORMANT: u32 = 0x1;
 pub const NFT_TABLE_F_OWNER: u32 = 0x2;
 pub const NFT_TABLE_F_PERSIST: u32 = 0x4;
 

@@ -11,9 +11,9 @@ mod update;
 pub use constants::{GENERATION_EVENT, GROUPS, NFTA_GEN_PROC_NAME, NFTA_GEN_PROC_PID};
 
 pub use sets::swap;
-pub use snapshot::{Digests, generation, snapshot, table_exists};
+pub use snapshot::{Digests, generation, snapshot, table_flags};
 pub use table::{
-    Contents, Family, batch_begin, batch_end, claim_table, delete_table, egress_chain, egress_chain_gone,
-    empty_but_links, empty_egress_chain, link_chain_name, new_table, table_contents,
+    Contents, Family, delete_table, egress_chain, egress_chain_gone, empty_but_links, empty_egress_chain,
+    link_chain_name, new_table, table_contents, transact,
 };
 pub use update::update;

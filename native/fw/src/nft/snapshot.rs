@@ -10,7 +10,8 @@ use crate::netlink::{Attributes, Failure, Message, NLM_F_ACK, Reply, Socket};
 use super::constants::*;
 use super::table::{Family, message};
 
-/// SHA-256 of each chain with its rules and of each set with its elements, by a name such as `inet/chain/output`.
+/// SHA-256 of each chain with its rules and of each set with its elements, by a name such as `inet/chain/output`; and an
+/// entry for a table that is asleep, whose chains nothing goes through.
 pub type Digests = BTreeMap<String, [u8; 32]>;
 
 /// Bytes of nfgenmsg, which comes before the attributes.
@@ -19,21 +20,31 @@ const HEADER: usize = 4;
 /// Reads both tables of this name.
 pub fn snapshot(socket: &mut Socket, table: &str) -> Result<Digests, Failure> {
     let mut digests = Digests::new();
-    for (family, prefix) in [(Family::Inet, "inet"), (Family::Netdev, "netdev")] {
-        if table_exists(socket, family, table)? {
-            chains(socket, family, table, prefix, &mut digests)?;
-            sets(socket, family, table, prefix, &mut digests)?;
+    for family in [Family::Inet, Family::Netdev] {
+        let Some(flags) = table_flags(socket, family, table)? else {
+            continue;
+        };
+        if flags & NFT_TABLE_F_DORMANT != 0 {
+            digests.insert(format!("{}/asleep", family.name()), [0; 32]);
         }
+        chains(socket, family, table, &mut digests)?;
+        sets(socket, family, table, &mut digests)?;
     }
     Ok(digests)
 }
 
-pub fn table_exists(socket: &mut Socket, family: Family, table: &str) -> Result<bool, Failure> {
+/// None where there is no such table.
+pub fn table_flags(socket: &mut Socket, family: Family, table: &str) -> Result<Option<u32>, Failure> {
     let mut request = message(family, NFT_MSG_GETTABLE, 0);
     request.text(NFTA_TABLE_NAME, table);
     match socket.ask(&request, NLM_F_ACK) {
-        Ok(_) => Ok(true),
-        Err(failure) if failure.error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Ok(replies) => {
+            let mut flags = replies
+                .iter()
+                .filter_map(|reply| attributes(reply).u32(NFTA_TABLE_FLAGS));
+            Ok(Some(flags.next().unwrap_or(0)))
+        }
+        Err(failure) if failure.error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(failure) => Err(failure),
     }
 }
@@ -47,13 +58,7 @@ pub fn generation(socket: &mut Socket) -> Result<u32, Failure> {
         .unwrap_or(0))
 }
 
-fn chains(
-    socket: &mut Socket,
-    family: Family,
-    table: &str,
-    prefix: &str,
-    digests: &mut Digests,
-) -> Result<(), Failure> {
+fn chains(socket: &mut Socket, family: Family, table: &str, digests: &mut Digests) -> Result<(), Failure> {
     let mut hashes: BTreeMap<String, Sha256> = BTreeMap::new();
     for reply in dump(socket, &message(family, NFT_MSG_GETCHAIN, 0))? {
         let chain = attributes(&reply);
@@ -79,18 +84,12 @@ fn chains(
     digests.extend(
         hashes
             .into_iter()
-            .map(|(name, hash)| (format!("{prefix}/chain/{name}"), hash.finalize().into())),
+            .map(|(name, hash)| (format!("{}/chain/{name}", family.name()), hash.finalize().into())),
     );
     Ok(())
 }
 
-fn sets(
-    socket: &mut Socket,
-    family: Family,
-    table: &str,
-    prefix: &str,
-    digests: &mut Digests,
-) -> Result<(), Failure> {
+fn sets(socket: &mut Socket, family: Family, table: &str, digests: &mut Digests) -> Result<(), Failure> {
     let mut request = message(family, NFT_MSG_GETSET, 0);
     request.text(NFTA_SET_TABLE, table);
     for reply in dump(socket, &request)? {
@@ -106,7 +105,7 @@ fn sets(
         for element in &elements {
             feed(&mut hash, Some(element));
         }
-        digests.insert(format!("{prefix}/set/{name}"), hash.finalize().into());
+        digests.insert(format!("{}/set/{name}", family.name()), hash.finalize().into());
     }
     Ok(())
 }

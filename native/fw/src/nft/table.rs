@@ -2,7 +2,7 @@
 
 use crate::control_groups::GroupNumbers;
 use crate::links::Link;
-use crate::netlink::{Message, NLM_F_APPEND, NLM_F_CREATE, NLM_F_REQUEST};
+use crate::netlink::{Failure, Message, NLM_F_APPEND, NLM_F_CREATE, NLM_F_REQUEST, Socket};
 use crate::rules::{Base, BaseKind, Chain, Egress, Hook, LINK_CHAIN, NamedSet, Policy, Rule, Verdict};
 
 use super::constants::*;
@@ -24,14 +24,19 @@ impl Family {
             Self::Netdev => 5,
         }
     }
+
+    /// As nft calls it.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Inet => "inet",
+            Self::Netdev => "netdev",
+        }
+    }
 }
 
-pub fn batch_begin() -> Message {
-    batch(NFNL_MSG_BATCH_BEGIN)
-}
-
-pub fn batch_end() -> Message {
-    batch(NFNL_MSG_BATCH_END)
+/// All of it happens, or nothing.
+pub fn transact(socket: &mut Socket, messages: &[Message]) -> Result<(), Failure> {
+    socket.transact(&batch(NFNL_MSG_BATCH_BEGIN), messages, &batch(NFNL_MSG_BATCH_END))
 }
 
 fn batch(kind: u16) -> Message {
@@ -44,7 +49,8 @@ pub(super) fn message(family: Family, kind: u16, flags: u16) -> Message {
     Message::new(kind, NLM_F_REQUEST | flags, &[family.number(), 0, 0, 0])
 }
 
-/// With `owned` the kernel lets this socket alone change the table, and keeps the table when the socket is gone.
+/// With `owned` the kernel lets this socket alone change the table, and keeps the table when the socket is gone. One that
+/// is there is taken over where its owner is gone, and woken where others have put it to sleep.
 pub fn new_table(family: Family, name: &str, owned: bool) -> Message {
     let mut request = message(family, NFT_MSG_NEWTABLE, NLM_F_CREATE);
     let flags = if owned {
@@ -53,15 +59,6 @@ pub fn new_table(family: Family, name: &str, owned: bool) -> Message {
         0
     };
     request.text(NFTA_TABLE_NAME, name).u32(NFTA_TABLE_FLAGS, flags);
-    request
-}
-
-/// Takes over a persistent table whose owner is gone.
-pub fn claim_table(family: Family, name: &str) -> Message {
-    let mut request = message(family, NFT_MSG_NEWTABLE, 0);
-    request
-        .text(NFTA_TABLE_NAME, name)
-        .u32(NFTA_TABLE_FLAGS, NFT_TABLE_F_OWNER | NFT_TABLE_F_PERSIST);
     request
 }
 
@@ -74,15 +71,11 @@ pub fn delete_table(family: Family, name: &str) -> Message {
 /// Empties a table for new contents, except for the chains that filter links: each of these is there all the time, for
 /// while the kernel takes one away and puts another in its place, frames pass by both.
 pub fn empty_but_links(family: Family, table: &str, there: &Digests, links: &[Link]) -> Vec<Message> {
-    let prefix = match family {
-        Family::Inet => "inet",
-        Family::Netdev => "netdev",
-    };
     let names = |what: &str| -> Vec<&str> {
-        let start = format!("{prefix}/{what}/");
+        let start = format!("{}/{what}/", family.name());
         there.keys().filter_map(|key| key.strip_prefix(&start)).collect()
     };
-    let is_kept = |name: &str| links.iter().any(|link| link_chain_name(&link.name) == name);
+    let is_kept = |name: &str| links.iter().any(|link| link_chain_name(link) == name);
     let mut all = vec![no_rules(family, table, None)];
     let chains = names("chain").into_iter().filter(|name| !is_kept(name));
     all.extend(chains.map(|name| chain_gone(family, table, name)));
@@ -159,8 +152,8 @@ pub fn egress_chain(
     link: &Link,
     groups: &GroupNumbers,
 ) -> Result<Vec<Message>, String> {
-    let name = link_chain_name(&link.name);
-    let chain = new_egress_chain(table, &link.name, egress.policy);
+    let name = link_chain_name(link);
+    let chain = new_egress_chain(table, &name, &link.name, egress.policy);
     let to_rules = Rule {
         why: String::new(),
         matches: Vec::new(),
@@ -178,11 +171,9 @@ pub fn egress_chain(
     Ok(all)
 }
 
-fn new_egress_chain(table: &str, link: &str, policy: Policy) -> Message {
+fn new_egress_chain(table: &str, name: &str, link: &[u8], policy: Policy) -> Message {
     let mut chain = message(Family::Netdev, NFT_MSG_NEWCHAIN, NLM_F_CREATE);
-    chain
-        .text(NFTA_CHAIN_TABLE, table)
-        .text(NFTA_CHAIN_NAME, &link_chain_name(link));
+    chain.text(NFTA_CHAIN_TABLE, table).text(NFTA_CHAIN_NAME, name);
     chain.nest(NFTA_CHAIN_HOOK, |hook| {
         hook.u32(NFTA_HOOK_HOOKNUM, NF_NETDEV_EGRESS)
             .u32(NFTA_HOOK_PRIORITY, 0)
@@ -196,13 +187,15 @@ fn new_egress_chain(table: &str, link: &str, policy: Policy) -> Message {
 
 /// A chain that lets everything pass, to find out whether the kernel has such chains.
 pub fn empty_egress_chain(table: &str, link: &str) -> Message {
-    new_egress_chain(table, link, Policy::Accept)
+    new_egress_chain(table, LINK_CHAIN, link.as_bytes(), Policy::Accept)
 }
 
-/// A chain's name is not as free as a link's: hence its bytes in hexadecimal digits.
-pub fn link_chain_name(link: &str) -> String {
-    link.bytes()
-        .fold(LINK_CHAIN.to_owned(), |name, byte| name + &format!("{byte:02x}"))
+/// A chain's name is not as free as a link's: hence its bytes in hexadecimal digits. Those of links to containers have
+/// other rules, so they have other names: a link may have the name of one that was of another kind.
+pub fn link_chain_name(link: &Link) -> String {
+    let digits = |name: String, byte: &u8| name + &format!("{byte:02x}");
+    let name = link.name.iter().fold(LINK_CHAIN.to_owned(), digits);
+    if link.internal { name + "_in" } else { name }
 }
 
 pub(super) fn new_chain(family: Family, table: &str, chain: &Chain) -> Message {
