@@ -46,6 +46,8 @@ test.each([
   ["ATLANTIC_SIGN_UP", "shut", /one of open, closed/],
   ["ATLANTIC_SIGN_UP_BYTES", "1GB", /a whole number of bytes/],
   ["ATLANTIC_TRUSTED_PROXIES", "10.0.0.0/8,balancer", /addresses and networks/],
+  ["ATLANTIC_METRICS_TOKEN", "too short", /openssl rand/],
+  ["ATLANTIC_METRICS_TOKEN", "no\nline break, please", /openssl rand/],
   ["ATLANTIC_LOG", "loud", /one of silent, error, warn, info, debug/],
   ["DATABASE_URL", "db.example", /postgres:\/\//],
   ["REDIS_URL", "cache.example", /redis:\/\/ or rediss:\/\//],

@@ -50,6 +50,8 @@ export interface Config {
   readonly signUp: { readonly open: boolean; readonly allowanceBytes: bigint };
   /** Addresses whose X-Forwarded-For is believed. */
   readonly trustedProxies: readonly string[];
+  /** What readers of /metrics have to show; null: nobody may read them. */
+  readonly metricsToken: string | null;
   readonly logLevel: "silent" | "error" | "warn" | "info" | "debug";
   /** Null: PGlite in the server's directory. */
   readonly databaseUrl: string | null;
@@ -89,6 +91,7 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
     firstAccount: settings.ATLANTIC_FIRST_ACCOUNT,
     signUp: { open: settings.ATLANTIC_SIGN_UP === "open", allowanceBytes: settings.ATLANTIC_SIGN_UP_BYTES },
     trustedProxies: settings.ATLANTIC_TRUSTED_PROXIES,
+    metricsToken: settings.ATLANTIC_METRICS_TOKEN ?? null,
     logLevel: settings.ATLANTIC_LOG,
     databaseUrl: settings.DATABASE_URL ?? null,
     redisUrl: settings.REDIS_URL ?? null,

@@ -85,6 +85,12 @@ const environmentSchema = z.object({
   ATLANTIC_TRUSTED_PROXIES: trustedProxies
     .default([])
     .describe("addresses and networks (10.0.0.0/8) with commas between"),
+  ATLANTIC_METRICS_TOKEN: z
+    .string()
+    // What a Bearer header can carry (RFC 6750 §2.1), and nobody guesses.
+    .regex(/^[A-Za-z0-9._~+/-]{16,}=*$/)
+    .optional()
+    .describe("at least 16 letters, digits and signs of .-_~+/ that nobody can guess: openssl rand -hex 16"),
   ATLANTIC_LOG: z.enum(logLevels).default("warn").describe(choice(logLevels)),
   DATABASE_URL: z
     .url({ protocol: /^postgres(ql)?$/ })

@@ -20,6 +20,9 @@ import { openGatewayLimits } from "./gateway-limits.ts";
 import { announceGateway } from "./gateway-presence.ts";
 import { type GatewayTlsAddress, readGatewayTls } from "./gateway-tls.ts";
 import type { PartHealth } from "./http/health.ts";
+import { gatewayMetrics, gatewayUp } from "./metrics/gateway-metrics.ts";
+import { meteringMetrics } from "./metrics/metering-metrics.ts";
+import { labelled, type MetricFamily } from "./metrics/metric-family.ts";
 import { remoteGateway } from "./remote-gateway.ts";
 import type { Secrets } from "./secrets.ts";
 import { storeLocations } from "./services/exits.ts";
@@ -36,6 +39,8 @@ export interface GatewayPart {
   readonly tls: GatewayTlsAddress | null;
   readonly demonstration: Demonstration | null;
   readonly health: () => PartHealth;
+  /** What its processes have counted, each by its name. */
+  readonly metrics: () => Promise<MetricFamily[]>;
   /** Takes no more connections and waits for those that are open, at most so long. */
   readonly drain: (deadlineMs: number) => Promise<void>;
 }
@@ -81,6 +86,7 @@ async function startProcesses(
     address: () => ({ host: config.gateway.host, port: processes.port }),
     demonstration,
     health: processes.health,
+    metrics: processes.metrics,
     drain: processes.drain,
   };
 }
@@ -98,6 +104,7 @@ async function elsewhere(
     tls: null,
     demonstration: null,
     health: () => ({ state: "off", detail: "not a role of this process" }),
+    metrics: async () => [],
     drain: async () => {},
   };
 }
@@ -162,8 +169,24 @@ async function startHere(
       const alone = resting.length === 0 ? "" : `; left alone after failures: ${resting.join(", ")}`;
       return { state: "up", detail: `${openConnections} open connections${alone}` };
     },
+    metrics: async () => {
+      const { listening, problem } = gateway.health();
+      return labelled(
+        [
+          gatewayUp(listening && problem === null),
+          ...gatewayMetrics(gateway.counts()),
+          ...meteringMetrics({ backlog: usage.backlog(), leases: limits.held() }),
+        ],
+        { process: processName(config.gateway) },
+      );
+    },
     drain: (deadlineMs) => gateway.drain(deadlineMs),
   };
+}
+
+/** What a process is called beside the others of its server. */
+export function processName({ process: number }: Pick<Config["gateway"], "process">): string {
+  return number === null ? "main" : String(number);
 }
 
 /** Either of the two ports may be taken. */

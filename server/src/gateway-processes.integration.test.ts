@@ -8,6 +8,7 @@ import { dialThroughConnect } from "@atlantic/native";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { z } from "zod";
 import { startTemporaryPostgres, type TemporaryPostgres } from "./db/testing/temporary-postgres.ts";
+import { parseMetrics, type ReadMetrics } from "./metrics/testing/parse-metrics.ts";
 import { cookiesOf } from "./testing/temporary-server.ts";
 
 const readySchema = z.object({
@@ -19,6 +20,8 @@ const readySchema = z.object({
   demonstration: z.object({ echoAddress: z.string() }),
 });
 type Ready = z.infer<typeof readySchema>;
+
+const METRICS_TOKEN = "0123456789abcdef0123456789abcdef";
 
 let postgres: TemporaryPostgres;
 let databaseUrl: string;
@@ -42,6 +45,7 @@ afterAll(async () => {
 
 describe("several gateway processes", () => {
   test("share the port, and each writes what it carried", async () => {
+    const before = await metrics();
     for (let count = 0; count < 40; count++) await (await openTunnel()).destroy();
     await expect
       .poll(
@@ -49,6 +53,13 @@ describe("several gateway processes", () => {
       )
       .toBe("40");
     expect(await query("select distinct gateway_id from proxy_connections")).toHaveLength(2);
+    const after = await metrics();
+    const carried = ["0", "1"].map((process) => ended(after, { process }) - ended(before, { process }));
+    expect(Math.min(...carried)).toBeGreaterThan(0);
+    expect(ended(after) - ended(before)).toBe(40);
+    expect(after.sum("atlantic_gateway_up")).toBe(2);
+    const measured = after.samples.filter(({ name }) => name === "process_cpu_seconds_total");
+    expect(measured.map(({ labels }) => labels.process).sort()).toEqual(["0", "1", "main"]);
   });
 
   test("have their connections counted and ended from the web page", async () => {
@@ -81,8 +92,21 @@ describe("several gateway processes", () => {
     const tunnels = await Promise.all(Array.from({ length: 20 }, openTunnel));
     const [victim] = await processes();
     if (victim === undefined) throw new Error("There is no gateway process.");
+    const before = await metrics();
     process.kill(victim, "SIGKILL");
-    await expect.poll(() => health(), { timeout: 20_000 }).toBe("down");
+    let meanwhile = before;
+    const seen = async () => {
+      const [state, now] = await Promise.all([health(), metrics()]);
+      meanwhile = now;
+      return `${state}, ${now.sum("atlantic_gateway_up")} of 2`;
+    };
+    await expect.poll(seen, { timeout: 20_000 }).toBe("down, 1 of 2");
+    const dead = meanwhile.sum("atlantic_gateway_up", { process: "0" }) === 0 ? "0" : "1";
+    const other = { process: dead === "0" ? "1" : "0" };
+    expect(meanwhile.samples.some(({ name, labels }) => name === TOTAL && labels.process === dead)).toBe(
+      false,
+    );
+    expect(ended(meanwhile, other)).toBe(ended(before, other));
     await expect.poll(() => health(), { timeout: 20_000 }).toBe("up");
     const alive = await Promise.all(tunnels.map(answers));
     expect(alive.filter(Boolean).length).toBeGreaterThan(0);
@@ -90,6 +114,10 @@ describe("several gateway processes", () => {
     const another = await openTunnel();
     expect(await answers(another)).toBe(true);
     expect(await processes()).toHaveLength(2);
+    const after = await metrics();
+    expect(after.sum("atlantic_gateway_process_restarts_total", { process: dead })).toBe(1);
+    expect(after.sum("atlantic_gateway_process_restarts_total")).toBe(1);
+    expect(after.sum("atlantic_gateway_up")).toBe(2);
     for (const tunnel of [...tunnels, another]) tunnel.destroy();
   });
 
@@ -130,6 +158,7 @@ async function start(more: Record<string, string> = {}): Promise<{ server: Child
       ATLANTIC_FIRST_ACCOUNT: "1",
       ATLANTIC_GATEWAY_PROCESSES: "2",
       ATLANTIC_LOG: "silent",
+      ATLANTIC_METRICS_TOKEN: METRICS_TOKEN,
       DATABASE_URL: databaseUrl,
       ...more,
     },
@@ -199,6 +228,19 @@ async function health(): Promise<string> {
     .object({ parts: z.object({ gateway: z.object({ state: z.string() }) }) })
     .parse(await answer.json());
   return parts.gateway.state;
+}
+
+const TOTAL = "atlantic_gateway_connections_total";
+
+function ended(now: ReadMetrics, labels: Readonly<Record<string, string>> = {}): number {
+  return now.sum(TOTAL, labels);
+}
+
+async function metrics(): Promise<ReadMetrics> {
+  const answer = await fetch(`${ready.webUrl.replace("localhost", "127.0.0.1")}/metrics`, {
+    headers: { authorization: `Bearer ${METRICS_TOKEN}` },
+  });
+  return parseMetrics(await answer.text());
 }
 
 /** The gateway processes: the children of the server. */

@@ -7,12 +7,17 @@ import type { Logger } from "pino";
 import { z } from "zod";
 import type { Config } from "./config.ts";
 import type { PartHealth } from "./http/health.ts";
+import { gatewayUp } from "./metrics/gateway-metrics.ts";
+import { counter, labelled, type MetricFamily, metricFamilySchema } from "./metrics/metric-family.ts";
+import { MetricsQuestion } from "./metrics/metrics-question.ts";
 import { listenProblem, StartError } from "./start-error.ts";
 
 /** Several processes with a gateway each, on one port: the system spreads new connections over them. */
 export interface GatewayProcesses {
   readonly port: number;
   health(): PartHealth;
+  /** What each process tells of itself, by its number: it is asked now, and not for longer than two seconds. */
+  metrics(): Promise<MetricFamily[]>;
   /** Every process takes no more connections; resolves when all have ended, having waited for what was open. */
   drain(): Promise<void>;
   /** Ends them at once, in order, and loses nothing that was counted. */
@@ -23,6 +28,7 @@ const messageSchema = z.discriminatedUnion("kind", [
   z.object({ kind: z.literal("ready"), gatewayPort: z.int() }),
   z.object({ kind: z.literal("failed"), sentence: z.string() }),
   z.object({ kind: z.literal("health"), state: z.enum(["up", "down"]), detail: z.string() }),
+  z.object({ kind: z.literal("metrics"), families: z.array(metricFamilySchema) }),
 ]);
 
 const entry = join(import.meta.dirname, "main.ts");
@@ -60,6 +66,7 @@ export async function startGatewayProcesses(parts: {
   return {
     port,
     health: () => healthOf(processes),
+    metrics: async () => (await Promise.all(processes.map((each) => each.metrics()))).flat(),
     drain: () => allEnded(processes, "SIGTERM"),
     close: () => allEnded(processes, "SIGINT"),
   };
@@ -94,6 +101,8 @@ class SupervisedProcess {
   #port = 0;
   #ending = false;
   #deaths = 0;
+  #restarts = 0;
+  readonly #metrics = new MetricsQuestion((question) => this.#child?.send(question));
   health: { readonly state: "up" | "down"; readonly detail: string } = { state: "down", detail: "starting" };
 
   constructor(index: number, parts: { config: Config; echoAddress: string | null; log: Logger }) {
@@ -111,6 +120,7 @@ class SupervisedProcess {
     const startedAt = performance.now();
     this.#port = await this.#untilReady(child);
     child.once("exit", (code, signal) => {
+      this.#metrics.answered(null);
       this.health = { state: "down", detail: `ended (${signal ?? `exit code ${code}`})` };
       if (this.#ending) return;
       this.#parts.log.error({ process: this.index, code, signal }, "a gateway process ended unexpectedly");
@@ -118,6 +128,18 @@ class SupervisedProcess {
       void this.#startAgain();
     });
     return this.#port;
+  }
+
+  /** Its counters begin again with it: a sum over processes must be made of rates, as Prometheus makes it. */
+  async metrics(): Promise<MetricFamily[]> {
+    const told = this.#child?.connected ? await this.#metrics.ask() : null;
+    const restarts = counter(
+      "atlantic_gateway_process_restarts_total",
+      "How often the process had to be started again.",
+      this.#restarts,
+    );
+    const own = told === null ? [restarts, gatewayUp(false)] : [restarts];
+    return [...labelled(own, { process: String(this.index) }), ...(told ?? [])];
   }
 
   async end(signal: NodeJS.Signals): Promise<void> {
@@ -156,6 +178,7 @@ class SupervisedProcess {
         if (message?.kind === "ready") resolve(message.gatewayPort);
         else if (message?.kind === "failed") reject(new StartError(message.sentence));
         else if (message?.kind === "health") this.health = message;
+        else if (message?.kind === "metrics") this.#metrics.answered(message.families);
       });
     });
   }
@@ -164,6 +187,7 @@ class SupervisedProcess {
     const delay = Math.min(LONGEST_DELAY_MS, FIRST_DELAY_MS * 2 ** (this.#deaths - 1));
     await sleep(delay, undefined, { ref: false });
     if (this.#ending) return;
+    this.#restarts += 1;
     await this.start(this.#port).catch((error: unknown) => {
       this.#parts.log.error({ err: error, process: this.index }, "a gateway process cannot be started again");
       this.#deaths += 1;

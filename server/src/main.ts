@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import { setFlagsFromString } from "node:v8";
 import { type Config, readConfig } from "./config.ts";
+import { asksForMetrics } from "./metrics/metrics-question.ts";
 import { openFileWarning } from "./open-file-warning.ts";
 import { readyInWords } from "./ready-in-words.ts";
 import { startServer } from "./server.ts";
@@ -76,6 +77,14 @@ async function runGatewayProcess(): Promise<void> {
   const gateway = await startGatewayProcess(readConfig(process.env));
   endWith(gateway);
   setInterval(() => void tell({ kind: "health", ...gateway.health() }), HEALTH_MS).unref();
+  process.on("message", (message) => {
+    if (!asksForMetrics(message)) return;
+    // Who asked goes on without them.
+    gateway.metrics().then(
+      (families) => tell({ kind: "metrics", families }),
+      () => {},
+    );
+  });
   await tell({ kind: "health", ...gateway.health() });
   await tell({ kind: "ready", gatewayPort: gateway.port });
 }

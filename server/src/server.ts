@@ -17,6 +17,11 @@ import { listen, type WebServer } from "./http/listen.ts";
 import { createLog } from "./log.ts";
 import { configuredProviders } from "./metering/reconciliation/configured-providers.ts";
 import { reconciliationHealth } from "./metering/reconciliation/reconciliation-health.ts";
+import { gatherMetrics } from "./metrics/gather-metrics.ts";
+import type { MetricsSource } from "./metrics/metric-family.ts";
+import { watchProcess } from "./metrics/process-metrics.ts";
+import { buildMetrics, reconciliationMetrics, workerMetrics } from "./metrics/server-metrics.ts";
+import { metricsText } from "./metrics/text-format.ts";
 import { openConfiguredCache, openConfiguredDatabase } from "./open-stores.ts";
 import { readSecrets, type Secrets } from "./secrets.ts";
 import { createServices } from "./services/services.ts";
@@ -72,7 +77,15 @@ async function start(config: Config, endings: Endings): Promise<RunningServer> {
     ? endings.add(startWorker({ database, jobs: jobsFor(config), log }))
     : null;
   const health = healthChecks({ database, cache, gateway, worker });
-  const web = await startWeb({ config, database, secrets, cache, gateway, log, health, listener });
+  const watched = endings.add(watchProcess("main"));
+  const metrics: Record<string, MetricsSource> = {
+    build: buildMetrics,
+    process: watched.read,
+    gateway: gateway.metrics,
+    worker: () => workerMetrics(worker?.health() ?? OFF),
+    books: () => reconciliationMetrics(database.db),
+  };
+  const web = await startWeb({ config, database, secrets, cache, gateway, log, health, metrics, listener });
   // Once more, as the last: ending begins with taking no more requests.
   endings.add(listener);
   return {
@@ -100,6 +113,7 @@ async function startWeb(parts: {
   gateway: GatewayPart;
   log: Logger;
   health: Record<string, HealthCheck>;
+  metrics: Record<string, MetricsSource>;
   listener: WebServer;
 }): Promise<Pick<RunningServer, "webUrl" | "signInUrl" | "credential">> {
   const { config, database, secrets, cache, gateway, log } = parts;
@@ -132,6 +146,10 @@ async function startWeb(parts: {
     verifier: gateway.verifier,
     services,
     health: parts.health,
+    metrics: {
+      token: config.metricsToken,
+      read: async () => metricsText(await gatherMetrics(parts.metrics, log)),
+    },
     log,
     webUrl,
     https: webUrl.startsWith("https:"),

@@ -206,7 +206,8 @@ class RunningGateway implements Gateway {
   }
 
   counts(): GatewayCounts {
-    return { ...this.#tally.read(this.#flows.all()), upstreams: this.#upstreams.counts() };
+    const { turnedAway } = this.#context.guard;
+    return { ...this.#tally.read(this.#flows.all()), upstreams: this.#upstreams.counts(), turnedAway };
   }
 
   async drain(deadlineMs: number): Promise<void> {

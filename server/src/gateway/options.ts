@@ -123,4 +123,6 @@ export interface GatewayHealth {
 /** What can be counted of a gateway's process: plain numbers, and no name that a client has chosen. */
 export interface GatewayCounts extends FlowCounts {
   readonly upstreams: readonly UpstreamCounts[];
+  /** Connections that were closed unheard, because their address has too many. */
+  readonly turnedAway: number;
 }

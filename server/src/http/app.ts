@@ -10,6 +10,7 @@ import { authRoutes } from "./auth-routes.ts";
 import { createCallerOf } from "./caller.ts";
 import { clientAddress } from "./client-address.ts";
 import { type HealthCheck, healthRoute } from "./health.ts";
+import { metricsRoute } from "./metrics-route.ts";
 import { receiptRoutes } from "./receipt-routes.ts";
 import { restRoutes } from "./rest-routes.ts";
 import { securityHeaders } from "./security-headers.ts";
@@ -24,6 +25,7 @@ export interface AppParts {
   readonly verifier: CredentialVerifier;
   readonly services: Services;
   readonly health: Readonly<Record<string, HealthCheck>>;
+  readonly metrics: { readonly token: string | null; readonly read: () => Promise<string> };
   readonly log: Logger;
   /** The address people type. */
   readonly webUrl: string;
@@ -44,6 +46,7 @@ export function createApp(parts: AppParts): Koa {
     requestId(),
     securityHeaders(parts),
     healthRoute(parts.health),
+    metricsRoute(parts.metrics),
     authRoutes({ auth: parts.auth, addressOf }),
     trpcRoutes({ contextOf, log: parts.log }),
     receiptRoutes({ receipts: parts.services.receipts, callerOf }),

@@ -36,6 +36,7 @@ export class ConnectionGuard {
   readonly #limits: ConnectionGuardLimits;
   readonly #clock: () => number;
   readonly #visitors = new Map<string, Visitor>();
+  #turnedAway = 0;
 
   /** @param clock milliseconds, never going back */
   constructor(limits: Partial<ConnectionGuardLimits> = {}, clock: () => number = () => performance.now()) {
@@ -59,9 +60,17 @@ export class ConnectionGuard {
     const visitor = this.#visitor(address);
     const { strangersAtOnce, connections } = this.#limits;
     const most = visitor.knownUntil > this.#clock() ? connections : strangersAtOnce;
-    if (visitor.open >= most || !this.arrive(address)) return false;
+    if (visitor.open >= most || !this.arrive(address)) {
+      this.#turnedAway += 1;
+      return false;
+    }
     visitor.open += 1;
     return true;
+  }
+
+  /** How many were not accepted so far. */
+  get turnedAway(): number {
+    return this.#turnedAway;
   }
 
   /** The address has shown a right credential. */
