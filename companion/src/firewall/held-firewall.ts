@@ -152,6 +152,7 @@ export class HeldFirewall implements Firewall {
   }
 
   async #comeBack(): Promise<HolderConnection> {
+    let told = "";
     for (let pause = 20; ; pause = Math.min(2 * pause, LONGEST_PAUSE_MS)) {
       try {
         const connection = await this.#findOrStart();
@@ -166,7 +167,10 @@ export class HeldFirewall implements Firewall {
       } catch (error) {
         if (this.#closing) throw error;
         const reason = error instanceof Error ? error.message : String(error);
-        if (pause === LONGEST_PAUSE_MS) this.#tell({ kind: "failed", message: reason, openMs: null });
+        if (pause === LONGEST_PAUSE_MS && reason !== told) {
+          told = reason;
+          this.#tell({ kind: "failed", message: reason, openMs: null });
+        }
         await delay(pause);
       }
     }

@@ -20,21 +20,29 @@ export interface HolderListener {
   gone(): void;
 }
 
+/** A transaction takes milliseconds. Whoever takes so much longer hangs, and nobody may wait for it for ever. */
+const PATIENCE_MS = 30_000;
+
 /** One conversation with the process that holds the rules. */
 export class HolderConnection {
   readonly hello: HolderHello;
   readonly #socket: Socket;
+  readonly #timeoutMs: number;
   readonly #waiting = new Map<number, Waiting>();
   #lastId = 0;
   #ended = false;
 
-  private constructor(socket: Socket, hello: HolderHello) {
+  private constructor(socket: Socket, hello: HolderHello, timeoutMs: number) {
     this.#socket = socket;
+    this.#timeoutMs = timeoutMs;
     this.hello = hello;
   }
 
-  /** @throws Error when nothing listens there, or it does not say what it is within `timeoutMs` */
-  static open(path: string, listener: HolderListener, timeoutMs = 10_000): Promise<HolderConnection> {
+  /**
+   * @param timeoutMs how long it may take for an answer, and to say what it is
+   * @throws Error when nothing listens there, or it does not say what it is
+   */
+  static open(path: string, listener: HolderListener, timeoutMs = PATIENCE_MS): Promise<HolderConnection> {
     return new Promise((resolve, reject) => {
       const socket = createConnection(path);
       const reader = new FrameReader();
@@ -46,7 +54,7 @@ export class HolderConnection {
             const said = holderSaidSchema.parse(JSON.parse(text));
             if (said.is === "hello") {
               clearTimeout(timer);
-              connection = new HolderConnection(socket, said);
+              connection = new HolderConnection(socket, said, timeoutMs);
               resolve(connection);
             } else if (said.is === "trouble") listener.trouble(said.trouble);
             else if (connection) connection.#answered(said);
@@ -64,15 +72,16 @@ export class HolderConnection {
     });
   }
 
-  /** @throws FirewallError when the holder refuses; HolderGoneError when it is gone before it answers */
+  /** @throws FirewallError when the holder refuses; HolderGoneError when it is gone, or hangs, before it answers */
   async ask(order: HolderOrder): Promise<HolderAnswer> {
     if (this.#ended) throw new HolderGoneError(UNKNOWN);
     this.#lastId += 1;
     const id = this.#lastId;
+    const late = setTimeout(() => this.#socket.destroy(), this.#timeoutMs);
     const answer = await new Promise<HolderAnswer>((resolve, reject) => {
       this.#waiting.set(id, { resolve, reject });
       this.#socket.write(encodeFrame(JSON.stringify({ id, order })));
-    });
+    }).finally(() => clearTimeout(late));
     if (answer.is === "refused")
       throw new FirewallError(
         `The firewall's rules were not changed: ${answer.reason}. Those from before hold on.`,
