@@ -48,6 +48,8 @@ export async function openDatabase(place: DatabasePlace): Promise<OpenDatabase> 
 }
 
 const SILENT_MS = 5_000;
+/** Connections that stay open when nobody needs them. */
+const KEPT_CONNECTIONS = 4;
 
 /**
  * The server looks whether we are still there as well: what a connection that broke without a word has locked stays
@@ -72,6 +74,8 @@ async function openPostgres({
   const pool = new Pool({
     ...config,
     max: connections ?? 10,
+    // Kept when idle: the next connection after a quiet moment is not to wait for a new one's log-in.
+    min: KEPT_CONNECTIONS,
     types: {
       getTypeParser: (oid: number, format?: "text" | "binary") =>
         format === "binary" ? types.getTypeParser(oid, format) : (parsers[oid] ?? types.getTypeParser(oid)),

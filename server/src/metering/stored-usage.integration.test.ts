@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
+import type { KyselyPlugin } from "kysely";
 import { pino } from "pino";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import type { OpenDatabase } from "../db/open.ts";
 import { openTemporaryDatabase } from "../db/testing/temporary-database.ts";
 import { createAccount, type TestAccount } from "../gateway/testing/gateway-fixture.ts";
@@ -38,6 +39,55 @@ function busyConnection({ userId, username }: TestAccount) {
   };
   return { record, totals, end: undefined, cut: () => {} };
 }
+
+/** The database, with what it was asked so far; answers wait for `answered`. */
+function listeningTo(db: OpenDatabase["db"]) {
+  const listening = { asked: 0, answered: Promise.resolve() };
+  const plugin: KyselyPlugin = {
+    transformQuery: ({ node }) => {
+      listening.asked += 1;
+      return node;
+    },
+    transformResult: async ({ result }) => {
+      await listening.answered;
+      return result;
+    },
+  };
+  return { listening, db: db.withPlugin(plugin) };
+}
+
+describe("whether an account has bytes left", () => {
+  let account: TestAccount;
+  let usage: StoredUsage;
+  let listening: ReturnType<typeof listeningTo>["listening"];
+  beforeEach(async () => {
+    account = await createAccount(database.db);
+    const heard = listeningTo(database.db);
+    listening = heard.listening;
+    usage = new StoredUsage({ db: heard.db, gatewayId: randomUUID(), logger: pino({ level: "silent" }) });
+  });
+  afterEach(() => usage.close());
+
+  test("is read once for all connections that come at the same moment", async () => {
+    const answers = await Promise.all(Array.from({ length: 20 }, () => usage.mayOpen(account.userId)));
+    expect(new Set(answers)).toEqual(new Set([true]));
+    expect(listening.asked).toBe(1);
+  });
+
+  test("is read anew for who comes after a top-up, whatever was under way", async () => {
+    const balance = database.db.updateTable("traffic_balances").where("user_id", "=", account.userId);
+    await balance.set({ allowance_bytes: 0n }).execute();
+    const { promise, resolve } = Promise.withResolvers<void>();
+    listening.answered = promise;
+    const before = usage.mayOpen(account.userId);
+    // Nothing else tells when the database has read it.
+    await database.db.selectFrom("traffic_balances").selectAll().execute();
+    await balance.set({ allowance_bytes: 1n }).execute();
+    const after = usage.mayOpen(account.userId);
+    resolve();
+    expect([await before, await after]).toEqual([false, true]);
+  });
+});
 
 test("an account whose writing is always under way does not keep others' usage from being written", async () => {
   const { db } = database;

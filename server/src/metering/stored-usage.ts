@@ -67,6 +67,8 @@ export class StoredUsage implements UsageRecorder {
   readonly #clock: () => number;
   readonly #tracked = new Set<Tracked>();
   readonly #balances = new Map<string, Balance>();
+  /** Of accounts whose balance is being read. */
+  readonly #readings = new Map<string, Promise<bigint>>();
   readonly #listeners = new Set<(userId: string) => void>();
   readonly #timer: NodeJS.Timeout;
   #flushing: Promise<void> | undefined;
@@ -99,7 +101,21 @@ export class StoredUsage implements UsageRecorder {
     if (this.#tracked.size > MAX_BACKLOG) return false;
     const known = this.#balances.get(userId);
     if (known && known.remainingBytes > 0n && this.#clock() - known.readAt < BALANCE_FRESH_MS) return true;
-    return this.#readBalance(userId).then((remaining) => remaining > 0n);
+    return this.#hasBytes(userId);
+  }
+
+  /** One reading serves all who come while it is under way: a burst of connections would take up the whole pool. */
+  async #hasBytes(userId: string): Promise<boolean> {
+    const underWay = this.#readings.get(userId);
+    if (underWay !== undefined && (await underWay) > 0n) return true;
+    // That one may have been from before a top-up; what begins now is not.
+    return (await (this.#readings.get(userId) ?? this.#startReading(userId))) > 0n;
+  }
+
+  #startReading(userId: string): Promise<bigint> {
+    const reading = this.#readBalance(userId).finally(() => this.#readings.delete(userId));
+    this.#readings.set(userId, reading);
+    return reading;
   }
 
   async #readBalance(userId: string): Promise<bigint> {
