@@ -1,5 +1,8 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { createConnection } from "node:net";
+import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import type { Firewall, FirewallOptions } from "./firewall.ts";
 import { HolderConnection } from "./holder-connection.ts";
@@ -79,21 +82,26 @@ describe("the holder of the firewall's rules", () => {
   });
 
   it("never says that rules are there which are not, and puts them in place as soon as it can", async () => {
+    const manager = await ServiceManager.listen(join(holder.folder, "notify"));
+    const [enter = "", ...rest] = holder.command;
+    const command = ["env", `NOTIFY_SOCKET=${manager.path}`, enter, ...rest];
     const other = new TestHolder(wire.client);
     try {
       const theirs = await other.open();
       await theirs.apply({ ...blocked, allowLan: true });
       await theirs.close();
       writeFileSync(holder.state, stateWith({ to: "accept" }));
-      await start();
+      await start({ command });
       expect((await holder.told("failed")).message).toMatch(/not permitted/);
       expect(await firewall.inspect()).toMatchObject({ intact: false });
+      expect(manager.said).toBe("bound ");
       expect(JSON.parse(readFileSync(holder.state, "utf8"))).toHaveProperty("rules");
     } finally {
       await other.remove();
     }
     await expect.poll(() => firewall.inspect(), PATIENCE).toMatchObject({ intact: true, blocking: true });
     expect(await wire.seen(attempts)).toEqual(nothing);
+    await expect.poll(() => manager.said, PATIENCE).toBe("bound READY=1");
   });
 
   it("says that rules are gone although their file cannot be removed", async () => {
@@ -187,6 +195,32 @@ describe("the holder of the firewall's rules", () => {
     expect((await holder.told("failed")).message).toMatch(/could not be put in place/);
   });
 });
+
+/** Hears as systemd does when a service is ready. */
+class ServiceManager {
+  readonly path: string;
+  said = "";
+
+  private constructor(path: string) {
+    this.path = path;
+  }
+
+  static async listen(path: string): Promise<ServiceManager> {
+    const manager = new ServiceManager(path);
+    const program = `import socket, sys
+heard = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+heard.bind(sys.argv[1])
+heard.settimeout(60)
+print("bound ", end="", flush=True)
+print(heard.recv(99).decode(), end="", flush=True)`;
+    const child = spawn("python3", ["-c", program, path], { stdio: ["ignore", "pipe", "inherit"] });
+    child.stdout.setEncoding("utf8").on("data", (text: string) => {
+      manager.said += text;
+    });
+    await once(child.stdout, "data");
+    return manager;
+  }
+}
 
 /** What a holder before this one left: rules that end as is said. */
 function stateWith(verdict: RuleSet["egress"]["internal"][number]["verdict"]): string {

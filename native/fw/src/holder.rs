@@ -21,7 +21,7 @@ use crate::nft::{self, Digests, Family};
 use crate::rules::{NamedSet, RuleSet};
 use crate::settings;
 use crate::state::{self, State};
-use crate::trouble::Trouble;
+use crate::trouble::{Kind, Trouble};
 
 use loading::{How, tables};
 
@@ -280,10 +280,10 @@ impl Holder {
         };
         let was_unsaved = self.unsaved.replace(written.is_err());
         match written {
-            Err(error) if !was_unsaved => vec![Trouble::unsaved(format!(
-                "{problem} ({}: {error}).",
-                path.display()
-            ))],
+            Err(error) if !was_unsaved => vec![Trouble::new(
+                Kind::Unsaved,
+                format!("{problem} ({}: {error}).", path.display()),
+            )],
             _ => Vec::new(),
         }
     }

@@ -25,20 +25,16 @@ pub struct Trouble {
 }
 
 impl Trouble {
-    pub fn failed(message: String) -> Self {
+    pub fn new(kind: Kind, message: String) -> Self {
         Self {
-            kind: Kind::Failed,
+            kind,
             message,
             open_ms: None,
         }
     }
 
-    pub fn unsaved(message: String) -> Self {
-        Self {
-            kind: Kind::Unsaved,
-            message,
-            open_ms: None,
-        }
+    pub fn failed(message: String) -> Self {
+        Self::new(Kind::Failed, message)
     }
 
     pub fn setting(changed: Changed) -> Self {
@@ -49,11 +45,10 @@ impl Trouble {
             failure,
         } = changed;
         match failure {
-            None => Self {
-                kind: Kind::Setting,
-                message: format!("The kernel setting {name} was {found}; it is {wanted} again."),
-                open_ms: None,
-            },
+            None => Self::new(
+                Kind::Setting,
+                format!("The kernel setting {name} was {found}; it is {wanted} again."),
+            ),
             Some(reason) => Self::failed(format!(
                 "The kernel setting {name} is {found} and cannot be set to {wanted}: {reason}"
             )),

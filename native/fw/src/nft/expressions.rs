@@ -36,6 +36,9 @@ const EQUAL: u32 = 0;
 const NOT_EQUAL: u32 = 1;
 const AT_MOST: u32 = 3;
 
+/// Where to is said in a port too, and not in an address alone (NF_NAT_RANGE_PROTO_SPECIFIED).
+const PORT_IS_GIVEN: u32 = 2;
+
 const LINK_HEADER: u32 = 0;
 const NETWORK_HEADER: u32 = 1;
 const TRANSPORT_HEADER: u32 = 2;
@@ -207,15 +210,12 @@ fn encode_in_upstreams(side: Side, family: Family, set: &str, into: &mut Message
 }
 
 fn encode_act(act: &Act, into: &mut Message) {
-    let (name, key, mark) = match act {
-        Act::Mark { mark } => ("meta", META_MARK, mark),
-        Act::FlowMark { mark } => ("ct", CT_MARK, mark),
+    let (name, key, source, mark) = match act {
+        Act::Mark { mark } => ("meta", META_MARK, 3, mark),
+        Act::FlowMark { mark } => ("ct", CT_MARK, 4, mark),
     };
-    load_immediate(into, &mark.to_ne_bytes());
-    let source = if name == "meta" { 3 } else { 4 };
-    expression(into, name, |data| {
-        data.u32(2, key).u32(source, REGISTER);
-    });
+    load_value(into, REGISTER, &mark.to_ne_bytes());
+    numbers(into, name, &[(2, key), (source, REGISTER)]);
 }
 
 fn encode_verdict(verdict: &Verdict, into: &mut Message) -> Result<(), String> {
@@ -228,18 +228,15 @@ fn encode_verdict(verdict: &Verdict, into: &mut Message) -> Result<(), String> {
         Verdict::Reset {} => reject(into, 1, 0),
         Verdict::Refuse {} => reject(into, 2, 1),
         Verdict::Redirect { port } => {
-            load_immediate(into, &port.to_be_bytes());
-            // The flag: a port is given (NF_NAT_RANGE_PROTO_SPECIFIED).
-            expression(into, "redir", |data| {
-                data.u32(1, REGISTER).u32(3, 2);
-            });
+            load_value(into, REGISTER, &port.to_be_bytes());
+            numbers(into, "redir", &[(1, REGISTER), (3, PORT_IS_GIVEN)]);
         }
         Verdict::Lead {
             family,
             address,
             port,
         } => lead(into, *family, *address, *port)?,
-        Verdict::Masquerade {} => expression(into, "masq", |_| {}),
+        Verdict::Masquerade {} => numbers(into, "masq", &[]),
     }
     Ok(())
 }
@@ -250,66 +247,72 @@ fn expression(into: &mut Message, name: &str, fill: impl FnOnce(&mut Message)) {
     });
 }
 
-fn load_meta(into: &mut Message, key: u32, register: u32) {
-    expression(into, "meta", |data| {
-        data.u32(2, key).u32(1, register);
+/// An expression that says nothing but numbers, each by its kind.
+fn numbers(into: &mut Message, name: &str, all: &[(u16, u32)]) {
+    expression(into, name, |data| {
+        for (kind, value) in all {
+            data.u32(*kind, *value);
+        }
     });
+}
+
+fn load_meta(into: &mut Message, key: u32, register: u32) {
+    numbers(into, "meta", &[(2, key), (1, register)]);
 }
 
 fn load_flow(into: &mut Message, key: u32) {
-    expression(into, "ct", |data| {
-        data.u32(2, key).u32(1, REGISTER);
-    });
+    numbers(into, "ct", &[(2, key), (1, REGISTER)]);
 }
 
 fn load_payload(into: &mut Message, base: u32, offset: u32, length: u32, register: u32) {
-    expression(into, "payload", |data| {
-        data.u32(1, register).u32(2, base).u32(3, offset).u32(4, length);
-    });
+    numbers(
+        into,
+        "payload",
+        &[(1, register), (2, base), (3, offset), (4, length)],
+    );
 }
 
 fn load_group(into: &mut Message, level: u32) {
     const CGROUP_V2: u32 = 3;
-    expression(into, "socket", |data| {
-        data.u32(1, CGROUP_V2).u32(2, REGISTER).u32(3, level);
-    });
+    numbers(into, "socket", &[(1, CGROUP_V2), (2, REGISTER), (3, level)]);
 }
 
 fn load_route(into: &mut Message) {
     const BY_DESTINATION_AND_MARK: u32 = 2 | 4;
-    const LINK: u32 = 1;
-    expression(into, "fib", |data| {
-        data.u32(1, REGISTER).u32(2, LINK).u32(3, BY_DESTINATION_AND_MARK);
-    });
+    load_link(into, BY_DESTINATION_AND_MARK);
 }
 
 /// Whether there is a route to the source, by the link that the packet came in by.
 fn load_way_back(into: &mut Message) {
     const BY_SOURCE_MARK_AND_LINK: u32 = 1 | 4 | 8;
     const IS_THERE: u32 = 32;
+    load_link(into, BY_SOURCE_MARK_AND_LINK | IS_THERE);
+}
+
+fn load_link(into: &mut Message, flags: u32) {
     const LINK: u32 = 1;
-    expression(into, "fib", |data| {
-        data.u32(1, REGISTER)
-            .u32(2, LINK)
-            .u32(3, BY_SOURCE_MARK_AND_LINK | IS_THERE);
-    });
+    numbers(into, "fib", &[(1, REGISTER), (2, LINK), (3, flags)]);
 }
 
 fn lead(into: &mut Message, family: Family, address: IpAddr, port: u16) -> Result<(), String> {
     const DESTINATION: u32 = 1;
-    const PORT_IS_GIVEN: u32 = 2;
     if address.is_ipv4() != (family == Family::V4) {
         return Err(format!("{address} is of the other family"));
     }
-    load_into(into, REGISTER, &bytes_of(address));
-    load_into(into, SECOND_REGISTER, &port.to_be_bytes());
-    expression(into, "nat", |data| {
-        data.u32(1, DESTINATION)
-            .u32(2, protocol_family(family).into())
-            .u32(3, REGISTER)
-            .u32(5, SECOND_REGISTER)
-            .u32(7, PORT_IS_GIVEN);
-    });
+    load_value(into, REGISTER, &bytes_of(address));
+    load_value(into, SECOND_REGISTER, &port.to_be_bytes());
+    let family = protocol_family(family).into();
+    numbers(
+        into,
+        "nat",
+        &[
+            (1, DESTINATION),
+            (2, family),
+            (3, REGISTER),
+            (5, SECOND_REGISTER),
+            (7, PORT_IS_GIVEN),
+        ],
+    );
     Ok(())
 }
 
@@ -320,15 +323,14 @@ fn protocol_family(family: Family) -> u8 {
     }
 }
 
-fn load_immediate(into: &mut Message, value: &[u8]) {
-    load_into(into, REGISTER, value);
+fn load_value(into: &mut Message, register: u32, bytes: &[u8]) {
+    expression(into, "immediate", |data| value(data.u32(1, register), 2, bytes));
 }
 
-fn load_into(into: &mut Message, register: u32, value: &[u8]) {
-    expression(into, "immediate", |data| {
-        data.u32(1, register).nest(2, |inner| {
-            inner.bytes(NFTA_DATA_VALUE, value);
-        });
+/// A value within an expression.
+fn value(data: &mut Message, kind: u16, bytes: &[u8]) {
+    data.nest(kind, |inner| {
+        inner.bytes(NFTA_DATA_VALUE, bytes);
     });
 }
 
@@ -345,35 +347,24 @@ fn immediate_verdict(into: &mut Message, code: i32, chain: Option<&str>) {
     });
 }
 
-fn compare(into: &mut Message, how: u32, value: &[u8]) {
+fn compare(into: &mut Message, how: u32, with: &[u8]) {
     expression(into, "cmp", |data| {
-        data.u32(1, REGISTER).u32(2, how).nest(3, |inner| {
-            inner.bytes(NFTA_DATA_VALUE, value);
-        });
+        value(data.u32(1, REGISTER).u32(2, how), 3, with)
     });
 }
 
 fn mask(into: &mut Message, mask: &[u8]) {
     expression(into, "bitwise", |data| {
         data.u32(1, REGISTER).u32(2, REGISTER).u32(3, mask.len() as u32);
-        data.nest(4, |inner| {
-            inner.bytes(NFTA_DATA_VALUE, mask);
-        });
-        data.nest(5, |inner| {
-            inner.bytes(NFTA_DATA_VALUE, &vec![0; mask.len()]);
-        });
+        value(data, 4, mask);
+        value(data, 5, &vec![0; mask.len()]);
     });
 }
 
 fn to_network_order(into: &mut Message) {
     const HOST_TO_NETWORK: u32 = 1;
-    expression(into, "byteorder", |data| {
-        data.u32(1, REGISTER)
-            .u32(2, REGISTER)
-            .u32(3, HOST_TO_NETWORK)
-            .u32(4, 4)
-            .u32(5, 4);
-    });
+    let all = [(1, REGISTER), (2, REGISTER), (3, HOST_TO_NETWORK), (4, 4), (5, 4)];
+    numbers(into, "byteorder", &all);
 }
 
 /// `not`: holds for what is not in the set.
