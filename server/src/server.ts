@@ -78,8 +78,9 @@ async function start(config: Config, endings: Endings): Promise<RunningServer> {
     : null;
   const health = healthChecks({ database, cache, gateway, worker });
   const watched = endings.add(watchProcess("main"));
+  const build = await buildMetrics();
   const metrics: Record<string, MetricsSource> = {
-    build: buildMetrics,
+    build: () => build,
     process: watched.read,
     gateway: gateway.metrics,
     worker: () => workerMetrics(worker?.health() ?? OFF),

@@ -139,12 +139,13 @@ export class StoredUsage implements UsageRecorder {
     return this.#problem ?? (isSilent ? NOT_WRITTEN : null);
   }
 
-  /** How many connections have something to be written, and when the database last took or answered, ms since 1970. */
+  /** How many connections wait for their first or last row, and when the database last answered, ms since 1970. */
   backlog(): { readonly connections: number; readonly answeredAt: number } {
-    return {
-      connections: this.#changed().length,
-      answeredAt: performance.timeOrigin + this.#answeredAt,
-    };
+    let connections = 0;
+    for (const { connection, written } of this.#tracked) {
+      if (written === undefined || connection.end !== undefined) connections += 1;
+    }
+    return { connections, answeredAt: performance.timeOrigin + this.#answeredAt };
   }
 
   /** Waits for a flush that is under way and writes what has come since. */

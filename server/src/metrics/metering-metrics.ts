@@ -10,7 +10,7 @@ export function meteringMetrics({ backlog, leases }: MeteringState): MetricFamil
   return [
     gauge(
       "atlantic_usage_waiting_connections",
-      "Connections with usage that is counted and not written yet.",
+      "Connections whose first or last row is not written yet.",
       backlog.connections,
     ),
     gauge(
