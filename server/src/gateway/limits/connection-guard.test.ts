@@ -8,6 +8,7 @@ describe("a flood of connections", () => {
     const accepted = Array.from({ length: 100 }, () => guard.accept("1.1.1.1")).filter(Boolean).length;
     expect(accepted).toBe(10);
     expect(guard.accept("2.2.2.2")).toBe(true);
+    expect(guard.turnedAway).toBe(90);
   });
 
   test("that come and go is slowed to so many a second", () => {
