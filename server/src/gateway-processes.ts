@@ -102,7 +102,12 @@ class SupervisedProcess {
   #ending = false;
   #deaths = 0;
   #restarts = 0;
-  readonly #metrics = new MetricsQuestion((question) => this.#child?.send(question));
+  readonly #metrics = new MetricsQuestion((question) => {
+    // Without a callback a channel that breaks is an error of the process, which nobody listens for.
+    this.#child?.send(question, (error) => {
+      if (error) this.#metrics.answered(null);
+    });
+  });
   health: { readonly state: "up" | "down"; readonly detail: string } = { state: "down", detail: "starting" };
 
   constructor(index: number, parts: { config: Config; echoAddress: string | null; log: Logger }) {

@@ -156,6 +156,9 @@ describe("what Prometheus reads", () => {
     expect(answer.status).toBe(200);
     expect(answer.headers.get("content-type")).toBe(METRICS_CONTENT_TYPE);
     expect(answer.headers.get("cache-control")).toBe("no-store");
+    const authorization = `Bearer ${TOKEN}`;
+    const posted = await fetch(`${server.url}/metrics`, { method: "POST", headers: { authorization } });
+    expect(posted.status).toBe(405);
     expect(parseMetrics(await answer.text()).sum("atlantic_metrics_source_up")).toBe(5);
   });
 });
