@@ -4,6 +4,7 @@ import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { createConnection } from "node:net";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { encodeFrame, FrameReader } from "../native-messaging/framing.ts";
 import type { Firewall, FirewallOptions } from "./firewall.ts";
 import { HolderConnection } from "./holder-connection.ts";
 import { upstreamSet } from "./named-sets.ts";
@@ -180,6 +181,24 @@ describe("the holder of the firewall's rules", () => {
     expect(await daemon.ask({ do: "swap", sets: [upstreamSet(upstreams, 4)] })).toMatchObject({ is: "done" });
     await daemon.end();
     expect(await firewall.inspect()).toMatchObject({ intact: true });
+  });
+
+  it("sees what others do also while somebody has very much to ask", async () => {
+    await start({ holding: "watched" });
+    await firewall.apply(blocked);
+    const daemon = createConnection(holder.socket);
+    const reader = new FrameReader();
+    const heard: string[] = [];
+    daemon.on("data", (chunk) => heard.push(...reader.push(chunk)));
+    const orders = Array.from({ length: 2_000 }, (_, id) =>
+      encodeFrame(JSON.stringify({ id, order: { do: "inspect" } })),
+    );
+    daemon.write(Buffer.concat(orders));
+    await expect.poll(() => heard.length, PATIENCE).toBeGreaterThan(1);
+    await wire.inClient("nft flush ruleset");
+    await expect.poll(() => heard.length, PATIENCE).toBeGreaterThan(2_001);
+    daemon.destroy();
+    expect(heard.findIndex((said) => said.includes("nft changed"))).toBeLessThan(2_000);
   });
 
   it("keeps what nobody has heard for a daemon, and not for whoever only knocks", async () => {

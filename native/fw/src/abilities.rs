@@ -1,9 +1,11 @@
 //! What the kernel can do.
 
+use serde::Serialize;
+
 use crate::netlink::{Message, Socket};
 use crate::nft::{self, Family};
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Abilities {
     /// A table that nobody else can change, and that stays when its owner dies (Linux 6.9).
     pub owned: bool,

@@ -33,8 +33,8 @@ pub enum Said {
     Hello {
         version: &'static str,
         table: String,
-        owned: bool,
-        egress: bool,
+        #[serde(flatten)]
+        abilities: Abilities,
         blocking: bool,
         pid: u32,
     },
@@ -60,8 +60,7 @@ impl Said {
         Self::Hello {
             version: env!("CARGO_PKG_VERSION"),
             table: table.to_owned(),
-            owned: abilities.owned,
-            egress: abilities.egress,
+            abilities,
             blocking,
             pid: std::process::id(),
         }
@@ -73,6 +72,14 @@ impl Said {
         frame.extend(body);
         frame
     }
+}
+
+/// Whether there is something to take, be it an error.
+pub fn is_whole(bytes: &[u8]) -> bool {
+    bytes.first_chunk::<4>().is_some_and(|head| {
+        let length = u32::from_ne_bytes(*head) as usize;
+        length > LONGEST || bytes.len() >= 4 + length
+    })
 }
 
 /// Takes the first whole piece from what has come so far. An error: the peer does not speak this.

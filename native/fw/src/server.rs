@@ -15,7 +15,7 @@ use rustix::net::sockopt;
 use rustix::process::{geteuid, umask};
 
 use crate::holder::Holder;
-use crate::protocol::{LONGEST, Order, Request, Said, take_piece};
+use crate::protocol::{LONGEST, Order, Request, Said, is_whole, take_piece};
 use crate::readiness;
 use crate::trouble::Trouble;
 
@@ -37,6 +37,9 @@ struct Client {
     waiting: Vec<u8>,
     /// It has asked something: it is a daemon that hears what it is told.
     has_asked: bool,
+    /// A whole order is here that was not obeyed yet.
+    has_more: bool,
+    has_ended: bool,
 }
 
 /// Takes the place that one holder at a time may have. One that was killed has it for a moment yet, until the kernel has
@@ -110,7 +113,12 @@ impl Server {
                     );
                 }
             }
-            let ready = self.wait(holder, LOOK_AROUND.saturating_sub(looked.elapsed()))?;
+            let longest = if self.clients.iter().any(|client| client.has_more) {
+                Duration::ZERO
+            } else {
+                LOOK_AROUND.saturating_sub(looked.elapsed())
+            };
+            let ready = self.wait(holder, longest)?;
             let mut troubles = Vec::new();
             if ready.rules {
                 troubles.extend(holder.rules_changed());
@@ -162,7 +170,12 @@ impl Server {
                 links: !fds[1].revents().is_empty(),
                 groups: !fds[2].revents().is_empty(),
                 listener: !fds[3].revents().is_empty(),
-                clients: fds[4..].iter().map(|fd| !fd.revents().is_empty()).collect(),
+                clients: self
+                    .clients
+                    .iter()
+                    .zip(&fds[4..])
+                    .map(|(client, fd)| client.has_more || !fd.revents().is_empty())
+                    .collect(),
             }),
             Err(rustix::io::Errno::INTR) => Ok(Ready::default()),
             Err(error) => Err(error.into()),
@@ -182,6 +195,8 @@ impl Server {
             bytes: Vec::new(),
             waiting: Vec::new(),
             has_asked: false,
+            has_more: false,
+            has_ended: false,
         };
         let mut said = vec![Said::hello(&self.table, holder.abilities, holder.is_blocking())];
         // Kept until it asks something: it may only want to know whether somebody listens.
@@ -224,37 +239,37 @@ struct Ready {
 }
 
 impl Client {
-    /// An error ends the conversation with this client.
+    /// Obeys one order, so that nobody is kept waiting by one who has many. An error ends the conversation.
     fn serve(&mut self, holder: &mut Holder, troubles: &mut Vec<Trouble>) -> io::Result<()> {
         self.flush()?;
-        let open = self.receive()?;
-        while let Some(piece) = take_piece(&mut self.bytes).map_err(io::Error::other)? {
+        self.receive()?;
+        if let Some(piece) = take_piece(&mut self.bytes).map_err(io::Error::other)? {
             let request: Request = serde_json::from_slice(&piece)?;
             self.has_asked = true;
             let (answer, more) = obey(request, holder);
             troubles.extend(more);
             self.say(&answer)?;
         }
-        if open {
-            Ok(())
-        } else {
-            Err(ErrorKind::UnexpectedEof.into())
+        self.has_more = is_whole(&self.bytes);
+        if self.has_ended && !self.has_more {
+            return Err(ErrorKind::UnexpectedEof.into());
         }
+        Ok(())
     }
 
-    /// Reads what is there, but not far beyond the longest piece. False at the end of the stream.
-    fn receive(&mut self) -> io::Result<bool> {
+    /// Reads what is there, but not far beyond the longest piece.
+    fn receive(&mut self) -> io::Result<()> {
         let mut buffer = [0; 16 << 10];
-        while self.bytes.len() <= LONGEST + 4 {
+        while !self.has_ended && self.bytes.len() <= LONGEST + 4 {
             match self.stream.read(&mut buffer) {
-                Ok(0) => return Ok(false),
+                Ok(0) => self.has_ended = true,
                 Ok(length) => self.bytes.extend_from_slice(&buffer[..length]),
                 Err(error) if error.kind() == ErrorKind::WouldBlock => break,
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),
             }
         }
-        Ok(true)
+        Ok(())
     }
 
     fn say(&mut self, said: &Said) -> io::Result<()> {
