@@ -3,6 +3,7 @@ export {
   nativeAddon,
   type PeerCredentials,
   peerCredentials,
+  tellServiceManager,
 } from "./src/addon.ts";
 export { type Allowance, type AllowanceEvents, LocalAllowance, unlimitedAllowance } from "./src/allowance.ts";
 export { type Canary, type CanaryOutcome, sendCanaries } from "./src/canaries.ts";

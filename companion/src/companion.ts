@@ -1,3 +1,4 @@
+import type { ProtectionView } from "@atlantic/shared/control/protection.ts";
 import type { Logger } from "pino";
 import { BrowserRegistry } from "./browsers/browser-registry.ts";
 import type { CompanionConfig } from "./config.ts";
@@ -42,6 +43,8 @@ export interface CompanionOptions {
   readonly announcePairing: (request: PairingRequest) => void;
   /** Ends the process so that it is started again: a part of it is past mending. */
   readonly restart: () => void;
+  /** Hears where the machine's protection stands (null: there is none): once the control socket answers, and then whenever it moves. */
+  readonly stands?: (protection: ProtectionView | null) => void;
   /** Runs the programs that hold the desktop's settings. */
   readonly runCommand?: RunCommand;
   /** How long a request for a tunnel waits for a browser while none is connected. */
@@ -103,14 +106,20 @@ export async function startCompanion(options: CompanionOptions): Promise<Running
   const usage = new UsageMeter();
   const names = Names.open({ directory: paths.names, log, filtering: config.filtering });
   names.filter.onSet(() => links.publishFilter(names.browserFilter()));
+  let answers = false;
   const protection = await openProtection({
     config,
     names,
     paths,
     log,
-    changed: () => news.changed(),
+    changed: () => {
+      news.changed();
+      // It goes into what was wanted last before anybody can ask.
+      if (answers) tellStand();
+    },
     restart: options.restart,
   });
+  const tellStand = () => options.stands?.(protection?.view() ?? null);
   const upstream = new ProxyUpstream(config.upstream);
   const api = accountApi(config.upstream);
   const watch = new UpstreamWatch(upstream, api, () => news.changed());
@@ -190,6 +199,7 @@ export async function startCompanion(options: CompanionOptions): Promise<Running
   // The port first: of two that start at once, the one that does not get it has taken nothing from the other.
   proxyPort = await proxy.listen(config.proxyPort);
   await control.listen(paths.controlSocket);
+  answers = true;
   // An earlier run that could not: it was killed, or the machine went down.
   await systemProxy.disconnect().catch((error) => log.error({ err: error }, "The proxy settings stay"));
   void watch.start();
@@ -204,6 +214,7 @@ export async function startCompanion(options: CompanionOptions): Promise<Running
   }, LOOK_MS);
   look.unref();
   log.info({ proxyPort, upstream: upstream.name }, "The companion is ready");
+  tellStand();
 
   return {
     proxyPort,

@@ -3,8 +3,9 @@ import { pino } from "pino";
 import { ClearError } from "./clear-error.ts";
 import { type RunningCompanion, startCompanion } from "./companion.ts";
 import { readConfig } from "./config.ts";
-import { ownPaths } from "./data-paths.ts";
+import { type CompanionPaths, ownPaths } from "./data-paths.ts";
 import { pairingBlock } from "./pairing/announce-pairing.ts";
+import { ServiceManager } from "./service/service-manager.ts";
 
 const log = pino(
   { level: process.env.ATLANTIC_LOG ?? "warn", base: { part: "companion" } },
@@ -13,13 +14,14 @@ const log = pino(
 process.title = "atlantic-companion";
 
 try {
-  run(await start());
+  const paths = ownPaths();
+  const manager = ServiceManager.of(paths.isService ? process.env : {});
+  run(await start(paths, manager), manager);
 } catch (error) {
   fail(error);
 }
 
-async function start(): Promise<RunningCompanion> {
-  const paths = ownPaths();
+async function start(paths: CompanionPaths, manager: ServiceManager): Promise<RunningCompanion> {
   const config = readConfig(paths.config);
   return startCompanion({
     config,
@@ -27,10 +29,11 @@ async function start(): Promise<RunningCompanion> {
     log,
     announcePairing: (request) => void process.stdout.write(pairingBlock(request)),
     restart: () => process.exit(1),
+    stands: (protection) => manager.stands(protection),
   });
 }
 
-function run(companion: RunningCompanion): void {
+function run(companion: RunningCompanion, manager: ServiceManager): void {
   const { proxyPort, controlSocket } = companion;
   flushCompileCache();
   process.send?.({ kind: "ready", proxyPort, controlSocket });
@@ -38,6 +41,7 @@ function run(companion: RunningCompanion): void {
   const end = () => {
     if (isEnding) return;
     isEnding = true;
+    manager.stops();
     companion.close().then(() => process.exit(0), fail);
   };
   process.on("SIGTERM", end);

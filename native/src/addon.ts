@@ -44,6 +44,14 @@ export function nativeAddon(): NativeAddon | null {
 }
 
 /**
+ * Sends the service manager a message of sd_notify(3). @returns whether it was sent: null where the addon is not there
+ * @param socket what `NOTIFY_SOCKET` says: a path, or an abstract name after `@`
+ */
+export function tellServiceManager(socket: string, message: string): boolean | null {
+  return nativeAddon()?.tellServiceManager(socket, message) ?? null;
+}
+
+/**
  * Asks the kernel who is at the other end of a Unix socket; null where the addon is not there to ask.
  * @param fd the descriptor of the connected socket
  * @throws Error when the descriptor is no open Unix socket

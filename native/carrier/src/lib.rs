@@ -1,5 +1,5 @@
-//! The native part of Atlantic Proxy: carries flows on a thread of its own, and asks who is at the other end of a Unix
-//! socket. JavaScript decides; see native/src/engine/.
+//! The native part of Atlantic Proxy: carries flows on a thread of its own, asks who is at the other end of a Unix
+//! socket, and tells the service manager how the process is. JavaScript decides; see native/src/engine/.
 
 mod allowance;
 mod canary;
@@ -19,6 +19,7 @@ mod protocol;
 mod rate;
 mod relay;
 mod request_id;
+pub mod service_manager;
 mod shared;
 mod slice;
 mod sockets;

@@ -1,6 +1,8 @@
 /** What the Rust addon offers; see carrier/src/. */
 export interface NativeAddon {
   peerCredentials(fd: number): { readonly pid: number; readonly uid: number; readonly gid: number };
+  /** See carrier/src/service_manager.rs. */
+  tellServiceManager(socket: string, message: string): boolean;
   /** How the engine would rewrite a request's header section; null when it would give it back. */
   rewrittenRequest(head: Buffer, authority: Buffer, authorization: Buffer): Buffer | null;
   rewrittenResponse(head: Buffer, toHead: boolean): Buffer | null;
