@@ -1,11 +1,8 @@
 import { once } from "node:events";
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, rmSync } from "node:fs";
 import { createConnection, type Socket } from "node:net";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { type Firewall, type FirewallOptions, type FirewallTrouble, openFirewall } from "./firewall.ts";
+import type { Firewall, FirewallOptions } from "./firewall.ts";
 import { FirewallError } from "./firewall-error.ts";
 import { HolderConnection } from "./holder-connection.ts";
 import { MARK, type Policy } from "./policy.ts";
@@ -14,9 +11,8 @@ import { rulesOf } from "./rules-of.ts";
 import { startHolder } from "./start-holder.ts";
 import { runProgram } from "./testing/run-program.ts";
 import { sampleNames, samplePolicies, tunnel } from "./testing/sample-policies.ts";
+import { TestHolder } from "./testing/test-holder.ts";
 import { PEER4, PEER6, type Probe, Wire } from "./testing/wire.ts";
-
-const program = fileURLToPath(new URL("../../../native/dist/atlantic-fw", import.meta.url));
 
 const upstream = { address: "203.0.113.7", protocol: "tcp", port: 7777 } as const;
 const upstream6 = { address: "2001:db8:7::7", protocol: "tcp", port: 7777 } as const;
@@ -54,10 +50,8 @@ const nothing = new Set<number>();
 
 describe("the firewall in the kernel", () => {
   let wire: Wire;
-  let folder: string;
+  let holder: TestHolder;
   let firewall: Firewall;
-  let troubles: FirewallTrouble[];
-  let heard: () => void = () => {};
 
   beforeAll(async () => {
     wire = await Wire.make();
@@ -65,46 +59,16 @@ describe("the firewall in the kernel", () => {
   afterAll(() => wire.remove());
 
   beforeEach(() => {
-    folder = mkdtempSync(join(tmpdir(), "firewall-"));
-    troubles = [];
+    holder = new TestHolder(wire.client);
   });
   afterEach(async () => {
     await firewall.open();
-    const pids = await holders();
     await firewall.close();
-    for (const pid of pids) process.kill(pid, "SIGKILL");
-    rmSync(folder, { recursive: true });
+    await holder.remove();
   });
 
   async function start(more: Partial<FirewallOptions> = {}): Promise<void> {
-    firewall = await openFirewall({
-      socket: join(folder, "socket"),
-      state: join(folder, "rules"),
-      command: ["nsenter", `--net=/run/netns/${wire.client}`, program],
-      ...more,
-    });
-    firewall.onTrouble((trouble) => {
-      troubles.push(trouble);
-      heard();
-    });
-  }
-
-  async function told(kind: FirewallTrouble["kind"]): Promise<FirewallTrouble> {
-    for (;;) {
-      const found = troubles.find((each) => each.kind === kind);
-      if (found) return found;
-      await new Promise<void>((resolve) => {
-        heard = resolve;
-      });
-    }
-  }
-
-  /** The holders of this test: their socket is in its folder. */
-  async function holders(): Promise<number[]> {
-    const pids = (await runProgram(["ip", "netns", "pids", wire.client]))
-      .split("\n")
-      .filter((pid) => pid !== "");
-    return pids.map(Number).filter((pid) => commandOf(pid).includes(folder));
+    firewall = await holder.open(more);
   }
 
   it("lets every probe out when it is open, and none when it blocks, but the marked to an upstream", async () => {
@@ -179,11 +143,11 @@ describe("the firewall in the kernel", () => {
     await start();
     await firewall.apply(blocked);
     const { digest } = await firewall.inspect();
-    const [holder = 0] = await holders();
-    process.kill(holder, "SIGKILL");
+    const [pid = 0] = await holder.pids();
+    process.kill(pid, "SIGKILL");
     expect(await wire.seen(attempts)).toEqual(nothing);
-    await told("holder-back");
-    expect(troubles.map(({ kind }) => kind)).toContain("holder-gone");
+    await holder.told("holder-back");
+    expect(holder.troubles.map(({ kind }) => kind)).toContain("holder-gone");
     expect(await firewall.inspect()).toMatchObject({ digest, intact: true, blocking: true });
     await wire.inClient("nft flush ruleset");
     expect(await wire.seen(attempts)).toEqual(nothing);
@@ -192,11 +156,11 @@ describe("the firewall in the kernel", () => {
   it("does what it was told when its holder is killed before it answers", async () => {
     await start();
     await firewall.apply(blocked);
-    const [holder = 0] = await holders();
-    process.kill(holder, "SIGSTOP");
+    const [pid = 0] = await holder.pids();
+    process.kill(pid, "SIGSTOP");
     const to: Probe = { kind: "udp", to: PEER4, port: 443, mark: MARK };
     const swapped = firewall.replaceUpstreams([{ address: PEER4, protocol: "udp", port: 443 }]);
-    process.kill(holder, "SIGKILL");
+    process.kill(pid, "SIGKILL");
     await swapped;
     expect(await wire.seen([...toUpstreams, to])).toEqual(new Set([2]));
   });
@@ -208,30 +172,30 @@ describe("the firewall in the kernel", () => {
     await firewall.close();
     await start();
     expect(await firewall.inspect()).toEqual(before);
-    expect(await holders()).toHaveLength(1);
+    expect(await holder.pids()).toHaveLength(1);
   });
 
   it("lives on when daemons go away while it has a trouble to tell", async () => {
     await start();
-    const [holder = 0] = await holders();
+    const [pid = 0] = await holder.pids();
     const leaving = [await hail(), await hail()];
-    const staying = await HolderConnection.open(join(folder, "socket"), { trouble() {}, gone() {} });
+    const staying = await HolderConnection.open(holder.socket, { trouble() {}, gone() {} });
     // All of it is there when it looks again.
-    process.kill(holder, "SIGSTOP");
-    await expect.poll(() => readFileSync(`/proc/${holder}/stat`, "utf8")).toContain(") T ");
+    process.kill(pid, "SIGSTOP");
+    await expect.poll(() => readFileSync(`/proc/${pid}/stat`, "utf8")).toContain(") T ");
     for (const daemon of leaving) daemon.destroy();
     const settings = [{ name: "net/no/such/setting", value: "1" }];
     const applied = staying.ask({ do: "apply", rules: { ...rulesOf(blocked), settings } });
-    process.kill(holder, "SIGCONT");
+    process.kill(pid, "SIGCONT");
     expect(await applied).toMatchObject({ is: "done" });
-    expect((await told("failed")).message).toContain("net/no/such/setting");
+    expect((await holder.told("failed")).message).toContain("net/no/such/setting");
     await staying.end();
-    expect(await holders()).toEqual([holder]);
+    expect(await holder.pids()).toEqual([pid]);
   });
 
   /** A daemon that says nothing; the holder knows it. */
   async function hail(): Promise<Socket> {
-    const socket = createConnection(join(folder, "socket"));
+    const socket = createConnection(holder.socket);
     await once(socket, "data");
     return socket;
   }
@@ -239,19 +203,18 @@ describe("the firewall in the kernel", () => {
   it("starts no holder where a service manager does, and waits for that one", async () => {
     const withoutStarting = { startsHolder: false };
     await expect(start(withoutStarting)).rejects.toThrow(/systemctl status atlantic-fw/);
-    expect(await holders()).toEqual([]);
-    const manager = { socket: join(folder, "socket"), state: join(folder, "rules") };
-    const command = ["nsenter", `--net=/run/netns/${wire.client}`, program];
-    await startHolder({ ...manager, command });
+    expect(await holder.pids()).toEqual([]);
+    const { socket, state, command } = holder;
+    await startHolder({ socket, state, command });
     await start(withoutStarting);
     await firewall.apply(blocked);
-    const [holder = 0] = await holders();
-    process.kill(holder, "SIGKILL");
-    await told("holder-gone");
-    await expect.poll(holders).toEqual([]);
-    await startHolder({ ...manager, command });
-    await told("holder-back");
-    expect(await holders()).toHaveLength(1);
+    const [pid = 0] = await holder.pids();
+    process.kill(pid, "SIGKILL");
+    await holder.told("holder-gone");
+    await expect.poll(() => holder.pids()).toEqual([]);
+    await startHolder({ socket, state, command });
+    await holder.told("holder-back");
+    expect(await holder.pids()).toHaveLength(1);
     expect(await firewall.inspect()).toMatchObject({ intact: true, blocking: true });
   });
 
@@ -270,7 +233,7 @@ describe("the firewall in the kernel", () => {
     await start();
     await firewall.apply(blocked);
     const { digest } = await firewall.inspect();
-    const daemon = await HolderConnection.open(join(folder, "socket"), { trouble() {}, gone() {} });
+    const daemon = await HolderConnection.open(holder.socket, { trouble() {}, gone() {} });
     const rules = rulesOf(blocked);
     const matches = Array.from({ length: 2_000 }, () => ({ is: "mark", mark: MARK }) as const);
     const long = { why: "", matches, acts: [], verdict: { to: "drop" } } as const;
@@ -285,7 +248,7 @@ describe("the firewall in the kernel", () => {
     await start();
     await firewall.apply(blocked);
     await wire.inClient("ip link add eth7 type veth peer name eth7p");
-    const { message, openMs } = await told("link");
+    const { message, openMs } = await holder.told("link");
     expect(message).toMatch(/eth7/);
     expect(openMs).toBeGreaterThan(0);
     expect(await firewall.inspect()).toMatchObject({ intact: true });
@@ -321,7 +284,7 @@ describe("the firewall in the kernel", () => {
     await firewall.apply(blocked);
     expect(await read()).toBe("1");
     await wire.inClient("sysctl -qw net.ipv4.conf.all.src_valid_mark=0");
-    expect((await told("setting")).message).toMatch(/src_valid_mark was 0; it is 1 again/);
+    expect((await holder.told("setting")).message).toMatch(/src_valid_mark was 0; it is 1 again/);
     expect(await read()).toBe("1");
     await firewall.open();
     expect(await read()).toBe("0");
@@ -332,8 +295,8 @@ describe("the firewall in the kernel", () => {
     await firewall.apply(blocked);
     await wire.inClient("sysctl -qw net.ipv4.fwmark_reflect=0");
     const deadline = performance.now() + 20_000;
-    while (troubles.length === 0 && performance.now() < deadline) await firewall.inspect();
-    expect(troubles.map(({ message }) => message)).toEqual([
+    while (holder.troubles.length === 0 && performance.now() < deadline) await firewall.inspect();
+    expect(holder.troubles.map(({ message }) => message)).toEqual([
       expect.stringMatching(/fwmark_reflect was 0; it is 1 again/),
     ]);
   });
@@ -341,14 +304,14 @@ describe("the firewall in the kernel", () => {
   it("holds its rules when they cannot be written down, says so, and writes them as soon as that can be", async () => {
     await start();
     // In the way of the file that is written beside: as good as a full disk, whoever writes.
-    const obstacle = join(folder, "rules.new");
+    const obstacle = `${holder.state}.new`;
     mkdirSync(obstacle);
     await firewall.apply(blocked);
-    expect((await told("unsaved")).message).toContain("The rules hold");
+    expect((await holder.told("unsaved")).message).toContain("The rules hold");
     expect(await wire.seen(attempts)).toEqual(nothing);
     rmSync(obstacle, { recursive: true });
-    await expect.poll(() => existsSync(join(folder, "rules"))).toBe(true);
-    expect(troubles.map(({ kind }) => kind)).not.toContain("failed");
+    await expect.poll(() => existsSync(holder.state)).toBe(true);
+    expect(holder.troubles.map(({ kind }) => kind)).not.toContain("failed");
   });
 
   it("is put back, where it cannot be owned, when others change it, and tells for how long it was gone", async () => {
@@ -357,7 +320,7 @@ describe("the firewall in the kernel", () => {
     await firewall.apply(blocked);
     const { digest } = await firewall.inspect();
     await wire.inClient("nft flush ruleset");
-    const { message, openMs } = await told("changed");
+    const { message, openMs } = await holder.told("changed");
     expect(message).toMatch(/^nft changed the firewall's rules/);
     expect(openMs).toBeGreaterThan(0);
     expect(await firewall.inspect()).toMatchObject({ digest, intact: true });
@@ -380,7 +343,7 @@ describe("the firewall in the kernel", () => {
   });
 
   it("blocks at once, before anybody has said anything, when it is told so", async () => {
-    await start({ command: ["nsenter", `--net=/run/netns/${wire.client}`, program, "--block"] });
+    await start({ command: [...holder.command, "--block"] });
     expect(await wire.seen(attempts)).toEqual(nothing);
     expect(await wire.seen(toUpstreams)).toEqual(nothing);
   });
@@ -388,22 +351,14 @@ describe("the firewall in the kernel", () => {
   it("needs no more than 4 MB of memory", async () => {
     await start();
     for (const name of sampleNames) await firewall.apply(samplePolicies[name]);
-    const [holder = 0] = await holders();
-    const kilobytes = /VmRSS:\s*(\d+) kB/.exec(readFileSync(`/proc/${holder}/status`, "utf8"))?.[1];
+    const [pid = 0] = await holder.pids();
+    const kilobytes = /VmRSS:\s*(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1];
     expect(Number(kilobytes)).toBeLessThanOrEqual(4096);
   });
 });
 
 const containerSetup = `ip addr add 192.0.2.8/24 dev mac0; ip link set mac0 up
   ip neigh replace ${PEER4} lladdr 02:00:00:00:00:02 dev mac0 nud permanent`;
-
-function commandOf(pid: number): string {
-  try {
-    return readFileSync(`/proc/${pid}/cmdline`, "utf8");
-  } catch {
-    return "";
-  }
-}
 
 /** Blocks of a listing: the kernel lists chains and sets in an order of its own, and says who owns the table. */
 function sorted(listing: string): string[] {
