@@ -30,7 +30,9 @@ if [ "$1" = configure ]; then
   if [ -d /run/systemd/system ]; then
     systemctl daemon-reload
     systemctl enable --quiet ${SERVICES}
-    systemctl restart atlantic-fw.service atlanticd.service
+    systemctl restart atlantic-fw.service
+    # Its start may fail, for example over a damaged configuration: it is tried again, and the package is installed.
+    systemctl restart atlanticd.service || true
   fi
   if [ ! -e /etc/atlantic/config.json ]; then
     echo "Say which upstreams there are in /etc/atlantic/config.json (see ${PRODUCT}/docs/companion.md), then: systemctl start atlanticd"

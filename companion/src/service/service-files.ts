@@ -117,6 +117,19 @@ StartLimitIntervalSec=0
 ConditionPathExists=/etc/atlantic/config.json
 
 [Service]
+# Its start is over when it answers its control socket and what was wanted last is in force, blocked or open. It waits
+# for no network and no upstream, so whatever comes after it, and the boot, does not either.
+Type=notify
+NotifyAccess=main
+# It takes a second or two. The holder alone is waited for up to 30 s, and a machine may be slow: a start that is cut
+# off begins at the beginning.
+TimeoutStartSec=180
+# A daemon that hangs is ended and started again. Its event loop says every 30 s that it turns. Bytes are moved on
+# threads of their own and lists are read by another process, so each turn is short: one that is late by another 30 s
+# is a hang, and not a busy machine. Time in which the machine sleeps does not count.
+WatchdogSec=60
+# At once, and without a core dump: that would hold passwords.
+WatchdogSignal=SIGKILL
 Environment=ATLANTIC_SERVICE=1 ATLANTIC_LOG=info
 ExecStart=${NODE} --disable-warning=ExperimentalWarning ${COMPANION_NODE_FLAGS.join(" ")} ${PRODUCT}/companion/src/main.ts
 # No clean-up after it: what it leaves blocked stays blocked until it runs again.

@@ -1,5 +1,6 @@
 import { afterRounds, type BootPlace, carriesAgain, property, reaches } from "./boot-place.ts";
 import { all, type Found, found, nothingBeside } from "./guarantees.ts";
+import { packageFile } from "./system-additions.ts";
 
 const ROUNDS = 100;
 
@@ -75,10 +76,12 @@ export async function checkConfiguration(place: BootPlace): Promise<void> {
       await machine.booted();
       const dark = nothingBeside(await afterRounds(machine, 2 * ROUNDS));
       const tries = Number(await property(machine, "atlanticd.service", "NRestarts"));
+      const installed = await machine.run("dpkg", "--install", packageFile);
       await machine.must("mv", `${CONFIG}.whole`, CONFIG);
       const again = await carriesAgain(machine);
       return all(
         found(tries > 0, `started again ${tries} times`),
+        found(installed.code === 0, `dpkg, installing the package over itself, ended with ${installed.code}`),
         dark,
         again,
         nothingBeside(await machine.observe()),

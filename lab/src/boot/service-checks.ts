@@ -9,6 +9,8 @@ const DAEMON = "atlanticd.service";
 const HOLDER = "atlantic-fw.service";
 const ROUNDS = 50;
 const KILLS = 8;
+/** Shorter than the product's, so that nobody waits a minute. */
+const WATCHDOG_SECONDS = 6;
 
 /** What becomes of traffic while systemd ends services and starts them again. */
 export async function checkServices(place: BootPlace): Promise<void> {
@@ -31,6 +33,13 @@ export async function checkServices(place: BootPlace): Promise<void> {
     restarts(place, [DAEMON, HOLDER], async () => {
       for (const unit of [DAEMON, HOLDER]) await machine.must("systemctl", "restart", unit);
     }),
+  );
+  await check("The daemon's start is over when it answers its control socket, and not before.", () =>
+    startIsOver(place),
+  );
+  await check(
+    "A daemon that hangs is started again by the watchdog: traffic returns, nothing gets out.",
+    () => hangs(place),
   );
   await check("The machine's network is set up anew by systemd-networkd: nothing gets out.", async () => {
     await machine.observe();
@@ -58,6 +67,45 @@ export async function checkServices(place: BootPlace): Promise<void> {
   });
   await check("dpkg installs the package over itself under traffic: both start anew, nothing gets out.", () =>
     restarts(place, [DAEMON, HOLDER], () => machine.must("dpkg", "--install", packageFile)),
+  );
+}
+
+/** In one go: nothing else shall take its time in between. */
+async function startIsOver(place: BootPlace): Promise<Found> {
+  const { machine } = place;
+  await machine.observe();
+  const go = `systemctl stop ${DAEMON}; systemctl start ${DAEMON} && test -S /run/atlantic/control.sock && atlantic --json status`;
+  const { code, stderr } = await machine.run("sh", "-c", go);
+  const said = await property(machine, DAEMON, "StatusText");
+  return all(
+    found(code === 0, code === 0 ? "it answers at once" : stderr.trim()),
+    found(/^Connect(ing|ed): /.test(said), `systemd was told: ${said}`),
+    await undisturbed(place),
+  );
+}
+
+/** Its main process is stopped, all threads of it, as in a hang that nothing ends. */
+async function hangs(place: BootPlace): Promise<Found> {
+  const { machine } = place;
+  const dropIn = `/run/systemd/system/${DAEMON}.d`;
+  const write = `mkdir -p ${dropIn} && printf '[Service]\nWatchdogSec=${WATCHDOG_SECONDS}\n' > ${dropIn}/lab.conf`;
+  await machine.must("sh", "-c", write);
+  await machine.must("systemctl", "daemon-reload");
+  await machine.must("systemctl", "restart", DAEMON);
+  const before = await carriesAgain(machine);
+  const begun = performance.now();
+  const again = await restarts(place, [DAEMON], () =>
+    machine.must("systemctl", "kill", "--kill-who=main", "--signal=STOP", DAEMON),
+  );
+  const seconds = ((performance.now() - begun) / 1000).toFixed(0);
+  const journal = await machine.must("journalctl", "--boot", `--unit=${DAEMON}`, "--output=cat");
+  const timeouts = journal.split("\n").filter((line) => line.includes("Watchdog timeout")).length;
+  await machine.must("rm", "-r", dropIn);
+  await machine.must("systemctl", "daemon-reload");
+  return all(
+    before,
+    found(timeouts > 0, `the watchdog (${WATCHDOG_SECONDS} s here) found it, all over after ${seconds} s`),
+    again,
   );
 }
 
