@@ -62,6 +62,24 @@ test("a condition holds for the types and names that it means", () => {
   expect(set.find("bads7.d.example", A)).toBeUndefined();
 });
 
+test("patterns without an end hold for every name that they match, and one costs nothing for names without its label", () => {
+  const count = 40_000;
+  const many = Array.from({ length: count }, (_, index) => `||label${index}.exam`);
+  const builder = new DomainSetBuilder(KEY);
+  for (const [index, line] of ["||a.exam", "|b.exam", "||ads", "||*c.exam", ...many].entries()) {
+    const read = parseListLine(line);
+    if (read.kind === "rules") for (const rule of read.rules) builder.add(rule, 0, index + 1);
+  }
+  const set = new DomainSet(builder.build());
+  const lineOf = (name: string) => set.find(name, A)?.line;
+  expect(["a.example", "x.a.exam", "a.exams.other"].map(lineOf)).toEqual([1, 1, 1]);
+  expect(["b.example", "x.b.example", "xa.example"].map(lineOf)).toEqual([2, undefined, undefined]);
+  expect(["ads7.test", "xc.example", "label39999.example"].map(lineOf)).toEqual([3, 4, count + 4]);
+  // To hold each against all patterns would take minutes.
+  const found = Array.from({ length: count }, (_, index) => lineOf(`www.name${index}.example`));
+  expect(new Set(found)).toEqual(new Set([undefined]));
+});
+
 test("the list that says it first is told, with its line", () => {
   expect(setOf("||a.example^", "||a.example^").find("x.a.example", A)).toEqual({
     list: 0,

@@ -145,21 +145,28 @@ export class DomainSet {
   /** What native/dns reads. */
   readonly table: Uint32Array;
   readonly #conditions: readonly Condition[];
-  readonly #anywhere: readonly Condition[];
+  /** Of the conditions that can hold anywhere those that need a whole label, by the label: a list may have many. */
+  readonly #byLabel: ReadonlyMap<string, readonly Condition[]>;
+  readonly #others: readonly Condition[];
+  readonly #anywhereCount: number;
   readonly #capacity: number;
   readonly #key: HashKey;
 
   constructor({ table, conditions, anywhere }: SetParts) {
     this.table = table;
     this.#conditions = conditions;
-    this.#anywhere = anywhere;
+    const byLabel = Map.groupBy(anywhere, neededLabel);
+    this.#others = byLabel.get("") ?? [];
+    byLabel.delete("");
+    this.#byLabel = byLabel;
+    this.#anywhereCount = anywhere.length;
     this.#capacity = table[2] ?? 0;
     this.#key = { low: table[4] ?? 0, high: table[5] ?? 0 };
   }
 
   /** How many names it holds, conditional ones with them. */
   get size(): number {
-    return (this.table[3] ?? 0) + this.#anywhere.length;
+    return (this.table[3] ?? 0) + this.#anywhereCount;
   }
 
   /**
@@ -174,9 +181,11 @@ export class DomainSet {
     hashSuffixes(name, this.#key, (low, high, start) =>
       this.#findAt(name, type, [low, high, start], consider),
     );
-    for (const condition of this.#anywhere) {
+    const seek = (condition: Condition) => {
       if (holds(condition.condition, name, type)) consider(condition);
-    }
+    };
+    this.#others.forEach(seek);
+    if (this.#byLabel.size > 0) for (const label of name.split(".")) this.#byLabel.get(label)?.forEach(seek);
     return best && { list: best.list, line: best.line, rank: best.rank };
   }
 
@@ -202,6 +211,13 @@ export class DomainSet {
       if (condition && holds(condition.condition, name, type)) consider(condition);
     }
   }
+}
+
+/** The first label of a pattern where it stands whole in every name that matches; "" where none does. */
+function neededLabel({ condition: { pattern } }: Condition): string {
+  if (pattern === null || pattern.start === "anywhere") return "";
+  const [first = ""] = pattern.parts;
+  return first.slice(0, Math.max(0, first.indexOf(".")));
 }
 
 function holds({ pattern, types, except }: RuleCondition, name: string, type: number): boolean {
