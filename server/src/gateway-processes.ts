@@ -166,6 +166,8 @@ class SupervisedProcess {
       ATLANTIC_GATEWAY_PROCESS: String(this.index),
       ATLANTIC_GATEWAY_PORT: String(port),
       ATLANTIC_FIRST_ACCOUNT: "",
+      // They have no page to show metrics on.
+      ATLANTIC_METRICS_TOKEN: "",
       ATLANTIC_ECHO_ADDRESS: this.#parts.echoAddress ?? "",
     };
   }
