@@ -6,7 +6,7 @@ import { RULE_WEIGHT } from "@atlantic/shared/blocking/rulesets/rule-weight.ts";
 import { tokensOfExpression } from "@atlantic/shared/blocking/urls/expressions/read-expression.ts";
 import { isUnderstood } from "@atlantic/shared/blocking/urls/rule-applies.ts";
 import { RuleIndex } from "@atlantic/shared/blocking/urls/rule-index.ts";
-import { tokenHash, tokensOfUrl } from "@atlantic/shared/blocking/urls/url-tokens.ts";
+import { tokenHash, tokensOfPage, tokensOfUrl } from "@atlantic/shared/blocking/urls/url-tokens.ts";
 import { beforeAll, describe, expect, it } from "vitest";
 import { listOfRuleset, type RulesetId } from "../src/engine/rulesets.ts";
 import {
@@ -57,7 +57,7 @@ it.each(BUILT_IN_LISTS)("what %s says of addresses the extension finds by itself
   expect(missed).toEqual([]);
 });
 
-it("every regular expression of a list is understood, and found by the words that it needs in Firefox", () => {
+it("every regular expression of a list is understood, and found by its words or its page in Firefox", () => {
   const missed = BUILT_IN_LISTS.map((list) => {
     const index = openBuilt(list);
     const ids = rulesetsOf("chrome").filter((id) => listOfRuleset(id) === list);
@@ -65,8 +65,9 @@ it("every regular expression of a list is understood, and found by the words tha
       const { regexFilter, isUrlFilterCaseSensitive } = rule.condition;
       if (regexFilter === undefined) return false;
       const found: DnrRule[] = [];
-      const words = tokensOfExpression(regexFilter, isUrlFilterCaseSensitive);
-      index?.forEach(words.map(tokenHash), (one) => found.push(one));
+      const words = tokensOfExpression(regexFilter, isUrlFilterCaseSensitive).map(tokenHash);
+      const pages = tokensOfPage(rule.condition.initiatorDomains?.[0] ?? null);
+      index?.forEach([...words, ...pages], (one) => found.push(one));
       return !isUnderstood(rule) || !found.some((one) => isDeepStrictEqual(one, rule));
     });
   });

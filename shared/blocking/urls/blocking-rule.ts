@@ -1,7 +1,7 @@
 import type { BuiltInList } from "../built-in-list.ts";
 import type { DnrRule } from "../rulesets/dnr-rule.ts";
 import { ruleApplies, type UrlRequest } from "./rule-applies.ts";
-import { tokensOfUrl } from "./url-tokens.ts";
+import { tokensOfPage, tokensOfUrl } from "./url-tokens.ts";
 
 /** A rule and the list that it stands in. */
 export interface ListedRule<List = BuiltInList> {
@@ -9,7 +9,7 @@ export interface ListedRule<List = BuiltInList> {
   readonly rule: DnrRule;
 }
 
-/** Shows all rules that may be about an address with these words, and perhaps others. */
+/** Shows all rules that may be about a request with these words of its address and its page, and perhaps others. */
 export type EachRule<List = BuiltInList> = (
   tokens: readonly number[],
   see: (rule: DnrRule, list: List) => void,
@@ -45,11 +45,11 @@ function exceptsAll<List>(each: EachRule<List>, page: UrlRequest, blocking: DnrR
 
 function strongest<List>(
   each: EachRule<List>,
-  { url }: UrlRequest,
+  { url, initiator }: UrlRequest,
   counts: (rule: DnrRule) => boolean,
 ): ListedRule<List> | undefined {
   let found: ListedRule<List> | undefined;
-  each(tokensOfUrl(url.text), (rule, list) => {
+  each([...tokensOfUrl(url.text), ...tokensOfPage(initiator)], (rule, list) => {
     if (isStronger(rule, found?.rule) && counts(rule)) found = { list, rule };
   });
   return found;

@@ -1,7 +1,7 @@
-import type { DnrRule } from "../rulesets/dnr-rule.ts";
+import type { DnrCondition, DnrRule } from "../rulesets/dnr-rule.ts";
 import { EVERY_TYPE } from "../rulesets/resource-types.ts";
 import { tokensOfExpression } from "./expressions/read-expression.ts";
-import { NO_TOKEN, tokenHash, tokensOfPattern } from "./url-tokens.ts";
+import { NO_TOKEN, pageToken, tokenHash, tokensOfPattern } from "./url-tokens.ts";
 
 /**
  * Rules about addresses as bytes that are read where a request needs them, so that a hundred thousand rules cost little
@@ -41,15 +41,26 @@ export function indexRules(rules: readonly DnrRule[]): Uint8Array {
   return bytes;
 }
 
-/** The words that an address has which a rule is about: one list for each of the names it is about. */
-function tokensOf({ condition }: DnrRule): (readonly string[])[] {
-  const { urlFilter = "", regexFilter, isUrlFilterCaseSensitive } = condition;
-  const own =
-    regexFilter === undefined
-      ? tokensOfPattern(urlFilter)
-      : tokensOfExpression(regexFilter, isUrlFilterCaseSensitive);
+/**
+ * The words that an address has which a rule is about: one list for each of the names it is about, or for each of the
+ * pages' domains. An exception is for pages that nobody knows, too.
+ */
+function tokensOf({ action, condition }: DnrRule): (readonly string[])[] {
+  const own = tokensOfAddress(condition);
   if (own.length > 0) return [own];
-  return condition.requestDomains?.map((name) => tokensOfPattern(`||${name}^`)) ?? [];
+  const { requestDomains, initiatorDomains } = condition;
+  if (requestDomains !== undefined) return requestDomains.map((name) => tokensOfPattern(`||${name}^`));
+  if (action.type !== "block" || initiatorDomains === undefined) return [];
+  return initiatorDomains.map((domain) => [pageToken(domain)]);
+}
+
+function tokensOfAddress({
+  urlFilter,
+  regexFilter,
+  isUrlFilterCaseSensitive,
+}: DnrCondition): readonly string[] {
+  if (regexFilter !== undefined) return tokensOfExpression(regexFilter, isUrlFilterCaseSensitive);
+  return tokensOfPattern(urlFilter ?? "");
 }
 
 /** Where the rule is looked for: under its rarest word. */
@@ -97,7 +108,7 @@ export class RuleIndex {
     return new RuleIndex(readBytes, wordsOf(readBytes(HEAD_WORDS * WORD_BYTES, length)));
   }
 
-  /** Shows the rules that may be about an address with these words. */
+  /** Shows the rules that may be about a request with these words of its address and its page. */
   forEach(tokens: readonly number[], see: (rule: DnrRule) => void): void {
     for (const rule of this.#anywhere) see(rule);
     for (const token of tokens) for (const rule of this.#under(token)) see(rule);

@@ -7,6 +7,18 @@ export function tokensOfUrl(url: string): number[] {
   return [...new Set(url.toLowerCase().match(TOKEN) ?? [])].map(tokenHash);
 }
 
+/** What stands for the domains that a page is of, as numbers beside the words of its address; none where nobody knows it. */
+export function tokensOfPage(host: string | null): number[] {
+  if (host === null || host === "") return [];
+  const labels = host.split(".");
+  return labels.map((_, index) => tokenHash(pageToken(labels.slice(index).join("."))));
+}
+
+/** The word of a rule that is for the pages of a domain. */
+export function pageToken(domain: string): string {
+  return `@${domain}`;
+}
+
 /** The words that every address which fits the pattern has: those that end on both sides within the pattern. */
 export function tokensOfPattern(pattern: string): string[] {
   const text = pattern.toLowerCase();
