@@ -87,6 +87,7 @@ async function startIsOver(place: BootPlace): Promise<Found> {
 /** Its main process is stopped, all threads of it, as in a hang that nothing ends. */
 async function hangs(place: BootPlace): Promise<Found> {
   const { machine } = place;
+  const own = await property(machine, DAEMON, "WatchdogUSec");
   const dropIn = `/run/systemd/system/${DAEMON}.d`;
   const write = `mkdir -p ${dropIn} && printf '[Service]\nWatchdogSec=${WATCHDOG_SECONDS}\n' > ${dropIn}/lab.conf`;
   await machine.must("sh", "-c", write);
@@ -104,6 +105,7 @@ async function hangs(place: BootPlace): Promise<Found> {
   await machine.must("systemctl", "daemon-reload");
   return all(
     before,
+    found(/^[1-9]\d*(s|min)$/.test(own), `the package's watchdog: ${own}`),
     found(timeouts > 0, `the watchdog (${WATCHDOG_SECONDS} s here) found it, all over after ${seconds} s`),
     again,
   );
