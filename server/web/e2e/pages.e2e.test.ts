@@ -127,11 +127,11 @@ describe.each(schemes)("every page, %s", (colorScheme) => {
 it("tells a stranger that there is no such page, with 404, and asks nobody to sign in for it", async () => {
   const context = await browser.newContext();
   const { page } = await openPage(context);
-  const answer = await page.goto(`${server.webUrl}/metrics`);
+  const answer = await page.goto(`${server.webUrl}/no-such-page`);
   expect(answer?.status()).toBe(404);
   await page.getByText("There is no such page").waitFor();
   await page.getByRole("navigation").waitFor({ state: "detached" });
-  expect(page.url()).toBe(`${server.webUrl}/metrics`);
+  expect(page.url()).toBe(`${server.webUrl}/no-such-page`);
   await context.close();
 });
 
