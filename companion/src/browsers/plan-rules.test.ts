@@ -13,8 +13,10 @@ function exit(country: string): Route {
 
 const ids = fc.constantFrom(...routes.map(routeId));
 const sites = fc.constantFrom("a.test", "b.test", "c.test");
-const tabs = fc.array(fc.record({ tabId: fc.integer({ min: 1, max: 4 }), site: sites, routeId: ids }), {
-  maxLength: 6,
+// A tab has one line in a plan.
+const tabs = fc.uniqueArray(fc.record({ tabId: fc.integer({ min: 1, max: 4 }), site: sites, routeId: ids }), {
+  maxLength: 4,
+  selector: ({ tabId }) => tabId,
 });
 const modes = fc.oneof(
   fc.record({ kind: fc.constant("steady" as const), routeId: ids }),
