@@ -51,8 +51,6 @@ export class ConnectionState implements CountedTotals {
   record: ConnectionRecord;
   /** Whether an event of the batch said something new. */
   touched = false;
-  /** Whether one event was all of it: its row says what the event said, and no event is stored beside it. */
-  isWhole: boolean;
   sent: number;
   received: number;
   requests: number;
@@ -79,7 +77,11 @@ export class ConnectionState implements CountedTotals {
     this.tls = from.tls;
     this.lastSeq = from.lastSeq;
     this.closed = from.closed;
-    this.isWhole = from.closed && from.lastSeq === 0;
+  }
+
+  /** Whether one event was all of it: its row says what the event said, and no event is stored beside it. */
+  get isWhole(): boolean {
+    return this.closed && this.lastSeq === 0;
   }
 
   /** Takes over what the event says; totals never fall. @returns what it added */
@@ -105,9 +107,9 @@ export class ConnectionState implements CountedTotals {
     this.unchargedSent = unchargedSent;
     this.unchargedReceived = unchargedReceived;
     this.tls = tls;
-    this.isWhole = !this.stored && !this.touched && end !== undefined;
+    const isWhole = !this.stored && !this.touched && end !== undefined;
     this.touched = true;
-    this.lastSeq = event.seq;
+    this.lastSeq = isWhole ? 0 : event.seq;
     this.record = event.connection;
     if (end) {
       this.closed = true;

@@ -188,7 +188,7 @@ function insertingConnections(
       ${int8s(rows, ({ unchargedSent }) => unchargedSent)}::int8[],
       ${int8s(rows, ({ unchargedReceived }) => unchargedReceived)}::int8[],
       ${int8s(rows, ({ tls }) => tls)}::int8[],
-      ${int4s(rows, ({ isWhole, lastSeq }) => (isWhole ? 0 : lastSeq))}::int4[],
+      ${int4s(rows, ({ lastSeq }) => lastSeq)}::int4[],
       ${texts(rows, attemptsText)}::text[]::jsonb[],
       ${timestamps(rows, ({ closedAt }) => closedAt)}::timestamptz[],
       ${texts(rows, ({ outcome }) => outcome)}::text[],
