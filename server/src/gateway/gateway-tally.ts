@@ -1,6 +1,6 @@
 import type { ProxyError, ProxyErrorCode } from "@atlantic/shared/errors.ts";
 import type { ProxyProtocol } from "../db/schema.ts";
-import type { ConnectionTotals } from "../metering/usage-recorder.ts";
+import { type ConnectionTotals, NO_TOTALS } from "../metering/usage-recorder.ts";
 import type { Flow } from "./flow.ts";
 
 /** How many connections of a protocol ended so. */
@@ -24,7 +24,7 @@ export interface FlowCounts {
 /** Counts where flows end and errors are told, and so nothing on the way of a byte. */
 export class GatewayTally {
   readonly #ended = new Map<ProxyProtocol, Map<string, number>>();
-  readonly #totals = noTotals();
+  readonly #totals: MutableTotals = { ...NO_TOTALS };
   readonly #errors = new Map<ProxyErrorCode, number>();
 
   /** The flow has its end. */
@@ -70,17 +70,6 @@ function count<Key>(counts: Map<Key, number>, key: Key): void {
 }
 
 type MutableTotals = { -readonly [Name in keyof ConnectionTotals]-?: number };
-
-function noTotals(): MutableTotals {
-  return {
-    sentBytes: 0,
-    receivedBytes: 0,
-    requests: 0,
-    unchargedSentBytes: 0,
-    unchargedReceivedBytes: 0,
-    tlsBytes: 0,
-  };
-}
 
 function add(sum: MutableTotals, more: ConnectionTotals): void {
   sum.sentBytes += more.sentBytes;

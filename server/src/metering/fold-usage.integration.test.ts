@@ -8,7 +8,7 @@ import { createAccount, type TestAccount } from "../gateway/testing/gateway-fixt
 import { closeLost } from "./close-lost.ts";
 import { foldUsage } from "./fold-usage.ts";
 import type { UsageEvent } from "./usage-event.ts";
-import type { ConnectionRecord, ConnectionTotals } from "./usage-recorder.ts";
+import { type ConnectionRecord, type ConnectionTotals, NO_TOTALS } from "./usage-recorder.ts";
 import { latestEvent, latestTotals } from "./write-batch.ts";
 
 const GATEWAY = "7d3c0a3e-0000-4000-8000-000000000001";
@@ -23,14 +23,6 @@ interface Connection {
   readonly received_bytes: bigint;
   readonly tls_bytes: bigint;
 }
-const NOTHING = {
-  sentBytes: 0,
-  receivedBytes: 0,
-  requests: 0,
-  unchargedSentBytes: 0,
-  unchargedReceivedBytes: 0,
-  tlsBytes: 0,
-};
 
 describe.each(databaseKinds)("folding usage on %s", (kind) => {
   let database: OpenDatabase;
@@ -114,7 +106,7 @@ describe.each(databaseKinds)("folding usage on %s", (kind) => {
   });
 
   function eventsOf(record: ConnectionRecord, { steps, ends }: { steps: readonly Step[]; ends: string }) {
-    let totals: Required<ConnectionTotals> = NOTHING;
+    let totals: Required<ConnectionTotals> = NO_TOTALS;
     let at = AT;
     return steps.map((step, index) => {
       totals = {
@@ -212,7 +204,7 @@ describe.each(databaseKinds)("folding usage on %s", (kind) => {
             connection: idle,
             connectionStored: false,
             seq: 1,
-            totals: NOTHING,
+            totals: NO_TOTALS,
             at: AT,
           };
           const { epoch: idleEpoch } = await foldUsage(database.db, gatewayId, [first]);
@@ -255,7 +247,7 @@ describe.each(databaseKinds)("folding usage on %s", (kind) => {
             ...first,
             connectionStored: true,
             seq: 2,
-            base: { totals: NOTHING, epoch: idleEpoch },
+            base: { totals: NO_TOTALS, epoch: idleEpoch },
           };
           const { closedElsewhere } = await foldUsage(database.db, gatewayId, [late]);
           expect(closedElsewhere).toEqual(isLost ? [idle.id] : []);

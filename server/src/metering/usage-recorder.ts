@@ -48,6 +48,16 @@ export interface ConnectionTotals {
   readonly tlsBytes?: number;
 }
 
+/** Of a connection that has carried nothing. */
+export const NO_TOTALS: Readonly<Required<ConnectionTotals>> = {
+  sentBytes: 0,
+  receivedBytes: 0,
+  requests: 0,
+  unchargedSentBytes: 0,
+  unchargedReceivedBytes: 0,
+  tlsBytes: 0,
+};
+
 /** How a connection ended: `ended` and its like, or a code of the error table. */
 export interface ConnectionEnd {
   readonly outcome: string;

@@ -1,6 +1,7 @@
 import { proxyErrors } from "@atlantic/shared/errors.ts";
 import { expect, test } from "vitest";
 import type { GatewayCounts } from "../gateway/options.ts";
+import { NO_TOTALS } from "../metering/usage-recorder.ts";
 import { gatewayMetrics } from "./gateway-metrics.ts";
 import { parseMetrics } from "./testing/parse-metrics.ts";
 import { metricsText } from "./text-format.ts";
@@ -8,14 +9,7 @@ import { metricsText } from "./text-format.ts";
 const nothing: GatewayCounts = {
   open: { http: 0, connect: 0, socks5: 0 },
   ended: [],
-  totals: {
-    sentBytes: 0,
-    receivedBytes: 0,
-    requests: 0,
-    unchargedSentBytes: 0,
-    unchargedReceivedBytes: 0,
-    tlsBytes: 0,
-  },
+  totals: NO_TOTALS,
   errors: new Map(),
   upstreams: [],
   turnedAway: 0,
