@@ -1,15 +1,12 @@
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmdirSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { existsSync, mkdirSync, rmdirSync } from "node:fs";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { type Firewall, openFirewall } from "./firewall.ts";
+import type { Firewall } from "./firewall.ts";
 import type { Policy, SplitRules } from "./policy.ts";
-import { runProgram } from "./testing/run-program.ts";
 import { tunnel } from "./testing/sample-policies.ts";
+import { TestHolder } from "./testing/test-holder.ts";
 import { PEER4, PEER6, type Probe, Wire } from "./testing/wire.ts";
 
-const program = fileURLToPath(new URL("../../../native/dist/atlantic-fw", import.meta.url));
 /** Where the hierarchy of version 2 is mounted: alone, or beside version 1. */
 const root = ["/sys/fs/cgroup", "/sys/fs/cgroup/unified"].find((each) =>
   existsSync(join(each, "cgroup.controllers")),
@@ -26,7 +23,7 @@ const PATIENCE = { timeout: 20_000, interval: 50 };
 
 describe("control groups that are deleted and made again", () => {
   let wire: Wire;
-  let folder: string;
+  let holder: TestHolder;
   let firewall: Firewall;
   let groups: TestGroups;
 
@@ -36,30 +33,22 @@ describe("control groups that are deleted and made again", () => {
   afterAll(() => wire.remove());
 
   beforeEach(async () => {
-    folder = mkdtempSync(join(tmpdir(), "firewall-"));
-    groups = new TestGroups(`${wire.client}-${folder.slice(-6)}`);
-    firewall = await openFirewall({
-      socket: join(folder, "socket"),
-      state: join(folder, "rules"),
-      command: ["nsenter", `--net=/run/netns/${wire.client}`, program],
-    });
+    holder = new TestHolder(wire.client);
+    groups = new TestGroups(`${wire.client}-${holder.folder.slice(-6)}`);
+    firewall = await holder.open();
   });
   afterEach(async () => {
-    const pid = await holder();
-    process.kill(pid, "SIGCONT");
+    process.kill(await pid(), "SIGCONT");
     await firewall.open();
     await firewall.close();
-    process.kill(pid, "SIGKILL");
+    await holder.remove();
     groups.remove();
-    rmSync(folder, { recursive: true });
   });
 
-  /** The holder of this test: its socket is in its folder. */
-  async function holder(): Promise<number> {
-    const pids = (await runProgram(["ip", "netns", "pids", wire.client])).split("\n").filter(Boolean);
-    const pid = pids.find((each) => readFileSync(`/proc/${each}/cmdline`, "utf8").includes(folder));
-    if (pid === undefined) throw new Error("The holder is not there.");
-    return Number(pid);
+  async function pid(): Promise<number> {
+    const [only] = await holder.pids();
+    if (only === undefined) throw new Error("The holder is not there.");
+    return only;
   }
 
   const seenFrom = (group: string) => wire.seen(probes, wire.client, groups.folder(group));
@@ -78,15 +67,15 @@ describe("control groups that are deleted and made again", () => {
     expect(listing).toContain("socket cgroupv2 level 2 != @groups2");
     expect(await seenFrom("other"), "all else goes as ever").toEqual(everything);
     expect(await seenFrom("chosen")).toEqual(nothing);
-    const pid = await holder();
-    process.kill(pid, "SIGSTOP");
+    const stopped = await pid();
+    process.kill(stopped, "SIGSTOP");
     groups.remake("chosen");
     expect(await seenFrom("chosen"), "made again").toEqual(nothing);
     groups.remake();
     expect(await seenFrom("chosen"), "made again with the group above it").toEqual(nothing);
     groups.make("new");
     expect(await seenFrom("new"), "nobody knows it yet").toEqual(nothing);
-    process.kill(pid, "SIGCONT");
+    process.kill(stopped, "SIGCONT");
     await expect.poll(() => seenFrom("new"), PATIENCE).toEqual(everything);
     expect(await seenFrom("chosen")).toEqual(nothing);
     expect(await firewall.inspect()).toMatchObject({ intact: true });
@@ -95,22 +84,19 @@ describe("control groups that are deleted and made again", () => {
   it("lets what goes beside the tunnel do so again, and nothing before", async () => {
     await firewall.apply(split("all-but"));
     expect(await seenFrom("chosen")).toEqual(everything);
-    const pid = await holder();
-    process.kill(pid, "SIGSTOP");
+    const stopped = await pid();
+    process.kill(stopped, "SIGSTOP");
     groups.remake();
     expect(await seenFrom("chosen")).toEqual(nothing);
-    process.kill(pid, "SIGCONT");
+    process.kill(stopped, "SIGCONT");
     await expect.poll(() => seenFrom("chosen"), PATIENCE).toEqual(everything);
   });
 
   it("holds its rules when its holder is killed while a group is gone", async () => {
     await firewall.apply(split("only"));
     groups.remove();
-    const back = new Promise<void>((resolve) => {
-      firewall.onTrouble(({ kind }) => kind === "holder-back" && resolve());
-    });
-    process.kill(await holder(), "SIGKILL");
-    await back;
+    process.kill(await pid(), "SIGKILL");
+    await holder.told("holder-back");
     expect(await firewall.inspect()).toMatchObject({ intact: true, blocking: true });
     groups.make("chosen");
     expect(await seenFrom("chosen")).toEqual(nothing);
