@@ -48,7 +48,7 @@ export async function openDatabase(place: DatabasePlace): Promise<OpenDatabase> 
 }
 
 const SILENT_MS = 5_000;
-/** Connections that stay open when nobody needs them. */
+/** Connections that stay open when idle: who comes after a quiet moment is not to wait for a new one's log-in. */
 const KEPT_CONNECTIONS = 4;
 
 /**
@@ -74,7 +74,6 @@ async function openPostgres({
   const pool = new Pool({
     ...config,
     max: connections ?? 10,
-    // Kept when idle: the next connection after a quiet moment is not to wait for a new one's log-in.
     min: KEPT_CONNECTIONS,
     types: {
       getTypeParser: (oid: number, format?: "text" | "binary") =>
