@@ -1,6 +1,6 @@
 import type { IncomingHttpHeaders } from "node:http";
 import type { ResourceType } from "@atlantic/shared/blocking/rulesets/dnr-rule.ts";
-import { hostOf, isThirdParty } from "@atlantic/shared/blocking/urls/request-site.ts";
+import { asRulesNameIt, hostOf, isThirdParty } from "@atlantic/shared/blocking/urls/request-site.ts";
 import type { UrlRequest } from "@atlantic/shared/blocking/urls/rule-applies.ts";
 import { urlText } from "@atlantic/shared/blocking/urls/url-pattern.ts";
 
@@ -50,7 +50,7 @@ export function requestFacts(
 ): UrlRequest {
   const [only = null, another] = sites.filter((site) => site !== "");
   const initiator = hostOf(headers.referer) ?? (another === undefined ? only : null);
-  const host = hostOf(url.href) ?? "";
+  const host = asRulesNameIt(url.hostname);
   return {
     url: urlText(url.href),
     host,

@@ -1,9 +1,14 @@
 import { getDomain } from "tldts";
 
-/** The host of an address as rules name hosts: without the last full stop. Null where there is none. */
+/** The host of an address as rules name hosts. Null where there is none. */
 export function hostOf(url: string | undefined): string | null {
   const host = url === undefined ? undefined : URL.parse(url)?.hostname;
-  return host?.replace(/\.$/, "") || null;
+  return (host && asRulesNameIt(host)) || null;
+}
+
+/** A host without the full stop at its end. */
+export function asRulesNameIt(host: string): string {
+  return host.replace(/\.$/, "");
 }
 
 /**
